@@ -1,0 +1,22 @@
+/** HTTP header names (lower case) that mean something between processes. */
+export const httpHeaders = {
+  /** Kept when well-formed (`correlationIdPattern`), made by the gateway otherwise. */
+  correlationId: 'x-correlation-id',
+  /** The subject of a verified token. Set by the gateway only; a client's own is removed there. */
+  userId: 'x-user-id',
+  /** A client's key for one order request: the same key from the same customer is the same order. */
+  idempotencyKey: 'idempotency-key',
+  traceparent: 'traceparent',
+} as const;
+
+/** gRPC metadata keys. */
+export const grpcMetadata = {
+  correlationId: 'x-correlation-id',
+  traceparent: 'traceparent',
+} as const;
+
+/** What a correlation id may look like; anything else is replaced by a fresh one. */
+export const correlationIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** What an Idempotency-Key may look like: 1 to 128 visible ASCII characters. */
+export const idempotencyKeyPattern = /^[\x21-\x7e]{1,128}$/;

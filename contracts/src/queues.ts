@@ -1,0 +1,26 @@
+import { z } from 'zod';
+
+/**
+ * A request to ship a paid order: notification -> RabbitMQ -> shipping. JSON in UTF-8. The AMQP message id is
+ * `requestId`, which is derived from the event that caused it, so a repetition carries the same id.
+ */
+export const ShippingRequested = z.strictObject({
+  requestId: z.uuid(),
+  orderId: z.uuid(),
+  customerId: z.string().min(1).max(128),
+  paymentId: z.uuid(),
+  notificationId: z.uuid(),
+  /** Milliseconds since the epoch. */
+  requestedAt: z.int().positive(),
+});
+export type ShippingRequested = z.infer<typeof ShippingRequested>;
+
+/** Names of the exchanges and queues between notification and shipping. All durable; queues are quorum queues. */
+export const shippingRequests = {
+  exchange: 'parley.shipping',
+  queue: 'shipping.requests',
+  routingKey: 'shipping.requests',
+  messageType: 'ShippingRequested',
+  deadLetterExchange: 'parley.dead-letters',
+  deadLetterQueue: 'shipping.requests.dead-letters',
+} as const;

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { errorCatalog, type ErrorCode } from '../errors.ts';
+
+/** An amount of money: integer minor units plus an ISO 4217 code. */
+export const Money = z.object({ amountMinor: z.int().nonnegative(), currency: z.string().regex(/^[A-Z]{3}$/) });
+export type Money = z.infer<typeof Money>;
+
+/** A point in time as ISO 8601 in UTC. */
+export const Timestamp = z.iso.datetime();
+
+export const ProductId = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'must be a product id');
+export const OrderId = z.uuid();
+export const CustomerId = z.string().min(1).max(128);
+
+const codes = Object.keys(errorCatalog) as [ErrorCode, ...ErrorCode[]];
+
+/** RFC 9457 problem details, as every REST error of every service and of the gateway looks. */
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.enum(codes),
+  detail: z.string().optional(),
+  correlationId: z.string(),
+  /** Which fields of a request are invalid and why (VALIDATION_FAILED). */
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  /** The order that the refusal is about, when it was recorded (STOCK_SHORT, PAYMENT_DECLINED). */
+  orderId: OrderId.optional(),
+});
+export type Problem = z.infer<typeof Problem>;
+
+/** Query parameters of every list: 1 to 100 items, after the last one of the page before. */
+export const PageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  after: z.string().min(1).max(200).optional(),
+});
+export type PageQuery = z.infer<typeof PageQuery>;
+
+/** A page of a list. `nextAfter` is absent on the last page. */
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextAfter: z.string().optional() });

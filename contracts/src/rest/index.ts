@@ -1,0 +1,6 @@
+export * from './common.ts';
+export * from './notifications.ts';
+export * from './orders.ts';
+export * from './payments.ts';
+export * from './products.ts';
+export * from './shipments.ts';

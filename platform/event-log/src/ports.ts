@@ -1,0 +1,220 @@
+/**
+ * What the event log promises, whatever it runs on. Kafka and in-memory adapters pass one feature suite
+ * (testing/feature-suite.ts). See docs/adr/0001 for why the log arbitrates.
+ */
+
+/** A fact, as a decider makes it: no id, no clock, no position. */
+export interface DomainEvent {
+  readonly type: string;
+  readonly data: object;
+}
+
+/** Where a record lies in the log. Offsets are dense and below 2^53. */
+export interface LogPosition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What accompanies a command into the headers of the events it leads to. */
+export interface CommandMetadata {
+  readonly correlationId: string;
+  /** Event id or command id that caused this; absent when a client did. */
+  readonly causationId?: string;
+}
+
+/** An accepted event, as every reader sees it. Header values are read lazily: replay does not pay for them. */
+export interface RecordedEvent<E extends DomainEvent = DomainEvent> {
+  readonly event: E;
+  readonly streamId: string;
+  /** The stream's version after this event; the first event of a stream has version 1. */
+  readonly version: number;
+  readonly position: LogPosition;
+  /** UUIDv5 of commit id and index in the commit: the same for every copy of the commit. */
+  readonly eventId: string;
+  readonly commitId: string;
+  /** ce_time, milliseconds since the epoch. */
+  readonly recordedAtMs: number;
+  readonly correlationId: string;
+  readonly causationId: string | undefined;
+  /** W3C trace context of the append. */
+  readonly traceparent: string | undefined;
+}
+
+/** A topic that carries the events of one aggregate type (see contracts/src/topics.ts). */
+export interface EventTopic<E extends DomainEvent> {
+  readonly name: string;
+  readonly partitions: number;
+  readonly schemas: Readonly<Record<E['type'], object>>;
+  readonly _event?: E;
+}
+
+/** What one command appends: 1..N events of one stream, accepted or dropped as a whole. */
+export interface Commit<E extends DomainEvent> {
+  /** UUID, derived from the command: sending a commit again under the same id is safe. */
+  readonly commitId: string;
+  readonly streamId: string;
+  /** Version of the stream that the events were decided on; 0 for a new stream. */
+  readonly baseVersion: number;
+  /** The stream's last accepted commit (or the commit this one is chained to); undefined for a new stream. */
+  readonly previousCommitId: string | undefined;
+  readonly events: readonly E[];
+  readonly metadata: CommandMetadata;
+}
+
+/** The fate of one commit, as read back from the log. */
+export type AppendOutcome =
+  /** In the log and in every reader's fold. `position` is that of its last event. */
+  | { readonly kind: 'accepted'; readonly position: LogPosition; readonly version: number }
+  /** This commit id was accepted earlier; nothing was added to the fold. */
+  | { readonly kind: 'duplicate'; readonly position: LogPosition; readonly version: number }
+  /** Final: no reader has accepted or will ever accept this commit. */
+  | { readonly kind: 'conflict'; readonly version: number }
+  /** Final: the commit was refused before or by the broker and is not in the log. */
+  | { readonly kind: 'rejected'; readonly reason: 'too-large' | 'invalid'; readonly detail: string }
+  /** Retryable and not in the log: the queue is full or the log is not connected. */
+  | { readonly kind: 'unavailable'; readonly reason: 'queue-full' | 'disconnected' | 'closed' }
+  /** Retryable: no echo within the deadline; it may be in the log. Sending the same commit again is safe. */
+  | { readonly kind: 'unknown'; readonly commitId: string };
+
+/** An aggregate: how its events fold into its state. Pure. */
+export interface AggregateDefinition<S, E extends DomainEvent> {
+  readonly name: string;
+  readonly topic: EventTopic<E>;
+  readonly initial: S;
+  readonly evolve: (state: S, event: E) => S;
+}
+
+/** What a decider answers: events to record (none: nothing to do), or a named refusal. */
+export type Decision<E extends DomainEvent, R> =
+  | { readonly kind: 'events'; readonly events: readonly E[] }
+  | { readonly kind: 'refused'; readonly rejection: R };
+
+export interface Command<S, E extends DomainEvent, R> {
+  readonly streamId: string;
+  /** UUID that names this command for ever; it becomes the commit id. */
+  readonly commandId: string;
+  /** Synchronous and deterministic; called again on newer state after a conflict. */
+  readonly decide: (state: S, version: number) => Decision<E, R>;
+  readonly metadata: CommandMetadata;
+  /** Default: the log's echo deadline. */
+  readonly deadlineMs?: number;
+}
+
+export type CommandOutcome<S, R> =
+  /** `state` is the fold right after this commit. */
+  | { readonly kind: 'accepted'; readonly state: S; readonly version: number; readonly position: LogPosition }
+  /** The same command was accepted earlier; `state` is the stream's state now. */
+  | { readonly kind: 'duplicate'; readonly state: S; readonly version: number; readonly position: LogPosition }
+  /** The decider returned no events. */
+  | { readonly kind: 'unchanged'; readonly state: S; readonly version: number }
+  | { readonly kind: 'refused'; readonly rejection: R; readonly state: S; readonly version: number }
+  /** Lost against other instances on every attempt (at most `maxConflictRetries`). Retryable. */
+  | { readonly kind: 'conflict'; readonly attempts: number }
+  | Extract<AppendOutcome, { kind: 'rejected' | 'unavailable' | 'unknown' }>;
+
+/** The write side of one aggregate type in one process. */
+export interface Aggregates<S, E extends DomainEvent> {
+  /**
+   * Loads, decides, appends. Commands on one stream are decided in the order of the calls; a later one is decided
+   * on the speculative state and chained, and decided again if its predecessor loses. Never throws for an expected
+   * failure. Refused with `unavailable` before `start` has resolved.
+   */
+  execute<R>(command: Command<S, E, R>): Promise<CommandOutcome<S, R>>;
+  /** One commit as it is, without deciding: for tests, imports and benchmarks. */
+  append(commit: Commit<E>, options?: { readonly deadlineMs?: number }): Promise<AppendOutcome>;
+  /** The folded (not the speculative) state. `initial` and version 0 for a stream without events. */
+  load(streamId: string): { readonly state: S; readonly version: number; readonly lastCommitId: string | undefined };
+  /** Every stream id with at least one event, in no particular order. */
+  streamIds(): Iterable<string>;
+}
+
+/** A read model: a pure fold per row. Rows are replaced, never mutated. */
+export interface ProjectionDefinition<Row, E extends DomainEvent> {
+  readonly name: string;
+  readonly topic: EventTopic<E>;
+  /** The row's key; default: the stream id. All events of one key must lie in one stream. */
+  readonly key?: (event: RecordedEvent<E>) => string;
+  /** Undefined in: no row yet. Undefined out: no row any more. */
+  readonly fold: (row: Row | undefined, event: RecordedEvent<E>) => Row | undefined;
+  /** Secondary indexes by name: the value under which a row is found, if any. */
+  readonly indexes?: Readonly<Record<string, (row: Row) => string | undefined>>;
+}
+
+/** How far a reader has come: the next offset to be read, by partition. */
+export interface ReadProgress {
+  readonly topic: string;
+  readonly nextOffsets: readonly number[];
+  readonly accepted: number;
+  readonly conflicts: number;
+  readonly duplicates: number;
+  readonly badRecords: number;
+}
+
+/** Reads one projection. Reads are synchronous and see whole commits only. */
+export interface View<Row> {
+  readonly name: string;
+  get(key: string): Row | undefined;
+  /** Rows in ascending order of their keys, after the key `after`, at most `limit`. */
+  list(options: { readonly limit: number; readonly after?: string }): readonly Row[];
+  /** As `list`, restricted to the rows that an index has under `value`. */
+  find(index: string, value: string, options: { readonly limit: number; readonly after?: string }): readonly Row[];
+  /** The distinct values of an index, sorted. */
+  values(index: string): readonly string[];
+  readonly size: number;
+  /** Resolves true once the position is folded, false when the deadline passes first. */
+  waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<boolean>;
+  progress(): ReadProgress;
+  /** SHA-256 over all rows in canonical order: equal for equal content, whatever the order of arrival. */
+  stateHash(): string;
+}
+
+/**
+ * A side effect on accepted events, each at least once, on one instance of a consumer group at a time. The offset is
+ * committed after `handle` has resolved. Events of one stream are handled in order; events of different streams may
+ * be handled concurrently. A `handle` that rejects is called again with growing pauses until it resolves or the log
+ * closes; events behind it in its partition wait.
+ */
+export interface ReactionDefinition<E extends DomainEvent> {
+  /** Consumer group id; a contract, as renaming it starts from the beginning of the log. */
+  readonly group: string;
+  readonly topic: EventTopic<E>;
+  /** Event types to act on; others are passed over. Default: all. */
+  readonly types?: readonly E['type'][];
+  readonly handle: (event: RecordedEvent<E>, context: { readonly signal: AbortSignal; readonly attempt: number }) => Promise<void>;
+}
+
+export interface ReactionStatus {
+  readonly group: string;
+  readonly topic: string;
+  readonly assigned: readonly number[];
+  readonly handled: number;
+  /** Log end minus committed, over the assigned partitions. */
+  readonly lag: number;
+  /** Set while an event is being retried. */
+  readonly stalled: { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
+}
+
+export interface EventLogHealth {
+  /** True when every reader has reached the end offsets measured at start and every reaction has joined its group. */
+  readonly ready: boolean;
+  /** One sentence: what is awaited, or undefined when ready. */
+  readonly waitingFor: string | undefined;
+  readonly topics: readonly ReadProgress[];
+  readonly reactions: readonly ReactionStatus[];
+}
+
+/** The event log as one process sees it. Declare everything first, then `start`. */
+export interface EventLog {
+  aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E>;
+  project<Row, E extends DomainEvent>(definition: ProjectionDefinition<Row, E>): View<Row>;
+  react<E extends DomainEvent>(definition: ReactionDefinition<E>): void;
+  /**
+   * Waits for the log (with a message while it does), makes the topics, registers the schemas, replays to the end
+   * offsets measured now, then starts the reactions. Rejects when aborted or when a schema is incompatible.
+   */
+  start(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  health(): EventLogHealth;
+  /** Stops the reactions, lets appends under way finish within the deadline, disconnects. Idempotent. */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>;
+}
