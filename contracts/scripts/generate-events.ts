@@ -70,17 +70,22 @@ function generate(): string {
     const entries: string[] = [];
     for (const file of readdirSync(join(root, 'avro', aggregate)).sort()) {
       const schema = JSON.parse(readFileSync(join(root, 'avro', aggregate, file), 'utf8')) as AvroComplex;
-      if (schema.name === undefined || `${schema.name}.avsc` !== file) throw new Error(`${file}: the record must be named as the file`);
+      if (schema.name === undefined || `${schema.name}.avsc` !== file)
+        throw new Error(`${file}: the record must be named as the file`);
       const fields = (schema.fields ?? []).map((field) => {
         const doc = field.doc === undefined ? '' : `  /** ${field.doc} */\n`;
         return `${doc}  readonly ${field.name}: ${typeOf(field.type, `${file}:${field.name}`)};\n`;
       });
-      sections.push(`/** ${schema.doc ?? schema.name} */\nexport interface ${schema.name} {\n${fields.join('')}}\n`);
+      sections.push(
+        `/** ${schema.doc ?? schema.name} */\nexport interface ${schema.name} {\n${fields.join('')}}\n`,
+      );
       names.push(schema.name);
       entries.push(`    ${schema.name}: ${JSON.stringify(schema)},\n`);
     }
     const union = names.map((name) => `\n  | { readonly type: '${name}'; readonly data: ${name} }`).join('');
-    sections.push(`/** Every event of the ${aggregate} stream. */\nexport type ${pascal(aggregate)}Event =${union};\n`);
+    sections.push(
+      `/** Every event of the ${aggregate} stream. */\nexport type ${pascal(aggregate)}Event =${union};\n`,
+    );
     schemas.push(`  ${aggregate}: {\n${entries.join('')}  },\n`);
   }
   return [

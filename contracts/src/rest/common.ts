@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { errorCatalog, type ErrorCode } from '../errors.ts';
 
 /** An amount of money: integer minor units plus an ISO 4217 code. */
-export const Money = z.object({ amountMinor: z.int().nonnegative(), currency: z.string().regex(/^[A-Z]{3}$/) });
+export const Money = z.object({
+  amountMinor: z.int().nonnegative(),
+  currency: z.string().regex(/^[A-Z]{3}$/),
+});
 export type Money = z.infer<typeof Money>;
 
 /** A point in time as ISO 8601 in UTC. */
@@ -37,5 +40,7 @@ export const PageQuery = z.object({
 export type PageQuery = z.infer<typeof PageQuery>;
 
 /** A page of a list. `nextAfter` is absent on the last page. */
-export const page = <T extends z.ZodType>(item: T) =>
+export const page = <T extends z.ZodType>(
+  item: T,
+): z.ZodObject<{ items: z.ZodArray<T>; nextAfter: z.ZodOptional<z.ZodString> }> =>
   z.object({ items: z.array(item), nextAfter: z.string().optional() });

@@ -1,0 +1,92 @@
+/** The import table of docs/architecture: who may import whom. Type-only imports count. */
+const npmAndCore = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'core'];
+const only = (name, from, allowed, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^(contracts|domains|projections|gateway-config|platform|e2e)/', pathNot: allowed },
+});
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'not-to-unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    only('contracts-import-nothing-of-ours', '^contracts/', ['^contracts/']),
+    {
+      name: 'a-domain-never-imports-a-domain',
+      severity: 'error',
+      from: { path: '^domains/([^/]+)/' },
+      to: { path: '^domains/', pathNot: '^domains/$1/' },
+    },
+    only('domains', '^domains/', [
+      '^domains/',
+      '^contracts/',
+      '^projections/',
+      '^platform/(event-log|work-queue|service)/',
+    ]),
+    {
+      name: 'a-projection-never-imports-a-projection',
+      severity: 'error',
+      from: { path: '^projections/([^/]+)/' },
+      to: { path: '^projections/', pathNot: '^projections/$1/' },
+    },
+    only('projections', '^projections/', ['^projections/', '^contracts/', '^platform/(event-log|service)/']),
+    only('gateway-config', '^gateway-config/', [
+      '^gateway-config/',
+      '^contracts/',
+      '^platform/engines/testing/',
+    ]),
+    only('platform-event-log', '^platform/event-log/', [
+      '^platform/event-log/',
+      '^platform/engines/testing/',
+    ]),
+    only('platform-work-queue', '^platform/work-queue/', [
+      '^platform/work-queue/',
+      '^platform/engines/testing/',
+    ]),
+    only('platform-service', '^platform/service/', ['^platform/service/']),
+    only('platform-engines', '^platform/engines/', ['^platform/engines/']),
+    only('platform-launcher', '^platform/launcher/', [
+      '^platform/launcher/',
+      '^platform/engines/',
+      '^contracts/',
+      '^gateway-config/',
+    ]),
+    only('e2e', '^e2e/', ['^e2e/', '^contracts/', '^platform/[^/]+/testing/']),
+    {
+      name: 'core-is-pure',
+      comment: 'A core imports its own files and types of contracts only: no npm package, no Node module.',
+      severity: 'error',
+      from: { path: '^domains/[^/]+/src/core/', pathNot: '\\.spec\\.ts$' },
+      to: { pathNot: ['^domains/[^/]+/src/core/', '^contracts/'] },
+    },
+    {
+      name: 'core-takes-only-types-of-contracts',
+      severity: 'error',
+      from: { path: '^domains/[^/]+/src/core/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^contracts/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'engines-only-in-tests',
+      comment: 'Product code never starts an engine; its integration tests do.',
+      severity: 'error',
+      from: { path: '^platform/(event-log|work-queue)/src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^platform/engines/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules', dependencyTypes: npmAndCore },
+    exclude: { path: '(^|/)node_modules/|generated/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+};
