@@ -1,0 +1,6 @@
+export {
+  foldNotification,
+  notifications,
+  type NotificationEntry,
+  type NotificationsRow,
+} from './notifications.ts';

@@ -1,0 +1,1 @@
+export { foldPayment, payments, type PaymentRow } from './payments.ts';

@@ -1,0 +1,1 @@
+export { foldShipment, shipments, type ShipmentRow } from './shipments.ts';
