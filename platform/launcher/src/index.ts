@@ -1,0 +1,1 @@
+export type { StackContext } from './stack/context.ts';

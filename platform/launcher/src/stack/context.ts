@@ -1,0 +1,45 @@
+import { join, resolve } from 'node:path';
+import { CommandError, exitCodes } from '../cli/exit.ts';
+
+/** One stack: where its state lives and on which ports it listens. Two stacks differ in both. */
+export interface StackContext {
+  readonly root: string;
+  readonly runDir: string;
+  readonly portBase: number;
+}
+
+/** The clone's root folder. */
+export const rootDir = resolve(import.meta.dirname, '../../../..');
+
+const defaultPortBase = 4000;
+/** The highest offset of any port of a stack is 194, so this base is the last that fits below 65536. */
+const portBaseMax = 65_000;
+
+/** The stack that the environment describes (PARLEY_RUN_DIR, PARLEY_PORT_BASE), else the developer's own. */
+export const contextFrom = (env: NodeJS.ProcessEnv): StackContext => {
+  const portBase = Number(env.PARLEY_PORT_BASE ?? defaultPortBase);
+  if (!Number.isInteger(portBase) || portBase < 1024 || portBase > portBaseMax)
+    throw new CommandError(
+      exitCodes.environment,
+      `PARLEY_PORT_BASE must be a whole number from 1024 to ${portBaseMax}, not ${JSON.stringify(env.PARLEY_PORT_BASE)}`,
+    );
+  return { root: rootDir, runDir: resolve(rootDir, env.PARLEY_RUN_DIR ?? '.parley'), portBase };
+};
+
+/** Files of a run folder that more than one process reads. */
+export interface RunFiles {
+  /** Who runs this stack: see lock.ts. */
+  readonly lock: string;
+  readonly endpoints: string;
+  /** One log file for each engine and service. */
+  readonly logs: string;
+  /** `<service>.pid`: the process id of each running service. */
+  readonly pids: string;
+}
+
+export const runFiles = (runDir: string): RunFiles => ({
+  lock: join(runDir, 'launcher.json'),
+  endpoints: join(runDir, 'endpoints.json'),
+  logs: join(runDir, 'logs'),
+  pids: join(runDir, 'pids'),
+});

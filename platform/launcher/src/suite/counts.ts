@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+
+/** How many tests, or stages without tests, passed and failed. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+const VitestReport = z.object({
+  numPassedTests: z.int().nonnegative(),
+  numFailedTests: z.int().nonnegative(),
+});
+
+/**
+ * Counts of one test run from vitest's JSON report. A run that ended badly is never without a failure: no report, or
+ * a bad exit with no failed test in it (a file that did not load, an unhandled error), counts as one failed.
+ */
+export const readCounts = async (reportPath: string, exitCode: number): Promise<Counts> => {
+  let report: unknown;
+  try {
+    report = JSON.parse(await readFile(reportPath, 'utf8'));
+  } catch {
+    return { passed: 0, failed: 1 };
+  }
+  const parsed = VitestReport.safeParse(report);
+  if (!parsed.success) return { passed: 0, failed: 1 };
+  const { numPassedTests: passed, numFailedTests: failed } = parsed.data;
+  return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
+};
+
+/** The one line that ends `npm test`. */
+export const closingLine = (counts: readonly Counts[]): string => {
+  const sum = (pick: (c: Counts) => number): number => counts.reduce((total, c) => total + pick(c), 0);
+  return `${sum((c) => c.passed)} passed, ${sum((c) => c.failed)} failed`;
+};

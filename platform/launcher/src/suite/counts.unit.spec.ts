@@ -1,0 +1,45 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { closingLine, readCounts } from './counts.ts';
+
+describe('the counts of a test run', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'parley-counts-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const report = async (content: string) => {
+    const path = join(folder, 'report.json');
+    await writeFile(path, content);
+    return path;
+  };
+
+  it('are those of the report', async () => {
+    const path = await report('{"numPassedTests": 7, "numFailedTests": 2}');
+    await expect(readCounts(path, 1)).resolves.toEqual({ passed: 7, failed: 2 });
+  });
+
+  it.each(['', '{}', '{"numPassedTests": "many"}'])(
+    'are one failure when the report is %j',
+    async (content) => {
+      await expect(readCounts(await report(content), 0)).resolves.toEqual({ passed: 0, failed: 1 });
+    },
+  );
+
+  it('hold a failure when the run ended badly although every test passed', async () => {
+    const path = await report('{"numPassedTests": 7, "numFailedTests": 0}');
+    await expect(readCounts(path, 1)).resolves.toEqual({ passed: 7, failed: 1 });
+  });
+
+  it('add up in the closing line', () => {
+    expect(
+      closingLine([
+        { passed: 1, failed: 0 },
+        { passed: 20, failed: 3 },
+      ]),
+    ).toBe('21 passed, 3 failed');
+  });
+});
