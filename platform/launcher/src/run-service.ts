@@ -1,1 +1,51 @@
-export {};
+import { join, relative } from 'node:path';
+import { serviceEnv, serviceNamed, shutdownDeadlineMs } from './stack/addresses.ts';
+import { contextFrom, rootDir, runFiles } from './stack/context.ts';
+import { removePidFile, writePidFile } from './stack/pid-files.ts';
+import { marker } from './stack/procfs.ts';
+import { Supervisor } from './stack/supervisor.ts';
+import { sourceFolders, watchSources } from './stack/watch.ts';
+import { sayMark } from './stack/turbo-lines.ts';
+import { exitCodes } from './cli/exit.ts';
+
+/*
+ * `parley-run <service>`: runs one service of the stack that PARLEY_RUN_DIR and PARLEY_PORT_BASE describe, restarts it
+ * when it dies and reloads it when its source changes (not with PARLEY_WATCH=0). SIGTERM drains it and ends this process.
+ */
+const service = serviceNamed(process.argv[2]);
+if (service === undefined) {
+  process.stderr.write('usage: parley-run <order|product|payment|notification|shipping>\n');
+  process.exit(exitCodes.usage);
+}
+const context = contextFrom(process.env);
+const folder = join(rootDir, 'domains', service);
+const say = (line: string): void => void process.stdout.write(`${sayMark}${line}\n`);
+
+const supervisor = new Supervisor({
+  name: service,
+  command: process.execPath,
+  args: ['--disable-warning=ExperimentalWarning', 'src/main.ts'],
+  cwd: folder,
+  env: { ...process.env, ...serviceEnv(service, context), [marker]: context.runDir },
+  logPath: join(runFiles(context.runDir).logs, `${service}.log`),
+  stopDeadlineMs: shutdownDeadlineMs + 2000,
+  say,
+  started: (pid) => {
+    writePidFile(context.runDir, service, { pid, supervisorPid: process.pid });
+  },
+});
+
+const endWatch =
+  process.env.PARLEY_WATCH === '0'
+    ? () => undefined
+    : watchSources(sourceFolders(folder, rootDir), (file) => {
+        say(`${service} reloads: ${relative(rootDir, file)} changed`);
+        supervisor.reload();
+      });
+const stop = (): void => {
+  endWatch();
+  void supervisor.stop();
+};
+process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', stop);
+await supervisor.run();
+removePidFile(context.runDir, service);

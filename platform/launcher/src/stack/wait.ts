@@ -1,0 +1,33 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** How long and how often to look. */
+export interface WaitOptions {
+  readonly deadlineMs: number;
+  readonly intervalMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Looks until `condition` is true: true then, false at the deadline. An abort rejects. */
+export const waitUntil = async (
+  condition: () => boolean | Promise<boolean>,
+  { deadlineMs, intervalMs = 100, signal }: WaitOptions,
+): Promise<boolean> => {
+  const end = performance.now() + deadlineMs;
+  for (;;) {
+    signal?.throwIfAborted();
+    if (await condition()) return true;
+    if (performance.now() >= end) return false;
+    await delay(intervalMs, undefined, { signal });
+  }
+};
+
+/** True when an HTTP GET is answered with this status within two seconds. */
+export const answers = async (url: string, status = 200): Promise<boolean> => {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    await response.body?.cancel();
+    return response.status === status;
+  } catch {
+    return false;
+  }
+};
