@@ -1,0 +1,133 @@
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { graphqlSdl } from '@parley/contracts/graphql';
+import type { View } from '@parley/event-log';
+import type { DocumentNode, GraphQLError } from 'graphql';
+import { createGraphQLError, createSchema, createYoga, type Plugin } from 'graphql-yoga';
+import { exampleQueries } from './examples.ts';
+import { queryLimits } from './limits.ts';
+import { listProducts, type ProductRow } from './rows.ts';
+
+/** Most lexical tokens of a document, deepest nesting, and most fields times list sizes. */
+const TOKENS_MAX = 1_000;
+const DEPTH_MAX = 6;
+const COST_MAX = 2_500;
+const LIMIT_MAX = 100;
+const TEXT_MAX = 200;
+
+const badInput = (message: string, path: string): GraphQLError =>
+  createGraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', path } });
+
+const checkText = (value: string | null | undefined, path: string): string | undefined => {
+  if (value === undefined || value === null) return undefined;
+  if (value.length < 1 || value.length > TEXT_MAX) {
+    throw badInput(`${path} must have 1 to ${TEXT_MAX} characters`, path);
+  }
+  return value;
+};
+
+const checkLimit = (limit: number | null | undefined): number => {
+  if (limit === undefined || limit === null || !Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
+    throw badInput(`limit must be 1 to ${LIMIT_MAX}, got ${limit ?? 'null'}`, 'limit');
+  }
+  return limit;
+};
+
+interface ProductsArguments {
+  readonly category?: string | null;
+  readonly limit?: number | null;
+  readonly after?: string | null;
+}
+
+type Resolvers = NonNullable<Parameters<typeof createSchema>[0]['resolvers']>;
+
+const resolvers = (view: View<ProductRow>): Resolvers => ({
+  Query: {
+    product: (_root: unknown, { productId }: { readonly productId: string }) =>
+      view.get(checkText(productId, 'productId') ?? ''),
+    products: (_root: unknown, { category, limit, after }: ProductsArguments) =>
+      listProducts(view, {
+        limit: checkLimit(limit),
+        category: checkText(category, 'category'),
+        after: checkText(after, 'after'),
+      }),
+    categories: () => view.values('category'),
+  },
+  Product: {
+    price: ({ priceMinor, currency }: ProductRow) => ({ amountMinor: priceMinor, currency }),
+    stock: ({ available }: ProductRow) => available,
+  },
+});
+
+/** Refuses long documents in the parser and dear ones in validation, and gives every error a code. */
+const limits: Plugin = {
+  onParse: ({ parseFn, setParseFn }) => {
+    // yoga's own signature is `any`
+    setParseFn(
+      (source, options: object | undefined) =>
+        parseFn(source, { ...options, maxTokens: TOKENS_MAX }) as DocumentNode,
+    );
+  },
+  onValidate: ({ addValidationRule }) => {
+    addValidationRule(queryLimits({ depthMax: DEPTH_MAX, costMax: COST_MAX }));
+  },
+};
+
+/** An error made for clients, perhaps wrapped once more on its way. By name and not by class, as yoga may load another copy. */
+const isMeantForClients = (error: unknown): error is Error => {
+  if (!(error instanceof Error) || error.name !== 'GraphQLError') return false;
+  const { originalError } = error as Partial<Pick<GraphQLError, 'originalError'>>;
+  return originalError === undefined || isMeantForClients(originalError);
+};
+
+/** Where problems inside a resolver are written; the client sees only a code. */
+export interface GraphqlLog {
+  error(fields: { readonly err: unknown }, message: string): void;
+}
+
+export interface GraphqlOptions {
+  readonly view: View<ProductRow>;
+  readonly log: GraphqlLog;
+  /** Path that clients use. Default `/graphql`. */
+  readonly endpoint?: string;
+}
+
+/** Answers a GraphQL request, or a browser's GET with the explorer. */
+export type GraphqlHandler = (request: Request) => Promise<Response>;
+
+const explorer = (endpoint: string): (() => string) => {
+  let page: string | undefined; // 9 MB of script, the same for everyone
+  const defaultTabs = exampleQueries.map((query) => ({ query }));
+  return () => (page ??= renderGraphiQL({ title: 'Parley products', endpoint, defaultTabs }));
+};
+
+/** The GraphQL API of the catalogue: queries only, one operation a request, bounded, with the explorer on GET. */
+export const createProductsGraphql = ({
+  view,
+  log,
+  endpoint = '/graphql',
+}: GraphqlOptions): GraphqlHandler => {
+  const yoga = createYoga({
+    schema: createSchema({ typeDefs: graphqlSdl, resolvers: resolvers(view) }),
+    graphqlEndpoint: endpoint,
+    batching: false,
+    multipart: false,
+    cors: false,
+    landingPage: false,
+    logging: false,
+    graphiql: { title: 'Parley products' },
+    renderGraphiQL: explorer(endpoint),
+    plugins: [limits],
+    maskedErrors: {
+      maskError: (error) => {
+        if (isMeantForClients(error)) return error;
+        log.error({ err: error }, 'a GraphQL resolver failed');
+        const extensions = { code: 'INTERNAL_SERVER_ERROR' };
+        return createGraphQLError('Something went wrong inside the service', { extensions });
+      },
+    },
+  });
+  return async (request) => {
+    const answer = await yoga.fetch(request);
+    return new Response(answer.body, { status: answer.status, headers: answer.headers });
+  };
+};

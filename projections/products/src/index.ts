@@ -1,0 +1,3 @@
+export * from './rows.ts';
+export * from './grpc.ts';
+export * from './graphql.ts';
