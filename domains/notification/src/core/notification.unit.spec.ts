@@ -12,10 +12,10 @@ const command: NotifyCustomer = {
   type: 'PAYMENT_COMPLETED',
   nowMs: 1_000,
 };
-const { nowMs: _now, ...asked } = command;
+const { nowMs, ...asked } = command;
 const sent: NotificationEvent = {
   type: 'NotificationSent',
-  data: { ...asked, channel: 'EMAIL', message: messageOf('PAYMENT_COMPLETED', asked.orderId), sentAt: 1_000 },
+  data: { ...asked, channel: 'EMAIL', message: messageOf('PAYMENT_COMPLETED', asked.orderId), sentAt: nowMs },
 };
 const fold = (events: readonly NotificationEvent[]) => events.reduce(evolve, silent);
 const given = (...events: NotificationEvent[]) => ({

@@ -12,9 +12,9 @@ const command: RequestPayment = {
   currency: 'EUR',
   nowMs: 1_000,
 };
-const { nowMs: _now, ...terms } = command;
-const initiated: PaymentEvent = { type: 'PaymentInitiated', data: { ...terms, initiatedAt: 1_000 } };
-const completed: PaymentEvent = { type: 'PaymentCompleted', data: { ...terms, completedAt: 1_000 } };
+const { nowMs, ...terms } = command;
+const initiated: PaymentEvent = { type: 'PaymentInitiated', data: { ...terms, initiatedAt: nowMs } };
+const completed: PaymentEvent = { type: 'PaymentCompleted', data: { ...terms, completedAt: nowMs } };
 
 const fold = (events: readonly PaymentEvent[], from: PaymentState = noPayment): PaymentState =>
   events.reduce(evolve, from);

@@ -1,0 +1,116 @@
+import type {
+  NotificationEvent,
+  NotificationType,
+  PaymentCompleted,
+  PaymentEvent,
+  PaymentFailed,
+} from '@parley/contracts/events';
+import type { ShippingRequested } from '@parley/contracts/queues';
+import { notificationEvents } from '@parley/contracts/topics';
+import type { AggregateDefinition, Aggregates, CommandMetadata, RecordedEvent } from '@parley/event-log';
+import { notifyCustomer } from '../core/decide.ts';
+import {
+  evolve,
+  sentAbout,
+  silent,
+  type NotificationState,
+  type SentNotification,
+} from '../core/notification.ts';
+
+export const notificationAggregate: AggregateDefinition<NotificationState, NotificationEvent> = {
+  name: 'notification',
+  topic: notificationEvents,
+  initial: silent,
+  evolve,
+};
+
+/** Where requests to ship are handed over. */
+export interface ShippingRequests {
+  /** Resolves once the broker has confirmed the message; rejects otherwise. Publishing again is safe. */
+  publish(
+    request: ShippingRequested,
+    context: { readonly correlationId: string; readonly signal: AbortSignal },
+  ): Promise<void>;
+}
+
+/** Acts on one accepted payment event; rejects when it is to be tried again. */
+export type OnPayment = (
+  event: RecordedEvent<PaymentEvent>,
+  context: { readonly signal: AbortSignal },
+) => Promise<void>;
+
+interface Deps {
+  readonly notifications: Pick<Aggregates<NotificationState, NotificationEvent>, 'execute'>;
+  readonly shippingRequests: ShippingRequests;
+  /** UUIDv5 of the parts: the same parts, the same id. */
+  readonly deriveId: (...parts: readonly string[]) => string;
+  readonly now: () => number;
+}
+
+interface Notice {
+  readonly eventId: string;
+  readonly type: NotificationType;
+  readonly payment: PaymentCompleted | PaymentFailed;
+  readonly metadata: CommandMetadata;
+}
+
+const send = async (deps: Deps, { eventId, type, payment, metadata }: Notice): Promise<SentNotification> => {
+  const { orderId, customerId, paymentId } = payment;
+  const command = {
+    notificationId: deps.deriveId('notification', eventId),
+    orderId,
+    customerId,
+    paymentId,
+    type,
+    nowMs: deps.now(),
+  };
+  const outcome = await deps.notifications.execute({
+    streamId: `notification-${orderId}`,
+    commandId: deps.deriveId('notify-customer', eventId),
+    decide: (state) => notifyCustomer(state, command),
+    metadata,
+  });
+  switch (outcome.kind) {
+    case 'accepted':
+    case 'duplicate':
+    case 'unchanged': {
+      const sent = sentAbout(outcome.state, paymentId, type);
+      if (!sent) throw new Error(`the log confirmed a notification about ${paymentId} that it does not have`);
+      return sent;
+    }
+    case 'refused':
+      throw new Error('a notification was refused, which its decider never does');
+    case 'conflict':
+    case 'rejected':
+    case 'unavailable':
+    case 'unknown':
+      throw new Error(`the notification about order ${orderId} is not in the log yet: ${outcome.kind}`);
+  }
+};
+
+/**
+ * Notifies the customer, then asks shipping to ship what is paid. Both carry ids derived from the event, and the
+ * message is made from what the log holds, so handling an event again repeats neither: it resolves only after the
+ * notification is in the log and the broker has confirmed the request.
+ */
+export const createOnPayment =
+  (deps: Deps): OnPayment =>
+  async ({ event, eventId, correlationId }, { signal }) => {
+    if (event.type === 'PaymentInitiated') return;
+    const metadata = { correlationId, causationId: eventId };
+    const payment = event.data;
+    if (event.type === 'PaymentFailed') {
+      await send(deps, { eventId, type: 'PAYMENT_FAILED', payment, metadata });
+      return;
+    }
+    const sent = await send(deps, { eventId, type: 'PAYMENT_COMPLETED', payment, metadata });
+    const request: ShippingRequested = {
+      requestId: deps.deriveId('shipping-request', eventId),
+      orderId: payment.orderId,
+      customerId: payment.customerId,
+      paymentId: payment.paymentId,
+      notificationId: sent.notificationId,
+      requestedAt: sent.sentAtMs,
+    };
+    await deps.shippingRequests.publish(request, { correlationId, signal });
+  };

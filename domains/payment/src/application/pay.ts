@@ -1,0 +1,79 @@
+import type { PaymentEvent } from '@parley/contracts/events';
+import type { PaymentRequest } from '@parley/contracts/rest';
+import { paymentEvents } from '@parley/contracts/topics';
+import type { AggregateDefinition, Aggregates, CommandMetadata, CommandOutcome } from '@parley/event-log';
+import { requestPayment, type TermsDiffer } from '../core/decide.ts';
+import { evolve, noPayment, type PaymentState } from '../core/payment.ts';
+
+export const paymentAggregate: AggregateDefinition<PaymentState, PaymentEvent> = {
+  name: 'payment',
+  topic: paymentEvents,
+  initial: noPayment,
+  evolve,
+};
+
+/** A payment that ended one way or the other. */
+export type SettledPayment = Extract<PaymentState, { status: 'COMPLETED' | 'FAILED' }>;
+
+/** Why the log did not confirm the payment. All but `rejected` may be tried again with the same request. */
+export type LogFailure = Extract<
+  CommandOutcome<PaymentState, TermsDiffer>,
+  { kind: 'conflict' | 'rejected' | 'unavailable' | 'unknown' }
+>;
+
+export type PayOutcome =
+  | { readonly kind: 'settled'; readonly payment: SettledPayment }
+  | { readonly kind: 'refused'; readonly rejection: TermsDiffer }
+  | { readonly kind: 'failed'; readonly failure: LogFailure };
+
+const settledOf = (state: PaymentState): SettledPayment => {
+  if (state.status === 'COMPLETED' || state.status === 'FAILED') return state;
+  throw new Error(`the log confirmed a payment that is ${state.status}`);
+};
+
+/** Pays for an order. */
+export type Pay = (request: PaymentRequest, metadata: CommandMetadata) => Promise<PayOutcome>;
+
+interface Deps {
+  readonly payments: Pick<Aggregates<PaymentState, PaymentEvent>, 'execute'>;
+  /** UUIDv5 of the parts: the same parts, the same id. */
+  readonly deriveId: (...parts: readonly string[]) => string;
+  readonly now: () => number;
+}
+
+/**
+ * Settled at most once per order: the payment's id is derived from the order's, the command's id from the terms, and
+ * the stream's state refuses other terms. Resolves after the outcome was read back from the log.
+ */
+export const createPay =
+  (deps: Deps): Pay =>
+  async ({ orderId, customerId, amount }, metadata) => {
+    const { amountMinor, currency } = amount;
+    const command = {
+      paymentId: deps.deriveId('payment', orderId),
+      orderId,
+      customerId,
+      amountMinor,
+      currency,
+      nowMs: deps.now(),
+    };
+    const outcome = await deps.payments.execute({
+      streamId: `payment-${orderId}`,
+      commandId: deps.deriveId('request-payment', orderId, customerId, String(amountMinor), currency),
+      decide: (state) => requestPayment(state, command),
+      metadata,
+    });
+    switch (outcome.kind) {
+      case 'accepted':
+      case 'duplicate':
+      case 'unchanged':
+        return { kind: 'settled', payment: settledOf(outcome.state) };
+      case 'refused':
+        return { kind: 'refused', rejection: outcome.rejection };
+      case 'conflict':
+      case 'rejected':
+      case 'unavailable':
+      case 'unknown':
+        return { kind: 'failed', failure: outcome };
+    }
+  };
