@@ -1,0 +1,84 @@
+import { z } from 'zod';
+
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'must be a port number')
+  .transform(Number)
+  .pipe(z.int().min(0).max(65_535));
+
+/** A field that holds `host:port`. */
+export const hostPort = z.string().regex(/^[A-Za-z0-9.-]+:\d{1,5}$/, 'must be host:port');
+
+/** A field that holds the base URL of a peer. */
+export const baseUrl = z.url({ protocol: /^https?$/ });
+
+/** A field that holds a TCP port; 0 lets the machine choose. */
+export const portNumber = port;
+
+/** The environment that every service has. Spread it into the `z.object` of a service. */
+export const serviceConfigShape = {
+  PARLEY_HOST: z.string().min(1).default('127.0.0.1'),
+  HTTP_PORT: port,
+  OPS_PORT: port,
+  /** Present on services that answer gRPC. */
+  GRPC_PORT: port.optional(),
+  KAFKA_BOOTSTRAP: hostPort,
+  REGISTRY_URL: baseUrl,
+  /** Absent: spans are made and propagated, and exported nowhere. */
+  ZIPKIN_URL: baseUrl.optional(),
+  /** How a span behind a broker hangs on the one before it. */
+  TRACE_ASYNC_HOPS: z.enum(['child', 'link']).default('child'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  /** Names this process among its siblings. Default: the process id. */
+  INSTANCE_ID: z.string().min(1).max(64).optional(),
+  SHUTDOWN_DEADLINE_MS: z
+    .string()
+    .regex(/^\d{1,6}$/, 'must be a number of milliseconds')
+    .default('10000')
+    .transform(Number),
+} as const;
+
+/** What `createService` needs to know from the environment. */
+export type ServiceConfig = Pick<
+  z.infer<z.ZodObject<typeof serviceConfigShape>>,
+  'PARLEY_HOST' | 'HTTP_PORT' | 'OPS_PORT' | 'LOG_LEVEL' | 'SHUTDOWN_DEADLINE_MS'
+> & {
+  readonly GRPC_PORT?: number | undefined;
+  readonly ZIPKIN_URL?: string | undefined;
+  readonly INSTANCE_ID?: string | undefined;
+  readonly TRACE_ASYNC_HOPS?: 'child' | 'link' | undefined;
+};
+
+/** A configuration that can be used, or every key that is wrong and why. Values are not repeated: they may be secret. */
+export type ParsedConfig<T> =
+  { readonly ok: true; readonly config: T } | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Parses an environment. An empty value counts as absent. */
+export const parseConfig = <T extends z.ZodObject>(
+  schema: T,
+  env: Readonly<Record<string, string | undefined>>,
+): ParsedConfig<z.output<T>> => {
+  const present = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(present);
+  if (parsed.success) return { ok: true, config: parsed.data };
+  const problems = parsed.error.issues.map((issue) => {
+    const key = String(issue.path[0] ?? '(environment)');
+    return present[key] === undefined ? `${key}: is missing` : `${key}: ${issue.message}`;
+  });
+  return { ok: false, problems };
+};
+
+/** As `parseConfig`; writes every bad key to stderr and ends the process with 3 when there is one. */
+export const loadConfig = <T extends z.ZodObject>(
+  schema: T,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): z.output<T> => {
+  const parsed = parseConfig(schema, env);
+  if (parsed.ok) return parsed.config;
+  process.stderr.write(
+    `The configuration cannot be used:\n${parsed.problems.map((p) => `  ${p}\n`).join('')}`,
+  );
+  process.exit(3);
+};

@@ -1,0 +1,32 @@
+/** How one error looks at every kind of edge. The catalog itself belongs to the contracts and is passed in. */
+export interface ErrorDefinition {
+  /** One sentence for people; the same for every occurrence. */
+  readonly title: string;
+  readonly httpStatus: number;
+  /** A gRPC status code by number. */
+  readonly grpcStatus: number;
+  /** True when the same request may succeed later without a change. */
+  readonly retryable: boolean;
+}
+
+/** The codes that the kit itself answers with; every catalog must have them. */
+export type KitErrorCode =
+  | 'MALFORMED_REQUEST'
+  | 'VALIDATION_FAILED'
+  | 'ROUTE_NOT_FOUND'
+  | 'METHOD_NOT_ALLOWED'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'INTERNAL'
+  | 'NOT_READY'
+  | 'DEADLINE_EXCEEDED';
+
+/** A closed list of error codes. */
+export type ErrorCatalog<Code extends string> = Readonly<Record<Code | KitErrorCode, ErrorDefinition>>;
+
+/** A catalog whose further codes are not known to the compiler. */
+export type AnyErrorCatalog = Readonly<Record<KitErrorCode, ErrorDefinition>> &
+  Readonly<Record<string, ErrorDefinition | undefined>>;
+
+/** What a thrown value says, for a log line. Never for an answer to a client. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,177 @@
+import {
+  type Metadata,
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import {
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  trace,
+} from '@opentelemetry/api';
+import { correlationIdFrom, runInContext } from '../context.ts';
+import type { AnyErrorCatalog } from '../errors.ts';
+import type { Logger } from '../logging.ts';
+import { tracer } from '../telemetry/telemetry.ts';
+import { GrpcRefusal, toStatus } from './refusal.ts';
+
+/** What an implementation may know about the call besides the request. */
+export interface GrpcCall {
+  /** Aborts when the caller cancels or its deadline passes. */
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch. */
+  readonly deadlineAtMs: number;
+}
+
+/** The unary methods of a generated service definition, as functions of a request. */
+export type GrpcImplementation<Definition> = {
+  readonly [Name in keyof Definition]: Definition[Name] extends {
+    requestDeserialize: (bytes: Buffer) => infer Request;
+    responseDeserialize: (bytes: Buffer) => infer Response;
+  }
+    ? (request: Request, call: GrpcCall) => Promise<Response> | Response
+    : never;
+};
+
+type UnaryFunction = (request: unknown, call: GrpcCall) => unknown;
+
+const getter: TextMapGetter<Metadata> = {
+  keys: (metadata) => Object.keys(metadata.getMap()),
+  get: (metadata, key) => metadata.get(key).map(String),
+};
+
+/** `rpc.*` attributes of a path `/package.Service/Method`. */
+export const rpcAttributes = (path: string): Record<string, string> => {
+  const [, service = '', method = ''] = path.split('/');
+  return { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': method };
+};
+
+const deadlineOf = (call: ServerUnaryCall<unknown, unknown>): number => {
+  const deadline = call.getDeadline();
+  return typeof deadline === 'number' ? deadline : deadline.getTime();
+};
+
+interface ServerContext {
+  readonly catalog: AnyErrorCatalog;
+  readonly logger: Logger;
+}
+
+const invoke = async (
+  call: ServerUnaryCall<unknown, unknown>,
+  fn: UnaryFunction,
+  signal: AbortSignal,
+): Promise<unknown> => {
+  const deadlineAtMs = deadlineOf(call);
+  if (!Number.isFinite(deadlineAtMs))
+    throw new GrpcRefusal('MALFORMED_REQUEST', 'The call must carry a deadline.');
+  const correlationId = call.metadata.get('x-correlation-id')[0]?.toString();
+  return runInContext({ correlationId, signal, deadlineAtMs }, async () =>
+    fn(call.request, { signal, deadlineAtMs }),
+  );
+};
+
+const handlerOf =
+  ({ catalog, logger }: ServerContext, fn: UnaryFunction) =>
+  (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>): void => {
+    const startedAtMs = performance.now();
+    const path = call.getPath();
+    const remote = propagation.extract(ROOT_CONTEXT, call.metadata, getter);
+    const span = tracer().startSpan(
+      path.slice(1),
+      { kind: SpanKind.SERVER, attributes: rpcAttributes(path) },
+      remote,
+    );
+    const correlationId = correlationIdFrom(call.metadata.get('x-correlation-id')[0]?.toString());
+    span.setAttribute('parley.correlation_id', correlationId);
+    call.metadata.set('x-correlation-id', correlationId);
+    const abort = new AbortController();
+    call.on('cancelled', () => {
+      abort.abort(new Error('the call was cancelled'));
+    });
+    const finish = (statusCode: number, code?: string): void => {
+      span.setAttribute('rpc.grpc.status_code', statusCode);
+      if (code !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: code });
+      span.end();
+      const latencyMs = Math.round((performance.now() - startedAtMs) * 10) / 10;
+      runInContext({ correlationId }, () => {
+        logger.info({ rpc: path, status: statusCode, code, latencyMs, cancelled: call.cancelled }, 'call');
+      });
+    };
+    void context.with(trace.setSpan(remote, span), async () => {
+      try {
+        const response = await invoke(call, fn, abort.signal);
+        finish(0);
+        callback(null, response);
+      } catch (error) {
+        if (!(error instanceof GrpcRefusal))
+          logger.error({ err: error, correlationId }, 'a call failed unexpectedly');
+        const refused = toStatus(error, catalog);
+        finish(refused.code, refused.metadata.get('parley-code')[0]?.toString());
+        callback(refused);
+      }
+    });
+  };
+
+/** A gRPC server whose calls have a span, a correlation id, a deadline and mapped errors. */
+export class GrpcServer {
+  readonly #server = new Server({
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.max_receive_message_length': 64 * 1024,
+  });
+  readonly #context: ServerContext;
+  #services = 0;
+
+  constructor(options: ServerContext) {
+    this.#context = options;
+  }
+
+  /** True when there is something to serve. */
+  get hasServices(): boolean {
+    return this.#services > 0;
+  }
+
+  /** Mounts the unary methods of a generated service. A call without deadline is refused with MALFORMED_REQUEST. */
+  add<Definition extends ServiceDefinition>(
+    definition: Definition,
+    implementation: GrpcImplementation<Definition>,
+  ): void {
+    const handlers: UntypedServiceImplementation = {};
+    for (const name of Object.keys(definition)) {
+      const fn = implementation[name as keyof Definition] as UnaryFunction; // keys of the definition by construction
+      handlers[name] = handlerOf(this.#context, fn.bind(implementation));
+    }
+    this.#server.addService(definition, handlers);
+    this.#services += 1;
+  }
+
+  /** Listens; resolves with the port. Rejects when it is taken. */
+  listen(port: number, host: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+        if (error === null) resolve(bound);
+        else reject(error);
+      });
+    });
+  }
+
+  /** Stops accepting, lets calls under way finish, cuts what is left at the deadline. True when nothing was cut. */
+  drain(deadlineMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#server.forceShutdown();
+        resolve(false);
+      }, deadlineMs);
+      this.#server.tryShutdown((error) => {
+        clearTimeout(timer);
+        resolve(error === undefined);
+      });
+    });
+  }
+}

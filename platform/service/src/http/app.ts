@@ -1,0 +1,155 @@
+import {
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
+import { matchedRoutes } from 'hono/route';
+import { correlationIdFrom, runInContext } from '../context.ts';
+import type { KitErrorCode } from '../errors.ts';
+import type { Logger } from '../logging.ts';
+import { tracer } from '../telemetry/telemetry.ts';
+import type { ProblemFunction } from './problem.ts';
+
+const MAX_BODY_BYTES = 64 * 1024;
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+const CORRELATION_HEADER = 'x-correlation-id';
+const USER_HEADER = 'x-user-id';
+
+declare module 'hono' {
+  interface ContextVariableMap {
+    problemCode: string | undefined;
+  }
+}
+
+export interface HttpAppOptions {
+  readonly logger: Logger;
+  readonly problem: ProblemFunction<KitErrorCode>;
+  /** After it a request is answered with DEADLINE_EXCEEDED and its signal aborts. */
+  readonly deadlineMs: number;
+  /** True while the process drains: answers then ask the client to close the connection. */
+  readonly draining: () => boolean;
+}
+
+/** The verified user that the gateway named; undefined when absent or not a plausible id. */
+export const parseUser = (c: Context): string | undefined => {
+  const value = c.req.header(USER_HEADER);
+  return value !== undefined && /^[\x21-\x7e]{1,128}$/.test(value) ? value : undefined;
+};
+
+const routeOf = (c: Context): string | undefined =>
+  matchedRoutes(c).findLast((route) => route.path !== '*' && route.path !== '/*')?.path;
+
+const finishSpan = (c: Context, span: Span, route: string | undefined): void => {
+  span.updateName(route === undefined ? c.req.method : `${c.req.method} ${route}`);
+  if (route !== undefined) span.setAttribute('http.route', route);
+  span.setAttribute('http.response.status_code', c.res.status);
+  const code = c.get('problemCode');
+  if (code !== undefined) span.setAttribute('parley.error_code', code);
+  if (c.res.status >= 500)
+    span.setStatus({ code: SpanStatusCode.ERROR, message: code ?? String(c.res.status) });
+  span.end();
+};
+
+const accessLog = (
+  c: Context,
+  logger: Logger,
+  values: { route: string | undefined; latencyMs: number },
+): void => {
+  const line = {
+    method: c.req.method,
+    // What no route knows is the client's text: bounded.
+    route: values.route ?? c.req.path.slice(0, 200),
+    status: c.res.status,
+    code: c.get('problemCode'),
+    latencyMs: Math.round(values.latencyMs * 10) / 10,
+  };
+  if (c.res.status >= 500) logger.warn(line, 'request');
+  else logger.info(line, 'request');
+};
+
+/** Correlation id, server span, deadline, access log: around everything else. */
+const observe =
+  (options: HttpAppOptions): MiddlewareHandler =>
+  async (c, next) => {
+    const startedAtMs = performance.now();
+    const correlationId = correlationIdFrom(c.req.header(CORRELATION_HEADER));
+    const remote = propagation.extract(ROOT_CONTEXT, c.req.header());
+    const span = tracer().startSpan(
+      c.req.method,
+      {
+        kind: SpanKind.SERVER,
+        attributes: { 'http.request.method': c.req.method, 'parley.correlation_id': correlationId },
+      },
+      remote,
+    );
+    const abort = new AbortController();
+    const values = {
+      correlationId,
+      userId: parseUser(c),
+      signal: abort.signal,
+      deadlineAtMs: Date.now() + options.deadlineMs,
+    };
+    await context.with(trace.setSpan(remote, span), () =>
+      runInContext(values, async () => {
+        const late = Promise.withResolvers<'late'>();
+        const timer = setTimeout(late.resolve, options.deadlineMs, 'late');
+        const outcome = await Promise.race([next(), late.promise]);
+        clearTimeout(timer);
+        if (outcome === 'late') {
+          c.res = options.problem(c, 'DEADLINE_EXCEEDED');
+          abort.abort(new Error('the deadline of the request has passed'));
+        }
+        c.res.headers.set(CORRELATION_HEADER, correlationId);
+        if (options.draining()) c.res.headers.set('connection', 'close');
+        const route = routeOf(c);
+        finishSpan(c, span, route);
+        accessLog(c, options.logger, { route, latencyMs: performance.now() - startedAtMs });
+      }),
+    );
+  };
+
+/** A request that brings a body must say that it is JSON. */
+const jsonOnly =
+  (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler =>
+  async (c, next) => {
+    const bringsBody =
+      c.req.header('transfer-encoding') !== undefined || Number(c.req.header('content-length') ?? 0) > 0;
+    const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
+    if (bringsBody && type !== 'application/json' && !(type ?? '').endsWith('+json')) {
+      return problem(c, 'UNSUPPORTED_MEDIA_TYPE');
+    }
+    return next();
+  };
+
+const allowedMethods = (app: Hono, path: string): readonly string[] =>
+  METHODS.filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method === method),
+  );
+
+/** A Hono application with everything on that every edge of every service has. */
+export const createHttpApp = (options: HttpAppOptions): Hono => {
+  const { problem, logger } = options;
+  const app = new Hono();
+  app.use('*', observe(options));
+  app.use('*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') }));
+  app.use('*', jsonOnly(problem));
+  app.notFound((c) => {
+    const allowed = allowedMethods(app, c.req.path);
+    if (allowed.length === 0) return problem(c, 'ROUTE_NOT_FOUND');
+    c.header('allow', allowed.join(', '));
+    return problem(c, 'METHOD_NOT_ALLOWED');
+  });
+  app.onError((error, c) => {
+    if (error instanceof HTTPException && error.status < 500) return problem(c, 'MALFORMED_REQUEST');
+    logger.error({ err: error }, 'a request failed unexpectedly');
+    return problem(c, 'INTERNAL');
+  });
+  return app;
+};

@@ -1,0 +1,20 @@
+export {
+  baseUrl,
+  hostPort,
+  loadConfig,
+  parseConfig,
+  portNumber,
+  serviceConfigShape,
+  type ServiceConfig,
+} from './config.ts';
+export { currentContext, currentTraceparent, runInContext, type RequestContext } from './context.ts';
+export { messageOf, type ErrorCatalog, type ErrorDefinition, type KitErrorCode } from './errors.ts';
+export { createGrpcClient, type GrpcClient } from './grpc/client.ts';
+export { GrpcRefusal, type GrpcAnswer } from './grpc/refusal.ts';
+export type { GrpcCall, GrpcImplementation } from './grpc/server.ts';
+export { parseUser } from './http/app.ts';
+export type { ProblemDetails } from './http/problem.ts';
+export type { Logger } from './logging.ts';
+export { createPolicy, PolicyError, type BreakerState, type Policy } from './policy.ts';
+export { createRestClient, type RestAnswer, type RestClient } from './rest-client.ts';
+export { createService, type Service, type ServiceOptions } from './service.ts';

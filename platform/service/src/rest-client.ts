@@ -1,0 +1,127 @@
+import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { currentContext, remainingMs } from './context.ts';
+import { messageOf } from './errors.ts';
+import { PolicyError, type Policy, type PolicyReason } from './policy.ts';
+import { tracer } from './telemetry/telemetry.ts';
+
+export interface RestRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Below the base URL, with a leading slash; encoded by the caller. */
+  readonly path: string;
+  /** Low-cardinality name of the path, for spans: `/api/v1/payments/:orderId`. Default: the path. */
+  readonly route?: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** The outcome of one request. An expected refusal is a value. */
+export type RestAnswer =
+  /** 2xx. `body` is not validated yet. */
+  | { readonly kind: 'ok'; readonly status: number; readonly body: unknown }
+  /** The peer refused for good; `code` is of the peer's catalog, 'UNKNOWN' when it sent no problem. */
+  | { readonly kind: 'problem'; readonly status: number; readonly code: string }
+  /** Retryable: no answer in time, no connection, a 429/5xx answer after all attempts, or the breaker is open. */
+  | {
+      readonly kind: 'unavailable';
+      readonly reason: PolicyReason | 'unreachable' | 'peer';
+      readonly status?: number;
+      readonly code?: string;
+    };
+
+export interface RestClient {
+  request(request: RestRequest): Promise<RestAnswer>;
+}
+
+class PeerFailure extends Error {
+  readonly answer: RestAnswer;
+
+  constructor(answer: RestAnswer, cause?: unknown) {
+    super('the peer gave no final answer', { cause });
+    this.answer = answer;
+  }
+}
+
+const codeOf = (body: unknown): string =>
+  typeof body === 'object' && body !== null && 'code' in body && typeof body.code === 'string'
+    ? body.code
+    : 'UNKNOWN';
+
+const read = async (response: Response): Promise<unknown> => {
+  const text = await response.text();
+  try {
+    return text === '' ? undefined : JSON.parse(text);
+  } catch {
+    return undefined; // not JSON: whatever it is, it is not an answer of ours
+  }
+};
+
+const MAX_CLIENT_ERROR = 499;
+const TOO_MANY_REQUESTS = 429;
+
+const classify = (status: number, body: unknown): RestAnswer => {
+  if (status >= 200 && status < 300) return { kind: 'ok', status, body };
+  const code = codeOf(body);
+  if (status > MAX_CLIENT_ERROR || status === TOO_MANY_REQUESTS) {
+    throw new PeerFailure({ kind: 'unavailable', reason: 'peer', status, code });
+  }
+  return { kind: 'problem', status, code };
+};
+
+/**
+ * A client of one REST peer: CLIENT span, trace context, correlation id and a timeout on every attempt; the policy
+ * around it retries and breaks. Retries repeat the request as it is, so the peer must be idempotent.
+ */
+export const createRestClient = (options: {
+  readonly peer: string;
+  readonly baseUrl: string;
+  readonly policy: Policy;
+}): RestClient => {
+  const attempt = async (request: RestRequest, policySignal: AbortSignal): Promise<RestAnswer> => {
+    const span = tracer().startSpan(`${request.method} ${request.route ?? request.path}`, {
+      kind: SpanKind.CLIENT,
+      attributes: { 'http.request.method': request.method, 'peer.service': options.peer },
+    });
+    const headers: Record<string, string> = {
+      ...request.headers,
+      'x-correlation-id': currentContext().correlationId,
+    };
+    if (request.body !== undefined) headers['content-type'] = 'application/json';
+    propagation.inject(trace.setSpan(context.active(), span), headers);
+    const timeoutMs = Math.ceil(remainingMs(options.policy.timeoutMs));
+    const signal = AbortSignal.any([policySignal, AbortSignal.timeout(timeoutMs)]);
+    try {
+      const response = await fetch(new URL(request.path, options.baseUrl), {
+        method: request.method,
+        headers,
+        signal,
+        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+      });
+      const body = await read(response);
+      span.setAttribute('http.response.status_code', response.status);
+      if (response.status >= 400) span.setStatus({ code: SpanStatusCode.ERROR, message: codeOf(body) });
+      return classify(response.status, body);
+    } catch (error) {
+      if (error instanceof PeerFailure) throw error;
+      span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+      throw new PeerFailure(
+        { kind: 'unavailable', reason: signal.aborted ? 'timeout' : 'unreachable' },
+        error,
+      );
+    } finally {
+      span.end();
+    }
+  };
+  return {
+    request: async (request) => {
+      try {
+        return await options.policy.execute((signal) => attempt(request, signal), request.signal);
+      } catch (error) {
+        if (error instanceof PeerFailure) return error.answer;
+        if (error instanceof PolicyError) return { kind: 'unavailable', reason: error.reason };
+        throw error;
+      }
+    },
+  };
+};

@@ -1,0 +1,127 @@
+import type { Context, Hono } from 'hono';
+import { randomUUID } from 'node:crypto';
+import type { DestinationStream } from 'pino';
+import type { SpanProcessor } from '@opentelemetry/sdk-trace';
+import type { ServiceConfig } from './config.ts';
+import type { ErrorCatalog, KitErrorCode } from './errors.ts';
+import { GrpcServer } from './grpc/server.ts';
+import { createHttpApp } from './http/app.ts';
+import { type ProblemDetails, problemsOf } from './http/problem.ts';
+import { type HttpServer, listenHttp } from './http/server.ts';
+import { validatorsOf } from './http/validation.ts';
+import { createLogger, type Logger } from './logging.ts';
+import { createOpsApp, Readiness } from './readiness.ts';
+import { Lifecycle, type StopHook } from './lifecycle.ts';
+import { startTelemetry } from './telemetry/telemetry.ts';
+
+const HTTP_DEADLINE_MS = 10_000;
+
+export interface ServiceOptions<Code extends string> {
+  readonly name: string;
+  readonly config: ServiceConfig;
+  readonly errors: ErrorCatalog<Code>;
+  /** Limit of one HTTP request. Default 10 s. */
+  readonly httpDeadlineMs?: number;
+  /** Instead of stdout; for tests. */
+  readonly logDestination?: DestinationStream;
+  /** Instead of the export to Zipkin; for tests. */
+  readonly spanProcessors?: readonly SpanProcessor[];
+  /** False: no signal handlers and no process.exit; for tests. Default true. */
+  readonly ownsProcess?: boolean;
+}
+
+/** What every service stands on. Declare routes, checks and hooks first, then `run`. */
+export interface Service<Code extends string = string> {
+  readonly name: string;
+  readonly logger: Logger;
+  /** Correlation id, span, access log, body limit, deadline and problem answers are already on. */
+  readonly http: Hono;
+  readonly grpc: GrpcServer;
+  readonly readiness: Readiness;
+  /** Answers with an RFC 9457 problem. */
+  problem(c: Context, code: Code | KitErrorCode, details?: ProblemDetails): Response;
+  readonly body: ReturnType<typeof validatorsOf>['body'];
+  readonly query: ReturnType<typeof validatorsOf>['query'];
+  readonly param: ReturnType<typeof validatorsOf>['param'];
+  /** Called after the servers have drained, in reverse order of registration. */
+  onStop(name: string, hook: StopHook): void;
+  /**
+   * Operations server first, then `start`, then HTTP and gRPC. Resolves when all listen. A `start` that rejects stops
+   * what was started; the process then ends with 1. SIGTERM and SIGINT drain; a clean drain ends with 0.
+   */
+  run(start: (signal: AbortSignal) => Promise<void> | void): Promise<void>;
+  /** Drains and stops. Idempotent; true when nothing was cut off. */
+  stop(): Promise<boolean>;
+  /** The ports listened on, once running. */
+  readonly ports: { readonly http?: number; readonly grpc?: number; readonly ops?: number };
+}
+
+/** Builds the service of one process. Nothing listens before `run`. */
+export const createService = <const Code extends string>(options: ServiceOptions<Code>): Service<Code> => {
+  const { name, config, errors: catalog } = options;
+  const instance = config.INSTANCE_ID ?? `${name}-${randomUUID().slice(0, 8)}`;
+  const destination = options.logDestination === undefined ? {} : { destination: options.logDestination };
+  const logger = createLogger({ service: name, instance, level: config.LOG_LEVEL, ...destination });
+  const telemetry = startTelemetry({
+    service: name,
+    instance,
+    zipkinUrl: config.ZIPKIN_URL,
+    logger,
+    ...(options.spanProcessors === undefined ? {} : { processors: options.spanProcessors }),
+  });
+  const lifecycle = new Lifecycle({
+    logger,
+    deadlineMs: config.SHUTDOWN_DEADLINE_MS,
+    ownsProcess: options.ownsProcess ?? true,
+  });
+  const problem = problemsOf<Code>(catalog);
+  const http = createHttpApp({
+    logger,
+    problem,
+    deadlineMs: options.httpDeadlineMs ?? HTTP_DEADLINE_MS,
+    draining: () => lifecycle.state !== 'running' && lifecycle.state !== 'starting',
+  });
+  const grpc = new GrpcServer({ catalog, logger });
+  const readiness = new Readiness();
+  readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
+  const ports: { http?: number; grpc?: number; ops?: number } = {};
+  const host = config.PARLEY_HOST;
+
+  const listen = async (): Promise<void> => {
+    const server: HttpServer = await listenHttp(http, { port: config.HTTP_PORT, host });
+    ports.http = server.port;
+    lifecycle.addServer('http', (deadlineMs) => server.drain(deadlineMs));
+    if (!grpc.hasServices) return;
+    ports.grpc = await grpc.listen(config.GRPC_PORT ?? 0, host);
+    lifecycle.addServer('grpc', (deadlineMs) => grpc.drain(deadlineMs));
+  };
+
+  return {
+    name,
+    logger,
+    http,
+    grpc,
+    readiness,
+    problem,
+    ...validatorsOf(problem),
+    ports,
+    onStop: (hookName, hook) => {
+      lifecycle.addHook(hookName, hook);
+    },
+    run: (start) =>
+      lifecycle.run(async (signal) => {
+        const ops = await listenHttp(createOpsApp(name, instance, readiness), {
+          port: config.OPS_PORT,
+          host,
+        });
+        ports.ops = ops.port;
+        lifecycle.addLast('ops', async (deadlineMs) => void (await ops.drain(deadlineMs)));
+        lifecycle.addLast('telemetry', (deadlineMs) => telemetry.stop(deadlineMs));
+        await start(signal);
+        signal.throwIfAborted();
+        await listen();
+        logger.info({ ...ports }, 'listening');
+      }),
+    stop: () => lifecycle.stop('stop was called'),
+  };
+};
