@@ -1,0 +1,16 @@
+import type { PaymentEvent } from '@parley/contracts/events';
+import { paymentEvents } from '@parley/contracts/topics';
+import type { ReactionDefinition } from '@parley/event-log';
+import { runInContext } from '@parley/service';
+import type { OnPayment } from '../../application/notify.ts';
+
+/** Settled payments, each at least once; the offset is committed after `onPayment` has resolved. */
+export const onPaymentReaction = (onPayment: OnPayment): ReactionDefinition<PaymentEvent> => ({
+  group: 'parley.notification.on-payment',
+  topic: paymentEvents,
+  types: ['PaymentCompleted', 'PaymentFailed'],
+  handle: (event, { signal }) =>
+    runInContext({ correlationId: event.correlationId, traceparent: event.traceparent }, () =>
+      onPayment(event, { signal }),
+    ),
+});

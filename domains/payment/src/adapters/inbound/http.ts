@@ -1,0 +1,73 @@
+import type { ErrorCode } from '@parley/contracts/errors';
+import { OrderId, PaymentRequest } from '@parley/contracts/rest';
+import type { View } from '@parley/event-log';
+import type { PaymentRow } from '@parley/projection-payments';
+import { currentContext, parseUser, type Service } from '@parley/service';
+import { z } from 'zod';
+import type { LogFailure, Pay } from '../../application/pay.ts';
+import { resourceOfPayment, resourceOfRow } from './resource.ts';
+
+/** When to try again after the log did not confirm. */
+const RETRY_AFTER_SECONDS = 1;
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly retryAfterSeconds?: number;
+}
+
+/** What a caller learns of a payment that the log did not confirm. */
+export const refusalOf = (failure: LogFailure): Refusal => {
+  switch (failure.kind) {
+    case 'conflict':
+      return { code: 'CONFLICT', detail: `Lost ${failure.attempts} times against other instances.` };
+    case 'rejected':
+      return { code: 'INTERNAL', detail: `The log refused the payment: ${failure.reason}.` };
+    case 'unknown':
+      return {
+        code: 'LOG_UNAVAILABLE',
+        detail: 'The payment may be in the log; the same request is safe to repeat.',
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      };
+    case 'unavailable':
+      return {
+        code: failure.reason === 'queue-full' ? 'OVERLOADED' : 'LOG_UNAVAILABLE',
+        detail: `Nothing was written: ${failure.reason}.`,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      };
+  }
+};
+
+const Params = z.object({ orderId: OrderId });
+
+/** Mounts the REST edge. */
+export const mountHttp = (
+  service: Service<ErrorCode>,
+  deps: { readonly pay: Pay; readonly payments: Pick<View<PaymentRow>, 'get'> },
+): void => {
+  service.http.post('/api/v1/payments', service.body(PaymentRequest), async (c) => {
+    const { correlationId } = currentContext();
+    const outcome = await deps.pay(c.req.valid('json'), { correlationId });
+    switch (outcome.kind) {
+      case 'settled':
+        return c.json(resourceOfPayment(outcome.payment), 201);
+      case 'refused':
+        return service.problem(c, 'CONFLICT', {
+          detail: `The order has a payment on other terms (${outcome.rejection.fields.join(', ')}).`,
+          orderId: outcome.rejection.orderId,
+        });
+      case 'failed': {
+        const { code, ...options } = refusalOf(outcome.failure);
+        return service.problem(c, code, options);
+      }
+    }
+  });
+
+  service.http.get('/api/v1/payments/:orderId', service.param(Params), (c) => {
+    const row = deps.payments.get(c.req.valid('param').orderId);
+    // Another customer's payment is not told apart from none.
+    return row && row.customerId === parseUser(c)
+      ? c.json(resourceOfRow(row))
+      : service.problem(c, 'PAYMENT_NOT_FOUND');
+  });
+};

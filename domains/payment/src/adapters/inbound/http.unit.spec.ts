@@ -1,0 +1,149 @@
+import { errorCatalog } from '@parley/contracts/errors';
+import { PaymentResource, Problem } from '@parley/contracts/rest';
+import type { PaymentRow } from '@parley/projection-payments';
+import { createService } from '@parley/service';
+import { describe, expect, it } from 'vitest';
+import type { Pay, PayOutcome, SettledPayment } from '../../application/pay.ts';
+import { mountHttp } from './http.ts';
+
+const orderId = '00000000-0000-4000-8000-000000000001';
+const terms = {
+  paymentId: '00000000-0000-4000-8000-0000000000aa',
+  orderId,
+  customerId: 'alice',
+  amountMinor: 1250,
+  currency: 'EUR',
+};
+const completed: SettledPayment = {
+  status: 'COMPLETED',
+  terms: { ...terms, initiatedAtMs: 1_000 },
+  completedAtMs: 2_000,
+};
+const row: PaymentRow = {
+  ...terms,
+  status: 'COMPLETED',
+  declineReason: undefined,
+  createdAtMs: 1_000,
+  updatedAtMs: 2_000,
+};
+
+const appWith = (outcome: PayOutcome) => {
+  const asked: Parameters<Pay>[] = [];
+  const service = createService({
+    name: 'payment',
+    config: {
+      PARLEY_HOST: '127.0.0.1',
+      HTTP_PORT: 0,
+      OPS_PORT: 0,
+      LOG_LEVEL: 'silent',
+      SHUTDOWN_DEADLINE_MS: 1_000,
+    },
+    errors: errorCatalog,
+    ownsProcess: false,
+  });
+  mountHttp(service, {
+    pay: (...args) => {
+      asked.push(args);
+      return Promise.resolve(outcome);
+    },
+    payments: { get: (key) => (key === orderId ? row : undefined) },
+  });
+  const post = (body: unknown) =>
+    service.http.request('/api/v1/payments', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-correlation-id': 'corr-1' },
+      body: JSON.stringify(body),
+    });
+  return { http: service.http, post, asked };
+};
+const request = { orderId, customerId: 'alice', amount: { amountMinor: 1250, currency: 'EUR' } };
+
+describe('POST /api/v1/payments', () => {
+  it('answers 201 with the payment and hands on the correlation id', async () => {
+    const { post, asked } = appWith({ kind: 'settled', payment: completed });
+    const answer = await post(request);
+    expect(answer.status).toBe(201);
+    expect(PaymentResource.parse(await answer.json())).toMatchObject({ status: 'COMPLETED', orderId });
+    expect(asked).toEqual([[request, { correlationId: 'corr-1' }]]);
+  });
+
+  it('answers 201 with FAILED and the reason when the payment is declined', async () => {
+    const { post } = appWith({
+      kind: 'settled',
+      payment: {
+        status: 'FAILED',
+        terms: completed.terms,
+        reason: 'AMOUNT_LIMIT_EXCEEDED',
+        failedAtMs: 2_000,
+      },
+    });
+    const answer = await post(request);
+    expect(answer.status).toBe(201);
+    expect(PaymentResource.parse(await answer.json())).toMatchObject({
+      status: 'FAILED',
+      declineReason: 'AMOUNT_LIMIT_EXCEEDED',
+    });
+  });
+
+  it('answers the confirmed payment exactly as the read model will', async () => {
+    const { post, http } = appWith({ kind: 'settled', payment: completed });
+    const read = await http.request(`/api/v1/payments/${orderId}`, { headers: { 'x-user-id': 'alice' } });
+    expect(await (await post(request)).json()).toEqual(await read.json());
+  });
+
+  it('names every invalid field', async () => {
+    const { post, asked } = appWith({ kind: 'settled', payment: completed });
+    const answer = await post({ ...request, orderId: 'x', amount: { amountMinor: -1, currency: 'eur' } });
+    const problem = Problem.parse(await answer.json());
+    expect(problem).toMatchObject({ status: 400, code: 'VALIDATION_FAILED' });
+    expect(problem.errors?.map((error) => error.path)).toEqual([
+      'orderId',
+      'amount.amountMinor',
+      'amount.currency',
+    ]);
+    expect(asked).toEqual([]);
+  });
+
+  it.each<[PayOutcome, number, string, string | null]>([
+    [
+      { kind: 'refused', rejection: { type: 'TermsDiffer', orderId, fields: ['currency'] } },
+      409,
+      'CONFLICT',
+      null,
+    ],
+    [{ kind: 'failed', failure: { kind: 'conflict', attempts: 5 } }, 409, 'CONFLICT', null],
+    [{ kind: 'failed', failure: { kind: 'unknown', commitId: 'c' } }, 503, 'LOG_UNAVAILABLE', '1'],
+    [
+      { kind: 'failed', failure: { kind: 'unavailable', reason: 'disconnected' } },
+      503,
+      'LOG_UNAVAILABLE',
+      '1',
+    ],
+    [{ kind: 'failed', failure: { kind: 'unavailable', reason: 'queue-full' } }, 503, 'OVERLOADED', '1'],
+    [
+      { kind: 'failed', failure: { kind: 'rejected', reason: 'too-large', detail: 'd' } },
+      500,
+      'INTERNAL',
+      null,
+    ],
+  ])('answers %j with %i %s', async (outcome, status, code, retryAfter) => {
+    const answer = await appWith(outcome).post(request);
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('retry-after')).toBe(retryAfter);
+    expect(Problem.parse(await answer.json())).toMatchObject({ status, code, correlationId: 'corr-1' });
+  });
+});
+
+describe('GET /api/v1/payments/:orderId', () => {
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    appWith({ kind: 'settled', payment: completed }).http.request(path, { headers });
+
+  it.each([
+    ["another customer's", orderId, { 'x-user-id': 'bob' }],
+    ['an unnamed customer', orderId, {}],
+    ['an order without a payment', '00000000-0000-4000-8000-000000000009', { 'x-user-id': 'alice' }],
+  ])('answers 404 for %s', async (_case, id, headers) => {
+    const answer = await get(`/api/v1/payments/${id}`, headers);
+    expect(Problem.parse(await answer.json())).toMatchObject({ status: 404, code: 'PAYMENT_NOT_FOUND' });
+  });
+});
