@@ -115,7 +115,9 @@ export const createService = <const Code extends string>(options: ServiceOptions
           host,
         });
         ports.ops = ops.port;
-        lifecycle.addLast('ops', async (deadlineMs) => void (await ops.drain(deadlineMs)));
+        lifecycle.addLast('ops', async (deadlineMs) => {
+          await ops.drain(deadlineMs);
+        });
         lifecycle.addLast('telemetry', (deadlineMs) => telemetry.stop(deadlineMs));
         await start(signal);
         signal.throwIfAborted();

@@ -63,16 +63,12 @@ interface ServerContext {
   readonly logger: Logger;
 }
 
-const invoke = async (
-  call: ServerUnaryCall<unknown, unknown>,
-  fn: UnaryFunction,
-  signal: AbortSignal,
-): Promise<unknown> => {
+const invoke = (call: ServerUnaryCall<unknown, unknown>, fn: UnaryFunction, signal: AbortSignal): unknown => {
   const deadlineAtMs = deadlineOf(call);
   if (!Number.isFinite(deadlineAtMs))
     throw new GrpcRefusal('MALFORMED_REQUEST', 'The call must carry a deadline.');
   const correlationId = call.metadata.get('x-correlation-id')[0]?.toString();
-  return runInContext({ correlationId, signal, deadlineAtMs }, async () =>
+  return runInContext({ correlationId, signal, deadlineAtMs }, () =>
     fn(call.request, { signal, deadlineAtMs }),
   );
 };

@@ -1,5 +1,5 @@
 import { type HrTime, SpanKind, SpanStatusCode } from '@opentelemetry/api';
-import type { ExportResult } from '@opentelemetry/core';
+import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 
 const EXPORT_TIMEOUT_MS = 5_000;
@@ -14,7 +14,7 @@ const micros = ([seconds, nanos]: HrTime): number => seconds * 1e6 + Math.round(
 const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 const tagsOf = (span: ReadableSpan): Record<string, string> => {
-  const tags: Record<string, string> = {};
+  const tags: Record<string, string> & { error?: string } = {};
   for (const [key, value] of Object.entries(span.attributes))
     if (value !== undefined) tags[key] = text(value);
   // Zipkin has no links: a tag keeps them findable.
@@ -23,7 +23,7 @@ const tagsOf = (span: ReadableSpan): Record<string, string> => {
   });
   if (span.status.code === SpanStatusCode.UNSET) return tags;
   tags['otel.status_code'] = span.status.code === SpanStatusCode.ERROR ? 'ERROR' : 'OK';
-  if (span.status.code === SpanStatusCode.ERROR) tags['error'] ??= span.status.message ?? 'true';
+  if (span.status.code === SpanStatusCode.ERROR) tags.error ??= span.status.message ?? 'true';
   return tags;
 };
 
@@ -63,12 +63,12 @@ export class ZipkinExporter implements SpanExporter {
     const sending = this.#post(spans)
       .then(
         () => {
-          done({ code: 0 });
+          done({ code: ExportResultCode.SUCCESS });
         },
         (cause: unknown) => {
           const error = cause instanceof Error ? cause : new Error(String(cause));
           this.#onFailure(error, spans.length);
-          done({ code: 1, error });
+          done({ code: ExportResultCode.FAILED, error });
         },
       )
       .finally(() => this.#pending.delete(sending));

@@ -1,0 +1,111 @@
+/** What the work queue promises, whatever it runs on. RabbitMQ and the in-memory double pass one feature suite. */
+
+/** Names of one queue and what belongs to it. Everything is durable; queues are quorum queues. */
+export interface QueueDefinition {
+  readonly exchange: string;
+  readonly queue: string;
+  readonly routingKey: string;
+  readonly deadLetterExchange: string;
+  readonly deadLetterQueue: string;
+}
+
+/** A message to be worked on once or more, by one consumer at a time. */
+export interface OutgoingMessage {
+  /** The same for every repetition: consumers recognise a duplicate by it. */
+  readonly messageId: string;
+  readonly type: string;
+  readonly body: Buffer;
+  readonly correlationId: string;
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A message as a consumer gets it. */
+export interface IncomingMessage {
+  /** Empty when the publisher gave none. */
+  readonly messageId: string;
+  readonly type: string;
+  readonly body: Buffer;
+  /** Empty when the publisher gave none. */
+  readonly correlationId: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** True when it was delivered before, to this or another consumer. */
+  readonly redelivered: boolean;
+  /** 1 for the first call of `handle` with this delivery. */
+  readonly attempt: number;
+}
+
+/** What becomes of a message. A dead letter keeps body, properties and headers, and gets the reason as a header. */
+export type Verdict = 'ack' | { readonly deadLetter: string };
+
+export type PublishErrorReason =
+  /** No queue is bound to the routing key. Not retryable. */
+  | 'unroutable'
+  /** Not connected to the broker. Retryable. */
+  | 'disconnected'
+  /** The broker did not take it, for example as the queue is full. Retryable. */
+  | 'refused'
+  /** No confirm in time or the connection broke meanwhile; it may be in the queue. Publishing it again is safe. */
+  | 'unconfirmed'
+  /** Too many messages wait for their confirm. Retryable. */
+  | 'overloaded'
+  /** The work queue was closed. Not retryable. */
+  | 'closed';
+
+/** Why a message is not known to be in its queue. */
+export class PublishError extends Error {
+  override readonly name = 'PublishError';
+  readonly reason: PublishErrorReason;
+  readonly retryable: boolean;
+  readonly messageId: string;
+
+  constructor(reason: PublishErrorReason, messageId: string, cause?: unknown) {
+    super(`message ${messageId} was not confirmed: ${reason}`, { cause });
+    this.reason = reason;
+    this.retryable = reason !== 'unroutable' && reason !== 'closed';
+    this.messageId = messageId;
+  }
+}
+
+export interface Publisher {
+  /**
+   * Resolves once the broker has confirmed that the message is stored in a queue; rejects with PublishError otherwise.
+   * Does not retry by itself. Messages published concurrently may be stored in any order.
+   */
+  publish(message: OutgoingMessage, options?: { readonly deadlineMs?: number }): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  /** How many unacknowledged messages this consumer holds at most. Default 16. */
+  readonly prefetch?: number;
+  /**
+   * Works on one message; up to `prefetch` run concurrently. The message is acknowledged after it resolves 'ack'. When
+   * it rejects, it is called again with growing pauses while the message is held, `attempts` times in all; then the
+   * message becomes a dead letter with x-error-reason and x-error-message. May see a message more than once.
+   */
+  readonly handle: (message: IncomingMessage, context: { readonly signal: AbortSignal }) => Promise<Verdict>;
+  /** Calls of `handle` per delivery. Default 3. */
+  readonly attempts?: number;
+  /** Pause after the first failed attempt, doubled after each further one. Default 200 ms. */
+  readonly retryDelayMs?: number;
+}
+
+export interface WorkQueueHealth {
+  readonly ready: boolean;
+  /** One sentence: what is awaited, or undefined when ready. */
+  readonly waitingFor: string | undefined;
+}
+
+/** The connection of one process to the broker. */
+export interface WorkQueue {
+  /** Declares the queue, on every connection, before the first message. */
+  publisher(definition: QueueDefinition): Publisher;
+  /** Declares the queue and consumes from it, again after every reconnect, until closed. */
+  consume(definition: QueueDefinition, options: ConsumerOptions): void;
+  /** Ready: connected, queues declared, consumers registered. */
+  health(): WorkQueueHealth;
+  /** Resolves when ready; rejects when aborted. */
+  ready(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Takes no further messages, lets handlers and confirms under way finish within the deadline, disconnects. Idempotent. */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>;
+}

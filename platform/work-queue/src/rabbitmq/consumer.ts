@@ -1,0 +1,138 @@
+import type { Channel, ConsumeMessage, Options } from 'amqplib';
+import type { Logger } from 'pino';
+import { workOn, type Settlement } from '../attempts.ts';
+import type { ConsumerOptions, IncomingMessage, QueueDefinition } from '../ports.ts';
+import type { AsyncHops } from '../spans.ts';
+import type { Session } from './session.ts';
+
+const DEFAULT_PREFETCH = 16;
+const DEAD_LETTER_DEADLINE_MS = 10_000;
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** What a dead letter keeps of the original. */
+const propertiesOf = (delivery: ConsumeMessage): Options.Publish => {
+  const { messageId, correlationId, type, contentType, timestamp, headers } =
+    delivery.properties as Options.Publish;
+  return { messageId, correlationId, type, contentType, timestamp, headers };
+};
+
+const incoming = (delivery: ConsumeMessage): Omit<IncomingMessage, 'attempt'> => ({
+  messageId: text(delivery.properties.messageId),
+  type: text(delivery.properties.type),
+  body: delivery.content,
+  correlationId: text(delivery.properties.correlationId),
+  headers: delivery.properties.headers ?? {},
+  redelivered: delivery.fields.redelivered,
+});
+
+/** One consumer, over as many sessions as it takes. */
+export class Consumer {
+  readonly definition: QueueDefinition;
+  readonly #options: ConsumerOptions;
+  readonly #context: { readonly logger: Logger; readonly hops: AsyncHops };
+  readonly #stopping = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  #channel: { readonly channel: Channel; readonly tag: string; readonly session: Session } | undefined;
+
+  constructor(
+    definition: QueueDefinition,
+    options: ConsumerOptions,
+    context: { readonly logger: Logger; readonly hops: AsyncHops },
+  ) {
+    this.definition = definition;
+    this.#options = options;
+    this.#context = context;
+  }
+
+  /** True while the broker delivers to this consumer. */
+  get active(): boolean {
+    return this.#channel !== undefined && !this.#channel.session.signal.aborted;
+  }
+
+  /** Registers with the broker; the queue must be declared. */
+  async attach(session: Session): Promise<void> {
+    const channel = await session.channel();
+    await channel.prefetch(this.#options.prefetch ?? DEFAULT_PREFETCH);
+    const { consumerTag } = await channel.consume(
+      this.definition.queue,
+      (delivery) => {
+        if (delivery === null)
+          session.fail(new Error(`the broker cancelled the consumer of ${this.definition.queue}`));
+        else this.#take(session, channel, delivery);
+      },
+      { noAck: false },
+    );
+    this.#channel = { channel, tag: consumerTag, session };
+  }
+
+  /** Takes no further messages and waits for those being worked on; at the deadline they go back to the queue. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping.abort();
+    const attached = this.#channel;
+    if (attached !== undefined) await attached.channel.cancel(attached.tag).catch(() => undefined); // it may be gone
+    const late = Promise.withResolvers<undefined>();
+    const timer = setTimeout(late.resolve, deadlineMs, undefined);
+    await Promise.race([Promise.all(this.#running), late.promise]);
+    clearTimeout(timer);
+  }
+
+  #take(session: Session, channel: Channel, delivery: ConsumeMessage): void {
+    const working = this.#work(session, channel, delivery)
+      .catch((error: unknown) => {
+        // The message is not settled: ending the session gives it back.
+        this.#context.logger.warn(
+          { err: error, queue: this.definition.queue },
+          'a message could not be settled',
+        );
+        session.fail(error instanceof Error ? error : new Error(String(error)));
+      })
+      .finally(() => this.#running.delete(working));
+    this.#running.add(working);
+  }
+
+  async #work(session: Session, channel: Channel, delivery: ConsumeMessage): Promise<void> {
+    const settlement = await workOn(this.definition, this.#options, {
+      message: incoming(delivery),
+      hops: this.#context.hops,
+      signal: session.signal,
+      stopping: AbortSignal.any([session.signal, this.#stopping.signal]),
+    });
+    if (session.signal.aborted) return; // the broker has already given it to someone else
+    await this.#settle({ session, channel, delivery }, settlement);
+  }
+
+  async #settle(
+    { session, channel, delivery }: { session: Session; channel: Channel; delivery: ConsumeMessage },
+    settlement: Settlement,
+  ): Promise<void> {
+    switch (settlement.kind) {
+      case 'ack':
+        channel.ack(delivery);
+        return;
+      case 'release':
+        channel.nack(delivery, false, true);
+        return;
+      case 'dead-letter': {
+        const { messageId, headers, ...properties } = propertiesOf(delivery);
+        const id = text(messageId);
+        this.#context.logger.warn(
+          { queue: this.definition.queue, messageId: id, reason: settlement.headers['x-error-reason'] },
+          'a message became a dead letter',
+        );
+        await session.confirms.publish(
+          {
+            exchange: this.definition.deadLetterExchange,
+            routingKey: this.definition.routingKey,
+            body: delivery.content,
+            messageId: id,
+            properties: { ...properties, headers: { ...headers, ...settlement.headers } },
+          },
+          DEAD_LETTER_DEADLINE_MS,
+        );
+        // Only now: a crash in between makes a duplicate, never a loss.
+        channel.ack(delivery);
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { type Channel, type ChannelModel, connect } from 'amqplib';
+import type { QueueDefinition } from '../ports.ts';
+import { Confirms } from './confirms.ts';
+import { declareTopology } from './topology.ts';
+
+const HEARTBEAT_S = 10;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * One connection and its channels. A connection or channel that fails ends the session as a whole; the work queue
+ * then opens the next one. Nothing of a session outlives it, so nothing can act on a stale channel.
+ */
+export class Session {
+  readonly #connection: ChannelModel;
+  readonly #setup: Channel;
+  readonly #declared = new Map<string, Promise<void>>();
+  readonly #end = Promise.withResolvers<Error>();
+  readonly #abort = new AbortController();
+  readonly confirms: Confirms;
+  /** Aborts when the session has ended: what it delivered is no longer held. */
+  readonly signal = this.#abort.signal;
+  /** Resolves with the cause when the session has ended. */
+  readonly ended: Promise<Error> = this.#end.promise;
+
+  private constructor(connection: ChannelModel, channels: { setup: Channel; confirms: Confirms }) {
+    this.#connection = connection;
+    this.#setup = channels.setup;
+    this.confirms = channels.confirms;
+  }
+
+  /** Connects; rejects when the broker cannot be reached. */
+  static async open(url: string, name: string): Promise<Session> {
+    const separator = url.includes('?') ? '&' : '?';
+    const connection = await connect(`${url}${separator}heartbeat=${HEARTBEAT_S}`, {
+      timeout: CONNECT_TIMEOUT_MS,
+      clientProperties: { connection_name: name },
+    });
+    const early: Error[] = [];
+    // Without a listener an error of the socket would end the process.
+    connection.on('error', (error) => early.push(error));
+    const setup = await connection.createChannel();
+    const publishing = await connection.createConfirmChannel();
+    const session = new Session(connection, { setup, confirms: new Confirms(publishing) });
+    session.#watch(connection);
+    session.#watch(setup);
+    session.#watch(publishing);
+    const [broken] = early;
+    if (broken !== undefined) session.#finish(broken);
+    return session;
+  }
+
+  /** Declares a queue once. */
+  declare(definition: QueueDefinition): Promise<void> {
+    const known = this.#declared.get(definition.queue);
+    if (known !== undefined) return known;
+    const declaring = declareTopology(this.#setup, definition);
+    this.#declared.set(definition.queue, declaring);
+    return declaring;
+  }
+
+  /** A channel of its own for one consumer. */
+  async channel(): Promise<Channel> {
+    const channel = await this.#connection.createChannel();
+    this.#watch(channel);
+    return channel;
+  }
+
+  /** Ends the session with a cause, without waiting for the broker. */
+  fail(cause: Error): void {
+    this.#finish(cause);
+  }
+
+  /** Closes the connection. Never rejects. */
+  async close(): Promise<void> {
+    await this.#connection.close().catch(() => undefined); // it may be closed already
+    this.#finish(new Error('the session was closed'));
+  }
+
+  #watch(part: Channel | ChannelModel): void {
+    let cause: Error | undefined;
+    part.on('error', (error: Error) => {
+      cause = error;
+    });
+    part.on('close', (error?: Error) => {
+      this.#finish(cause ?? error ?? new Error('the broker closed the connection'));
+    });
+  }
+
+  #finish(cause: Error): void {
+    if (this.#abort.signal.aborted) return;
+    this.#abort.abort(cause);
+    this.#end.resolve(cause);
+    void this.#connection.close().catch(() => undefined); // it may be closed already
+  }
+}
