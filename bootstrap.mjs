@@ -77,12 +77,14 @@ if (!hasPinnedNode && nodeMajor < 24)
   fail(
     `On ${process.platform} ${process.arch} bring Node 24 or newer: the pinned one is for Linux on x64 only`,
   );
-if (process.argv[2] === undefined || process.argv[2] === '--help') {
-  say(
-    'usage: node bootstrap.mjs <command> [options]   installs what package-lock.json names, then runs the command on Node 24',
-  );
-  if (mismatch() !== undefined) process.exit(process.argv[2] === undefined ? 2 : 0);
-}
 const reason = mismatch();
+const command = process.argv[2];
+if (reason !== undefined && (command === undefined || command === '--help')) {
+  // To read a usage line nobody should wait for an installation; with one, the launcher lists its commands itself.
+  say(
+    'usage: npm run <command>, the first one being dev: it installs what package-lock.json names and starts all',
+  );
+  process.exit(command === undefined ? 2 : 0);
+}
 if (reason !== undefined) install(reason);
 handOver();

@@ -11,7 +11,9 @@ export interface Command {
   /** Lines that explain each option, shown by --help. */
   readonly help: readonly string[];
   readonly options: ParseArgsOptionsConfig;
-  run(values: OptionValues): Promise<ExitCode>;
+  /** True for a command that parses its arguments itself, --help included; `values` is then empty. */
+  readonly takesArgumentsAsTheyAre?: boolean;
+  run(values: OptionValues, argv: readonly string[]): Promise<ExitCode>;
 }
 
 const usageOf = (command: Command): string =>
@@ -55,11 +57,12 @@ export const dispatch = async (
       exitCodes.usage,
       `${name === undefined ? 'no command' : `unknown command ${name}`}\n\n${list}`,
     );
+  if (command.takesArgumentsAsTheyAre === true) return command.run({}, rest);
   if (rest.includes('--help')) {
     print(usageOf(command));
     return exitCodes.ok;
   }
-  return command.run(parse(command, rest));
+  return command.run(parse(command, rest), rest);
 };
 
 /** The value of a string option, or undefined when it was not given. */

@@ -1,0 +1,46 @@
+import { rm } from 'node:fs/promises';
+import type { Command } from '../cli/command.ts';
+import { exitCodes } from '../cli/exit.ts';
+import { outputTo } from '../cli/output.ts';
+import { contextFrom, runFiles } from '../stack/context.ts';
+import { removeEndpoints } from '../stack/endpoints-file.ts';
+import { endLeftovers } from '../stack/leftovers.ts';
+import { holderOf } from '../stack/lock.ts';
+import { isRunning } from '../stack/procfs.ts';
+import { waitUntil } from '../stack/wait.ts';
+
+/** Drain, engines, gateway: longer than the sum of their own bounds. */
+const stopDeadlineMs = 90_000;
+const leftoverGraceMs = 12_000;
+
+/** `npm run down`: stops the stack of the run folder, however it was started and however its launcher ended. */
+export const downCommand: Command = {
+  name: 'down',
+  summary: 'stops the stack, also what a killed launcher left behind; state stays',
+  help: [],
+  options: {},
+  run: async () => {
+    const { runDir } = contextFrom(process.env);
+    const output = outputTo(process.stdout);
+    const holder = await holderOf(runDir);
+    if (holder !== undefined) {
+      output.line(`stopping the stack (launcher pid ${holder.pid}) …`);
+      process.kill(holder.pid, 'SIGTERM');
+      const gone = (): boolean => !isRunning(holder.pid, holder.startTicks);
+      if (!(await waitUntil(gone, { deadlineMs: stopDeadlineMs }))) {
+        output.bad(`the launcher did not stop within ${stopDeadlineMs / 1000} s; killing it`);
+        process.kill(holder.pid, 'SIGKILL');
+      }
+    }
+    const leftovers = await endLeftovers(runDir, leftoverGraceMs);
+    if (leftovers > 0) output.line(`ended ${leftovers} processes of a launcher that was killed`);
+    const files = runFiles(runDir);
+    await removeEndpoints(runDir);
+    await rm(files.lock, { force: true });
+    await rm(files.pids, { recursive: true, force: true });
+    output.line(
+      holder === undefined && leftovers === 0 ? 'nothing was running' : 'stopped; nothing is left running',
+    );
+    return exitCodes.ok;
+  },
+};

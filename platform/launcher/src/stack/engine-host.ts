@@ -1,0 +1,31 @@
+import type { StackContext } from './context.ts';
+
+/** The engines of a stack, in no order. */
+export type EngineName = 'kafka' | 'registry' | 'rabbitmq' | 'zipkin' | 'envoy';
+
+/** One engine that runs and was found ready. */
+export interface RunningEngine {
+  readonly name: EngineName;
+  readonly logPath: string;
+  /** Resolves with how it ended ("ended with code 1"), by itself or by `stop`. Never rejects. */
+  readonly exited: Promise<string>;
+  /** Stops it within its own bound; resolves when its processes are gone. */
+  stop(): Promise<void>;
+}
+
+/** One line of `doctor`: `mend` is the command that mends what is missing. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly version: string | undefined;
+  readonly mend: string | undefined;
+}
+
+/** What the launcher needs from whoever has the engines. */
+export interface EngineHost {
+  /** Brings every engine onto this machine, or finds it there; says each step. Rejects with what to type when it may not. */
+  obtain(say: (line: string) => void, signal: AbortSignal): Promise<void>;
+  /** Starts one engine and waits until it is ready. Rejects with the last lines of its log when it does not get there. */
+  start(name: EngineName, context: StackContext): Promise<RunningEngine>;
+  doctor(): Promise<readonly Check[]>;
+}

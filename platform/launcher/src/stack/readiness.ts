@@ -1,0 +1,63 @@
+import { serviceNames, type Endpoints } from '@parley/contracts/endpoints';
+import { ProductPage } from '@parley/contracts/rest';
+import { CommandError, exitCodes } from '../cli/exit.ts';
+import { answers, waitUntil } from './wait.ts';
+
+/** Something that a stack must have before it is called ready. */
+interface Awaited {
+  readonly name: string;
+  readonly isReady: () => Promise<boolean>;
+}
+
+const hasProducts = async (gateway: string): Promise<boolean> => {
+  try {
+    const response = await fetch(`${gateway}/api/v1/products?limit=1`, { signal: AbortSignal.timeout(2000) });
+    return response.ok && ProductPage.parse(await response.json()).items.length > 0;
+  } catch {
+    return false;
+  }
+};
+
+/** How to wait for a stack. */
+export interface ReadinessOptions {
+  readonly deadlineMs: number;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+const sayEveryMs = 10_000;
+
+/**
+ * Waits until every service's /readyz is 200 and the products come through the gateway. Every ten seconds it says what
+ * is still awaited; past the deadline it rejects with that.
+ */
+export const untilReady = async (
+  endpoints: Endpoints,
+  { deadlineMs, say, signal }: ReadinessOptions,
+): Promise<void> => {
+  const awaited = new Map<string, Awaited>();
+  for (const name of serviceNames)
+    awaited.set(name, { name, isReady: () => answers(`${endpoints[name].ops}/readyz`) });
+  awaited.set('products', { name: 'products', isReady: () => hasProducts(endpoints.gateway.url) });
+  const pending = (): string => [...awaited.keys()].join(', ');
+  const startedAt = performance.now();
+  let sayAt = sayEveryMs;
+  const look = async (): Promise<boolean> => {
+    await Promise.all(
+      [...awaited.values()].map(async ({ name, isReady }) => {
+        if (await isReady()) awaited.delete(name);
+      }),
+    );
+    const elapsedMs = performance.now() - startedAt;
+    if (awaited.size > 0 && elapsedMs > sayAt) {
+      sayAt += sayEveryMs;
+      say(`still waiting after ${(elapsedMs / 1000).toFixed(0)} s for: ${pending()}`);
+    }
+    return awaited.size === 0;
+  };
+  if (!(await waitUntil(look, { deadlineMs, intervalMs: 200, signal })))
+    throw new CommandError(
+      exitCodes.environment,
+      `not ready after ${deadlineMs / 1000} s: ${pending()}. See the logs in the run folder`,
+    );
+};

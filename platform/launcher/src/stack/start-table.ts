@@ -1,0 +1,38 @@
+import { serviceNames, type Endpoints } from '@parley/contracts/endpoints';
+import { formatBytes, formatTable } from '../cli/table.ts';
+
+/** What the start table shows besides the addresses. */
+export interface StartFacts {
+  readonly endpoints: Endpoints;
+  readonly startMs: number;
+  readonly memoryBytes: number;
+}
+
+const addressesOf = (service: { readonly http: string; readonly grpc?: string }): string =>
+  service.grpc === undefined ? service.http : `${service.http}  gRPC ${service.grpc}`;
+
+/** The table that ends a start: every address, the seconds it took, the memory of the whole stack, what to try next. */
+export const startTable = ({ endpoints, startMs, memoryBytes }: StartFacts): string => {
+  const { gateway, kafka, registry, rabbitmq, traces } = endpoints;
+  const rows = [
+    ['gateway', gateway.url],
+    ['GraphQL explorer', `${gateway.url}/graphql`],
+    ...serviceNames.map((name) => [name, addressesOf(endpoints[name])]),
+    ['kafka', kafka.bootstrap],
+    ['registry', registry.url],
+    ['rabbitmq', `${rabbitmq.amqp}  ${rabbitmq.management}`],
+    ['traces', traces.ui],
+  ];
+  return [
+    '',
+    formatTable(rows),
+    '',
+    `ready in ${(startMs / 1000).toFixed(1)} s, ${formatBytes(memoryBytes)} of memory`,
+    '',
+    'next, in a second terminal: npm run flow, or by hand:',
+    `  curl ${gateway.url}/api/v1/products?limit=3`,
+    `  curl -i ${gateway.url}/api/v1/orders -H "authorization: Bearer $(npm run -s token -- --sub alice)" \\`,
+    `    -H 'idempotency-key: my-first-order' -H 'content-type: application/json' -d '{"productId":"<from above>","quantity":1}'`,
+    '',
+  ].join('\n');
+};
