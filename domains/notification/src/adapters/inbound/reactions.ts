@@ -10,7 +10,5 @@ export const onPaymentReaction = (onPayment: OnPayment): ReactionDefinition<Paym
   topic: paymentEvents,
   types: ['PaymentCompleted', 'PaymentFailed'],
   handle: (event, { signal }) =>
-    runInContext({ correlationId: event.correlationId, traceparent: event.traceparent }, () =>
-      onPayment(event, { signal }),
-    ),
+    runInContext({ correlationId: event.correlationId, signal }, () => onPayment(event, { signal })),
 });

@@ -1,25 +1,62 @@
 import { ShippingRequested } from '@parley/contracts/queues';
+import { runInContext, type Logger } from '@parley/service';
+import type { ConsumerOptions, IncomingMessage, Verdict } from '@parley/work-queue';
 import type { Dispatch } from '../../application/dispatch.ts';
 
-/** What becomes of a delivered message. A handler that rejects instead asks for it to be delivered again. */
-export type Verdict =
-  | { readonly kind: 'done' }
-  /** Never to be tried again; `reason` goes with it to the dead letters. */
-  | { readonly kind: 'dead-letter'; readonly reason: string };
+const parse = (body: Buffer): { readonly request: ShippingRequested } | { readonly problem: string } => {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { problem: 'the body is not JSON' };
+  }
+  const parsed = ShippingRequested.safeParse(value);
+  if (parsed.success) return { request: parsed.data };
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+  return { problem: problems.join('; ') };
+};
 
-/** Reads a message's body and dispatches. Resolves `done` only after the shipment was read back from the log. */
-export const createOnRequest =
-  (dispatch: Dispatch) =>
-  async (body: unknown, context: { readonly correlationId: string }): Promise<Verdict> => {
-    const parsed = ShippingRequested.safeParse(body);
-    if (!parsed.success) {
-      const problems = parsed.error.issues.map(
-        (issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`,
-      );
-      return { kind: 'dead-letter', reason: `not a ShippingRequested: ${problems.join('; ')}` };
-    }
-    const outcome = await dispatch(parsed.data, context);
-    return outcome.kind === 'dispatched'
-      ? { kind: 'done' }
-      : { kind: 'dead-letter', reason: `already dispatched as shipment ${outcome.rejection.shipmentId}` };
-  };
+const handle = async (
+  deps: { readonly dispatch: Dispatch; readonly logger: Pick<Logger, 'info' | 'error'> },
+  message: IncomingMessage,
+  correlationId: string,
+): Promise<Verdict> => {
+  const { messageId } = message;
+  const parsed = parse(message.body);
+  if ('problem' in parsed) {
+    const deadLetter = `not a ShippingRequested: ${parsed.problem}`;
+    deps.logger.error({ messageId, deadLetter }, 'a shipping request is dead');
+    return { deadLetter };
+  }
+  const { orderId } = parsed.request;
+  const outcome = await deps.dispatch(parsed.request, { correlationId });
+  if (outcome.kind === 'refused') {
+    const deadLetter = `already dispatched as shipment ${outcome.rejection.shipmentId}`;
+    deps.logger.error({ messageId, orderId, deadLetter }, 'a shipping request is dead');
+    return { deadLetter };
+  }
+  deps.logger.info({ messageId, orderId, repeated: outcome.repeated }, 'shipment dispatched');
+  return 'ack';
+};
+
+/** Unacknowledged requests held by one instance: enough to fill the log's batches, little enough to share. */
+const PREFETCH = 64;
+/** With pauses of up to 10 s this outlasts an outage of 15 minutes, and ends before the broker's 30-minute limit. */
+const ATTEMPTS = 100;
+
+/**
+ * Works on shipping requests. Acknowledges only after the shipment was read back from the log; tries again while the
+ * log does not confirm; what can never succeed becomes a dead letter.
+ */
+export const requestConsumer = (deps: {
+  readonly dispatch: Dispatch;
+  readonly logger: Pick<Logger, 'info' | 'error'>;
+}): ConsumerOptions => ({
+  prefetch: PREFETCH,
+  attempts: ATTEMPTS,
+  handle: (message, { signal }) => {
+    const correlationId = message.correlationId || message.messageId;
+    return runInContext({ correlationId, signal }, () => handle(deps, message, correlationId));
+  },
+});

@@ -1,6 +1,7 @@
+import type { IncomingMessage } from '@parley/work-queue';
 import { describe, expect, it } from 'vitest';
 import type { Dispatch } from '../../application/dispatch.ts';
-import { createOnRequest } from './requests.ts';
+import { requestConsumer } from './requests.ts';
 
 const id = '00000000-0000-4000-8000-000000000001';
 const request = {
@@ -11,47 +12,68 @@ const request = {
   notificationId: id,
   requestedAt: 1_000,
 };
-const context = { correlationId: 'test' };
-const done: Dispatch = () => Promise.resolve({ kind: 'dispatched', repeated: false });
+const context = { signal: new AbortController().signal };
+const logger = { info: () => undefined, error: () => undefined };
+
+const delivery = (body: string, change: Partial<IncomingMessage> = {}): IncomingMessage => ({
+  messageId: id,
+  type: 'ShippingRequested',
+  body: Buffer.from(body),
+  correlationId: 'corr-1',
+  headers: {},
+  redelivered: false,
+  attempt: 1,
+  ...change,
+});
+const answering = (outcome: Awaited<ReturnType<Dispatch>>) => {
+  const asked: Parameters<Dispatch>[] = [];
+  const dispatch: Dispatch = (...args) => {
+    asked.push(args);
+    return Promise.resolve(outcome);
+  };
+  return { onRequest: requestConsumer({ dispatch, logger }).handle, asked };
+};
 
 describe('a shipping request', () => {
-  it('is done once dispatched, and once more when it is repeated', async () => {
-    expect(await createOnRequest(done)(request, context)).toEqual({ kind: 'done' });
-    const repeated = createOnRequest(() => Promise.resolve({ kind: 'dispatched', repeated: true }));
-    expect(await repeated(request, context)).toEqual({ kind: 'done' });
+  it.each([false, true])('is acknowledged once dispatched (repeated: %s)', async (repeated) => {
+    const { onRequest, asked } = answering({ kind: 'dispatched', repeated });
+    expect(await onRequest(delivery(JSON.stringify(request)), context)).toBe('ack');
+    expect(asked).toEqual([[request, { correlationId: 'corr-1' }]]);
   });
 
-  it.each([[undefined], ['text'], [{ ...request, orderId: 'x' }], [{ ...request, extra: 1 }]])(
-    'that is not one goes to the dead letters with its reason: %j',
-    async (body) => {
-      let dispatched = 0;
-      const onRequest = createOnRequest((...args) => {
-        dispatched += 1;
-        return done(...args);
-      });
-      expect(await onRequest(body, context)).toMatchObject({
-        kind: 'dead-letter',
-        reason: expect.stringMatching(/^not a ShippingRequested: /) as string,
-      });
-      expect(dispatched).toBe(0);
-    },
-  );
+  it.each([
+    ['{'],
+    ['"text"'],
+    [JSON.stringify({ ...request, orderId: 'x' })],
+    [JSON.stringify({ ...request, more: 1 })],
+  ])('that is not one goes to the dead letters with its reason: %s', async (body) => {
+    const { onRequest, asked } = answering({ kind: 'dispatched', repeated: false });
+    const verdict = await onRequest(delivery(body), context);
+    expect(verdict).toMatchObject({
+      deadLetter: expect.stringMatching(/^not a ShippingRequested: /) as string,
+    });
+    expect(asked).toEqual([]);
+  });
 
   it('for an order that left under another request goes to the dead letters', async () => {
-    const onRequest = createOnRequest(() =>
-      Promise.resolve({
-        kind: 'refused',
-        rejection: { type: 'AlreadyDispatched', orderId: id, shipmentId: 's1' },
-      }),
-    );
-    expect(await onRequest(request, context)).toEqual({
-      kind: 'dead-letter',
-      reason: 'already dispatched as shipment s1',
+    const { onRequest } = answering({
+      kind: 'refused',
+      rejection: { type: 'AlreadyDispatched', orderId: id, shipmentId: 's1' },
+    });
+    expect(await onRequest(delivery(JSON.stringify(request)), context)).toEqual({
+      deadLetter: 'already dispatched as shipment s1',
     });
   });
 
-  it('is asked for again when the log did not confirm', async () => {
-    const onRequest = createOnRequest(() => Promise.reject(new Error('unavailable')));
-    await expect(onRequest(request, context)).rejects.toThrow('unavailable');
+  it('is tried again when the log did not confirm', async () => {
+    const dispatch: Dispatch = () => Promise.reject(new Error('unavailable'));
+    const onRequest = requestConsumer({ dispatch, logger }).handle;
+    await expect(onRequest(delivery(JSON.stringify(request)), context)).rejects.toThrow('unavailable');
+  });
+
+  it('without a correlation id goes by its message id', async () => {
+    const { onRequest, asked } = answering({ kind: 'dispatched', repeated: false });
+    await onRequest(delivery(JSON.stringify(request), { correlationId: '' }), context);
+    expect(asked[0]?.[1]).toEqual({ correlationId: id });
   });
 });
