@@ -1,6 +1,7 @@
 /** What the explorer shows first: one tab each. */
 export const exampleQueries: readonly string[] = [
-  `# The catalogue: only what you ask for comes back. Press Ctrl+Enter.
+  `# Only what you ask for comes back.
+# Ctrl+Enter runs it.
 query Catalogue {
   categories
   products(limit: 10) {
@@ -11,7 +12,8 @@ query Catalogue {
   }
 }
 `,
-  `# One category, one page; \`after\` continues behind the last id.
+  `# One category, a page at a time:
+# \`after\` is the last id of the page before.
 query Category($category: String = "audio", $after: ID) {
   products(category: $category, limit: 5, after: $after) {
     productId

@@ -9,7 +9,9 @@ export type Rejection =
   /** The order holds, or held, another quantity: an order id names one request for ever. */
   | { readonly kind: 'quantity-differs'; readonly held: number }
   /** The order was cancelled and its stock given back: a late request does not hold it again. */
-  | { readonly kind: 'order-cancelled' };
+  | { readonly kind: 'order-cancelled' }
+  /** This product does not know of a hold for the order: not yet, not any more, or never. */
+  | { readonly kind: 'hold-unknown' };
 
 /** Events to record (none: nothing to do), or a named refusal. */
 export type Decision =
@@ -140,17 +142,18 @@ export const releaseStock = (product: Product, { orderId, now }: SettleStock): D
 
 /**
  * The order is paid: its units leave the stock. Idempotent. When the hold has expired meanwhile, the units are taken
- * from what is available, and the refusal `stock-short` says that they have been sold to someone else. An order that
- * this product does not remember holding has nothing to commit.
+ * from what is available, and the refusal `stock-short` says that they have been sold to someone else. Of an order that
+ * this product does not know (`hold-unknown`) nothing leaves: forgetting must not take units twice.
  */
 export const commitStock = (product: Product, { orderId, now }: SettleStock): Decision => {
-  if (product.status === 'absent') return record();
+  if (product.status === 'absent') return refuse({ kind: 'product-unknown' });
   const hold = getId(product.holds, orderId);
   if (hold !== undefined) {
     return record(committed(product, orderId, { quantity: hold.quantity, now }));
   }
   const finished = finishedOf(product, orderId);
-  if (finished?.outcome !== 'EXPIRED') return record();
+  if (finished === undefined) return refuse({ kind: 'hold-unknown' });
+  if (finished.outcome !== 'EXPIRED') return record();
   const { quantity } = finished.hold;
   const available = availableOf(product);
   if (available < quantity) return refuse({ kind: 'stock-short', available });

@@ -162,6 +162,10 @@ describe('releasing and committing', () => {
     });
     expect(decision).toMatchObject({ events: [{ type: 'StockReserved' }, { type: 'StockCommitted' }] });
   });
+  it('a commit for an order that is not known takes nothing and says so', () => {
+    const unknown = { kind: 'refused', rejection: { kind: 'hold-unknown' } };
+    expect(commitStock(given(added, stocked(5)), { orderId: orderA, now: 1 })).toEqual(unknown);
+  });
   it('a commit whose expired hold was sold to someone else is refused', () => {
     const expired = back(orderA, 2, { reason: 'EXPIRED', at: 30 });
     const product = given(added, stocked(2), held(orderA, 2), expired, held(orderB, 1));

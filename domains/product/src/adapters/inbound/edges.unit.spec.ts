@@ -1,0 +1,123 @@
+import { errorCatalog } from '@parley/contracts/errors';
+import { Problem, ProductPage, ProductResource } from '@parley/contracts/rest';
+import { openMemoryLog, type EventLog } from '@parley/event-log';
+import { productsProjection } from '@parley/projection-products';
+import { createService } from '@parley/service';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { productAggregate } from '../../application/aggregate.ts';
+import { seedProducts } from '../../application/seed.ts';
+import { createStock } from '../../application/stock.ts';
+import { readSeed } from '../outbound/seed-file.ts';
+import { productGrpc } from './grpc.ts';
+import { mountHttp } from './http.ts';
+
+const orderId = '00000000-0000-4000-8000-000000000001';
+const now = (): number => 1_000_000;
+const log: EventLog = openMemoryLog();
+const products = log.aggregate(productAggregate);
+const view = log.project(productsProjection);
+const service = createService({
+  name: 'product',
+  config: {
+    PARLEY_HOST: '127.0.0.1',
+    HTTP_PORT: 0,
+    OPS_PORT: 0,
+    LOG_LEVEL: 'silent',
+    SHUTDOWN_DEADLINE_MS: 1_000,
+  },
+  errors: errorCatalog,
+  ownsProcess: false,
+});
+mountHttp(service, { view });
+const grpc = productGrpc({ stock: createStock({ products, now }), view });
+const call = { signal: new AbortController().signal, deadlineAtMs: 0 };
+
+beforeAll(async () => {
+  await log.start();
+  await seedProducts({ products, now }, readSeed());
+});
+afterAll(() => log.close());
+
+const get = async (path: string): Promise<Response> => service.http.request(path);
+
+describe('REST', () => {
+  it('pages through every product exactly once, in the order of their ids', async () => {
+    const ids: string[] = [];
+    let after = '';
+    for (let pages = 0; pages < 10; pages += 1) {
+      const response = await get(`/api/v1/products?limit=7${after}`);
+      const page = ProductPage.parse(await response.json());
+      ids.push(...page.items.map(({ productId }) => productId));
+      if (page.nextAfter === undefined) break;
+      after = `&after=${page.nextAfter}`;
+    }
+    expect(ids).toEqual(
+      readSeed()
+        .map(({ productId }) => productId)
+        .sort(),
+    );
+  });
+  it('restricts to a category', async () => {
+    const page = ProductPage.parse(await (await get('/api/v1/products?category=audio&limit=100')).json());
+    expect(page.items.length).toBeGreaterThan(0);
+    expect(new Set(page.items.map(({ category }) => category))).toEqual(new Set(['audio']));
+  });
+  it('answers one product with its stock', async () => {
+    const product = ProductResource.parse(await (await get('/api/v1/products/cinder-earbuds')).json());
+    expect(product).toMatchObject({ stock: 100_000, price: { amountMinor: 5_900, currency: 'EUR' } });
+  });
+  it.each([
+    ['/api/v1/products/none', 404, 'PRODUCT_NOT_FOUND'],
+    ['/api/v1/products/..%2f', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=0', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=101', 400, 'VALIDATION_FAILED'],
+  ])('refuses %s with %i %s', async (path, status, code) => {
+    const response = await get(path);
+    expect(response.status).toBe(status);
+    expect(Problem.parse(await response.json()).code).toBe(code);
+  });
+});
+
+describe('GraphQL', () => {
+  it('is served at /graphql', async () => {
+    const response = await service.http.request('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: '{ product(productId: "cinder-earbuds") { stock } }' }),
+    });
+    expect(await response.json()).toEqual({ data: { product: { stock: 100_000 } } });
+  });
+});
+
+describe('gRPC', () => {
+  it('reads a product and its inventory', async () => {
+    const found = await grpc.getProduct({ productId: 'cinder-earbuds' }, call);
+    expect(found.product).toMatchObject({ priceMinor: 5_900n, availableQuantity: 100_000 });
+    const check = { productId: 'lunar-wall-clock', quantity: 4 };
+    expect(await grpc.checkInventory(check, call)).toMatchObject({ inStock: false });
+  });
+  it('holds and gives back the stock of an order, each once', async () => {
+    const request = { orderId, productId: 'lunar-wall-clock', quantity: 2 };
+    const held = await grpc.reserveStock(request, call);
+    expect(held).toMatchObject({
+      reservedQuantity: 2,
+      unitPriceMinor: 18_900n,
+      currency: 'EUR',
+      expiresAtMs: BigInt(now() + 900_000),
+    });
+    expect(await grpc.reserveStock(request, call)).toEqual(held);
+    expect(view.get('lunar-wall-clock')?.available).toBe(1);
+    expect(await grpc.releaseStock(request, call)).toEqual({ releasedQuantity: 2 });
+    expect(await grpc.releaseStock(request, call)).toEqual({ releasedQuantity: 2 });
+    expect(view.get('lunar-wall-clock')?.available).toBe(3);
+  });
+  it.each([
+    ['PRODUCT_NOT_FOUND', { orderId, productId: 'none', quantity: 1 }],
+    ['STOCK_SHORT', { orderId: orderId.replace(/1$/, '2'), productId: 'lunar-wall-clock', quantity: 4 }],
+    ['VALIDATION_FAILED', { orderId, productId: 'lunar-wall-clock', quantity: 0 }],
+    ['VALIDATION_FAILED', { orderId: 'not-a-uuid', productId: 'lunar-wall-clock', quantity: 1 }],
+  ])('refuses with %s', async (code, request) => {
+    const asked = (async () => grpc.reserveStock(request, call))();
+    await expect(asked).rejects.toMatchObject({ name: 'GrpcRefusal', code });
+  });
+});

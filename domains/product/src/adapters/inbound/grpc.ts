@@ -1,0 +1,116 @@
+import type { ErrorCode } from '@parley/contracts/errors';
+import { ProductServiceService, type ReserveStockResponse } from '@parley/contracts/grpc/product';
+import { OrderId } from '@parley/contracts/rest';
+import type { View } from '@parley/event-log';
+import { productMessage, productReads, type ProductRow } from '@parley/projection-products';
+import { currentContext, GrpcRefusal, type GrpcImplementation, type Service } from '@parley/service';
+import { describeFailure, type LogFailure } from '../../application/aggregate.ts';
+import type { ReserveOutcome, Stock } from '../../application/stock.ts';
+import type { Rejection } from '../../core/decide.ts';
+
+const INT32_MAX = 2_147_483_647;
+
+const refusal = (code: ErrorCode, detail: string): GrpcRefusal<ErrorCode> => new GrpcRefusal(code, detail);
+
+const notFound = (productId: string): GrpcRefusal<ErrorCode> =>
+  refusal('PRODUCT_NOT_FOUND', `There is no product ${productId.slice(0, 64)}.`);
+
+const ofFailure = (failure: LogFailure): GrpcRefusal<ErrorCode> => {
+  const detail = describeFailure(failure);
+  switch (failure.kind) {
+    case 'conflict':
+      return refusal('CONFLICT', detail);
+    case 'rejected':
+      return refusal('INTERNAL', detail);
+    case 'unavailable':
+      return refusal(failure.reason === 'queue-full' ? 'OVERLOADED' : 'LOG_UNAVAILABLE', detail);
+    case 'unknown':
+      return refusal('LOG_UNAVAILABLE', detail);
+  }
+};
+
+const ofRejection = (rejection: Rejection, productId: string): GrpcRefusal<ErrorCode> => {
+  switch (rejection.kind) {
+    case 'product-unknown':
+      return notFound(productId);
+    case 'stock-short':
+      return refusal('STOCK_SHORT', `${rejection.available} available.`);
+    case 'quantity-differs':
+      return refusal('IDEMPOTENCY_KEY_REUSED', `The order already holds ${rejection.held}.`);
+    case 'order-cancelled':
+      return refusal('STOCK_SHORT', 'The order was cancelled and its stock given back.');
+    case 'hold-unknown':
+      return refusal('STOCK_SHORT', 'Nothing is held for the order.');
+  }
+};
+
+const checkOrderId = (orderId: string): void => {
+  if (!OrderId.safeParse(orderId).success) throw refusal('VALIDATION_FAILED', 'order_id must be a UUID.');
+};
+
+const checkQuantity = (quantity: number): void => {
+  if (quantity < 1) throw refusal('VALIDATION_FAILED', 'quantity must be at least 1.');
+};
+
+const responseOf = (held: Extract<ReserveOutcome, { kind: 'held' }>): ReserveStockResponse => {
+  const { product, available, hold } = held;
+  return {
+    product: productMessage({ ...product.details, available: Math.min(available, INT32_MAX) }),
+    reservedQuantity: hold.quantity,
+    unitPriceMinor: BigInt(hold.unitPriceMinor),
+    currency: hold.currency,
+    expiresAtMs: BigInt(hold.expiresAt),
+  };
+};
+
+export interface GrpcDependencies {
+  readonly stock: Stock;
+  readonly view: View<ProductRow>;
+}
+
+/** ProductService: reads from the catalogue's projection, writes through the use cases. */
+export const productGrpc = ({
+  stock,
+  view,
+}: GrpcDependencies): GrpcImplementation<typeof ProductServiceService> => {
+  const reads = productReads(view);
+  return {
+    getProduct: (request) => {
+      const found = reads.getProduct(request);
+      if (found === undefined) throw notFound(request.productId);
+      return found;
+    },
+    checkInventory: (request) => {
+      checkQuantity(request.quantity);
+      const found = reads.checkInventory(request);
+      if (found === undefined) throw notFound(request.productId);
+      return found;
+    },
+    reserveStock: async ({ orderId, productId, quantity }) => {
+      checkOrderId(orderId);
+      checkQuantity(quantity);
+      const { correlationId } = currentContext();
+      const outcome = await stock.reserve({ orderId, productId, quantity }, { correlationId });
+      switch (outcome.kind) {
+        case 'held':
+          return responseOf(outcome);
+        case 'refused':
+          throw ofRejection(outcome.rejection, productId);
+        case 'failed':
+          throw ofFailure(outcome.failure);
+      }
+    },
+    releaseStock: async ({ orderId, productId }) => {
+      checkOrderId(orderId);
+      const { correlationId } = currentContext();
+      const outcome = await stock.release({ orderId, productId }, { correlationId });
+      if (outcome.kind === 'failed') throw ofFailure(outcome.failure);
+      return { releasedQuantity: outcome.quantity };
+    },
+  };
+};
+
+/** Mounts ProductService on the service's gRPC server. */
+export const mountGrpc = (service: Service<ErrorCode>, deps: GrpcDependencies): void => {
+  service.grpc.add(ProductServiceService, productGrpc(deps));
+};

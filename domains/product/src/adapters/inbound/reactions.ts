@@ -1,0 +1,17 @@
+import type { OrderEvent } from '@parley/contracts/events';
+import { orderEvents } from '@parley/contracts/topics';
+import type { ReactionDefinition } from '@parley/event-log';
+import { runInContext } from '@parley/service';
+import { SETTLE_GROUP } from '../../application/expiry.ts';
+import type { createSettle } from '../../application/settle.ts';
+
+/** OrderPaid takes the held units out of the stock, OrderCancelled gives them back. */
+export const onOrder = (settle: ReturnType<typeof createSettle>): ReactionDefinition<OrderEvent> => ({
+  group: SETTLE_GROUP,
+  topic: orderEvents,
+  types: ['OrderPaid', 'OrderCancelled'],
+  handle: (event, context) =>
+    runInContext({ correlationId: event.correlationId, signal: context.signal }, () =>
+      settle(event, context),
+    ),
+});

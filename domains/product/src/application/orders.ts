@@ -1,0 +1,32 @@
+import type { OrderEvent } from '@parley/contracts/events';
+import { orderEvents } from '@parley/contracts/topics';
+import type { ProjectionDefinition } from '@parley/event-log';
+
+/** What this service must know of an order: what it holds, and whether that may still be given back. */
+export interface OrderRow {
+  readonly productId: string;
+  readonly quantity: number;
+  readonly status: 'open' | 'paid' | 'cancelled';
+}
+
+const foldOrder = (row: OrderRow | undefined, event: OrderEvent): OrderRow | undefined => {
+  switch (event.type) {
+    case 'OrderCreated':
+      return { productId: event.data.productId, quantity: event.data.quantity, status: 'open' };
+    case 'PaymentStarted':
+      return row;
+    case 'OrderPaid':
+    case 'OrderShipped':
+      return row && { ...row, status: 'paid' };
+    case 'OrderCancelled':
+      return row && { ...row, status: 'cancelled' };
+  }
+};
+
+/** Orders by id. It is folded from the topic that the reaction follows, and is never behind it. */
+export const ordersProjection: ProjectionDefinition<OrderRow, OrderEvent> = {
+  name: 'orders-by-id',
+  topic: orderEvents,
+  key: ({ event }) => event.data.orderId,
+  fold: (row, { event }) => foldOrder(row, event),
+};

@@ -1,0 +1,53 @@
+import type { OrderEvent } from '@parley/contracts/events';
+import type { RecordedEvent, View } from '@parley/event-log';
+import { describeFailure } from './aggregate.ts';
+import type { OrderRow } from './orders.ts';
+import type { Stock } from './stock.ts';
+
+/** Where the service says what happened. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface SettleDependencies {
+  readonly stock: Stock;
+  readonly orders: Pick<View<OrderRow>, 'get'>;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+/** How long a hold may take to reach this instance's own reader before a paid order counts as forgotten. */
+const UNSEEN_MS_MAX = 60_000;
+const UNSEEN_ATTEMPTS_MAX = 6;
+
+/**
+ * What an order's end does to its stock: paid, its units leave; cancelled, they are given back. Rejects, to be called
+ * again, when the log did not confirm, or when the hold may not have reached this instance yet. Idempotent.
+ */
+export const createSettle =
+  ({ stock, orders, log, now }: SettleDependencies) =>
+  async (recorded: RecordedEvent<OrderEvent>, { attempt }: { readonly attempt: number }): Promise<void> => {
+    const { event, correlationId, eventId, recordedAtMs } = recorded;
+    if (event.type !== 'OrderPaid' && event.type !== 'OrderCancelled') return;
+    const { orderId } = event.data;
+    const order = orders.get(orderId);
+    if (order === undefined) {
+      log.error({ orderId, eventId }, 'an order ended that was never created');
+      return;
+    }
+    const request = { orderId, productId: order.productId };
+    const metadata = { correlationId, causationId: eventId };
+    const outcome = await (event.type === 'OrderPaid'
+      ? stock.commit(request, metadata)
+      : stock.release(request, metadata));
+    if (outcome.kind === 'failed') throw new Error(describeFailure(outcome.failure));
+    if (outcome.kind !== 'refused') return;
+    const { rejection } = outcome;
+    const unseen = rejection.kind === 'hold-unknown' || rejection.kind === 'product-unknown';
+    if (unseen && attempt <= UNSEEN_ATTEMPTS_MAX && now() - recordedAtMs < UNSEEN_MS_MAX) {
+      throw new Error(`the hold of order ${orderId} has not been seen yet`);
+    }
+    log.error({ orderId, eventId, rejection }, 'a paid order has no stock to commit');
+  };
