@@ -1,1 +1,1 @@
-export {};
+export { InMemoryBroker } from './in-memory.ts';

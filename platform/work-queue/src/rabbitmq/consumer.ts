@@ -1,4 +1,4 @@
-import type { Channel, ConsumeMessage, Options } from 'amqplib';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { workOn, type Settlement } from '../attempts.ts';
 import type { ConsumerOptions, IncomingMessage, QueueDefinition } from '../ports.ts';
@@ -10,11 +10,21 @@ const DEAD_LETTER_DEADLINE_MS = 10_000;
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** What a dead letter keeps of the original. */
-const propertiesOf = (delivery: ConsumeMessage): Options.Publish => {
-  const { messageId, correlationId, type, contentType, timestamp, headers } =
-    delivery.properties as Options.Publish;
-  return { messageId, correlationId, type, contentType, timestamp, headers };
+/** What a dead letter keeps of the original besides its body. */
+interface Kept {
+  readonly messageId?: string;
+  readonly correlationId?: string;
+  readonly type?: string;
+  readonly contentType?: string;
+  readonly timestamp?: number;
+  readonly headers?: Readonly<Record<string, unknown>>;
+}
+
+const KEPT = ['messageId', 'correlationId', 'type', 'contentType', 'timestamp', 'headers'] as const;
+
+const kept = ({ properties }: ConsumeMessage): Kept => {
+  const entries = KEPT.map((key) => [key, properties[key] as unknown] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)); // as the publisher sent them
 };
 
 const incoming = (delivery: ConsumeMessage): Omit<IncomingMessage, 'attempt'> => ({
@@ -114,7 +124,7 @@ export class Consumer {
         channel.nack(delivery, false, true);
         return;
       case 'dead-letter': {
-        const { messageId, headers, ...properties } = propertiesOf(delivery);
+        const { messageId, headers, ...properties } = kept(delivery);
         const id = text(messageId);
         this.#context.logger.warn(
           { queue: this.definition.queue, messageId: id, reason: settlement.headers['x-error-reason'] },

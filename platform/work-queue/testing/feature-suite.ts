@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  type IncomingMessage,
+  type OutgoingMessage,
+  PublishError,
+  type QueueDefinition,
+  type WorkQueue,
+} from '../src/ports.ts';
+import type { AsyncHops } from '../src/spans.ts';
+import { captureSpans } from './spans.ts';
+
+/** What the suite needs of the broker under test besides the port itself. */
+export interface WorkQueueHarness {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  open(options?: { readonly asyncHops?: AsyncHops }): WorkQueue;
+  /** What has become a dead letter, oldest first; not removed or removed, as the broker likes. */
+  deadLetters(definition: QueueDefinition): Promise<readonly Omit<IncomingMessage, 'attempt'>[]>;
+  /** A client takes one message and dies without settling it. Resolves with its message id. */
+  crashHolding(definition: QueueDefinition): Promise<string | undefined>;
+  /** Removes the binding of a declared queue. */
+  unbind(definition: QueueDefinition): Promise<void>;
+}
+
+const TIMEOUT_MS = 10_000;
+
+const definitionOf = (name: string): QueueDefinition => {
+  const queue = `${name}-${randomUUID()}`;
+  return {
+    exchange: `exchange-${queue}`,
+    queue,
+    routingKey: queue,
+    deadLetterExchange: 'feature-suite.dead-letters',
+    deadLetterQueue: `${queue}.dead-letters`,
+  };
+};
+
+const messageOf = (over: Partial<OutgoingMessage> = {}): OutgoingMessage => ({
+  messageId: randomUUID(),
+  type: 'Tested',
+  body: Buffer.from('{"n":1}'),
+  correlationId: 'correlation-1',
+  ...over,
+});
+
+const rejection = async (promise: Promise<void>): Promise<unknown> => {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('a rejection was expected');
+};
+
+/** Collects what a consumer sees and acknowledges it. */
+const collect = (queue: WorkQueue, definition: QueueDefinition): IncomingMessage[] => {
+  const seen: IncomingMessage[] = [];
+  queue.consume(definition, {
+    handle: (message) => {
+      seen.push(message);
+      return Promise.resolve('ack');
+    },
+  });
+  return seen;
+};
+
+/** What every adapter of the work queue guarantees. */
+export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void => {
+  describe(`work queue on ${name}`, () => {
+    const until = (check: () => void | Promise<void>): Promise<void> =>
+      vi.waitFor(check, { timeout: TIMEOUT_MS, interval: 20 });
+    const opened: WorkQueue[] = [];
+    const open = async (options?: { readonly asyncHops?: AsyncHops }): Promise<WorkQueue> => {
+      const queue = harness.open(options);
+      opened.push(queue);
+      await queue.ready({ signal: AbortSignal.timeout(TIMEOUT_MS) });
+      return queue;
+    };
+    const spans = captureSpans();
+
+    beforeAll(() => harness.start());
+    afterAll(async () => {
+      await Promise.all(opened.map((queue) => queue.close({ deadlineMs: 1_000 })));
+      await harness.stop();
+    });
+
+    it('delivers a confirmed message with its body, properties and headers', async () => {
+      const definition = definitionOf('delivers');
+      const queue = await open();
+      const sent = messageOf({ body: Buffer.from([0, 255, 10, 13]), headers: { own: 'header' } });
+      await queue.publisher(definition).publish(sent);
+      const seen = collect(queue, definition);
+      await until(() => {
+        expect(seen).toHaveLength(1);
+      });
+      const { messageId, type, correlationId } = sent;
+      expect(seen[0]).toMatchObject({ messageId, type, correlationId, redelivered: false, attempt: 1 });
+      expect(seen[0]?.body.equals(sent.body)).toBe(true);
+      expect(seen[0]?.headers).toMatchObject({ own: 'header' });
+    });
+
+    it('delivers a message that was published twice twice, under one message id', async () => {
+      const definition = definitionOf('duplicate');
+      const queue = await open();
+      const sent = messageOf();
+      await queue.publisher(definition).publish(sent);
+      await queue.publisher(definition).publish(sent);
+      const seen = collect(queue, definition);
+      await until(() => {
+        expect(seen.map((message) => message.messageId)).toEqual([sent.messageId, sent.messageId]);
+      });
+    });
+
+    it('hands a message to another consumer when the one that holds it crashes', async () => {
+      const definition = definitionOf('crash');
+      const queue = await open();
+      const sent = messageOf();
+      await queue.publisher(definition).publish(sent);
+      expect(await harness.crashHolding(definition)).toBe(sent.messageId);
+      const seen = collect(queue, definition);
+      await until(() => {
+        expect(seen[0]).toMatchObject({ messageId: sent.messageId, redelivered: true });
+      });
+    });
+
+    it('calls a handler that rejects again while it holds the message, and acknowledges the success', async () => {
+      const definition = definitionOf('retry');
+      const queue = await open();
+      const attempts: number[] = [];
+      queue.consume(definition, {
+        attempts: 3,
+        retryDelayMs: 5,
+        handle: ({ attempt }) => {
+          attempts.push(attempt);
+          return attempt < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve('ack');
+        },
+      });
+      await queue.publisher(definition).publish(messageOf());
+      await until(() => {
+        expect(attempts).toEqual([1, 2, 3]);
+      });
+      expect(await harness.deadLetters(definition)).toEqual([]);
+    });
+
+    it('makes a dead letter of a message whose attempts are exhausted, with the full original and the error', async () => {
+      const definition = definitionOf('exhausted');
+      const queue = await open();
+      queue.consume(definition, {
+        attempts: 2,
+        retryDelayMs: 5,
+        handle: () => Promise.reject(new Error('always broken')),
+      });
+      const sent = messageOf({ body: Buffer.from('not even JSON \u0000'), headers: { own: 'header' } });
+      await queue.publisher(definition).publish(sent);
+      let dead: readonly Omit<IncomingMessage, 'attempt'>[] = [];
+      await until(async () => {
+        dead = await harness.deadLetters(definition);
+        expect(dead).toHaveLength(1);
+      });
+      const { messageId, type, correlationId } = sent;
+      expect(dead[0]).toMatchObject({ messageId, type, correlationId });
+      expect(dead[0]?.body.equals(sent.body)).toBe(true);
+      expect(dead[0]?.headers).toMatchObject({
+        own: 'header',
+        'x-error-reason': 'attempts-exhausted',
+        'x-error-message': 'always broken',
+        'x-error-attempts': '2',
+      });
+    });
+
+    it('makes a dead letter at once when the handler asks for it', async () => {
+      const definition = definitionOf('asked');
+      const queue = await open();
+      queue.consume(definition, { handle: () => Promise.resolve({ deadLetter: 'unreadable' }) });
+      await queue.publisher(definition).publish(messageOf());
+      await until(async () => {
+        const [dead] = await harness.deadLetters(definition);
+        expect(dead?.headers).toMatchObject({ 'x-error-reason': 'unreadable', 'x-error-attempts': '1' });
+      });
+    });
+
+    it('refuses a message that no queue would get as unroutable and not retryable', async () => {
+      const definition = definitionOf('unroutable');
+      const queue = await open();
+      const publisher = queue.publisher(definition);
+      await publisher.publish(messageOf());
+      await harness.unbind(definition);
+      const error = await rejection(publisher.publish(messageOf()));
+      expect(error).toBeInstanceOf(PublishError);
+      expect(error).toMatchObject({ reason: 'unroutable', retryable: false });
+    });
+
+    it('refuses to publish once closed', async () => {
+      const queue = await open();
+      const publisher = queue.publisher(definitionOf('closed'));
+      await queue.close();
+      expect(await rejection(publisher.publish(messageOf()))).toMatchObject({
+        reason: 'closed',
+        retryable: false,
+      });
+      expect(queue.health().ready).toBe(false);
+    });
+
+    it('lets a handler under way finish when it closes', async () => {
+      const definition = definitionOf('drain');
+      const queue = await open();
+      const release = Promise.withResolvers<'ack'>();
+      const started = Promise.withResolvers<undefined>();
+      queue.consume(definition, {
+        handle: () => {
+          started.resolve(undefined);
+          return release.promise;
+        },
+      });
+      await queue.publisher(definition).publish(messageOf());
+      await started.promise;
+      const closing = queue.close({ deadlineMs: 5_000 });
+      release.resolve('ack');
+      await closing;
+      const next = await open();
+      const seen = collect(next, definition);
+      const marker = messageOf();
+      await next.publisher(definition).publish(marker);
+      await until(() => {
+        expect(seen.map((message) => message.messageId)).toEqual([marker.messageId]);
+      });
+    });
+
+    it.each(['child', 'link'] as const)('connects the consumer to the publisher as %s', async (asyncHops) => {
+      spans.reset();
+      const definition = definitionOf('trace');
+      const queue = await open({ asyncHops });
+      const seen = collect(queue, definition);
+      await queue.publisher(definition).publish(messageOf());
+      await until(() => {
+        expect(seen).toHaveLength(1);
+        expect(spans.named(`process ${definition.queue}`)).toHaveLength(1);
+      });
+      const [produced] = spans.named(`publish ${definition.queue}`);
+      const [consumed] = spans.named(`process ${definition.queue}`);
+      expect(produced?.attributes['messaging.system']).toBe('rabbitmq');
+      const origin = produced?.spanContext();
+      if (asyncHops === 'child') expect(consumed?.parentSpanContext?.spanId).toBe(origin?.spanId);
+      else expect(consumed?.links.map((link) => link.context.spanId)).toEqual([origin?.spanId]);
+      expect(consumed?.spanContext().traceId === origin?.traceId).toBe(asyncHops === 'child');
+    });
+  });
+};

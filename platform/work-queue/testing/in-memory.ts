@@ -1,0 +1,164 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { workOn } from '../src/attempts.ts';
+import {
+  type ConsumerOptions,
+  type IncomingMessage,
+  type OutgoingMessage,
+  PublishError,
+  type QueueDefinition,
+  type WorkQueue,
+} from '../src/ports.ts';
+import { type AsyncHops, producing } from '../src/spans.ts';
+
+type Stored = Omit<IncomingMessage, 'attempt'>;
+
+interface Bound {
+  readonly consumer: ConsumerOptions;
+  readonly definition: QueueDefinition;
+  readonly hops: AsyncHops;
+  readonly stopping: AbortController;
+  readonly held: Set<Promise<void>>;
+}
+
+interface Queue {
+  readonly definition: QueueDefinition;
+  readonly waiting: Stored[];
+  readonly consumers: Bound[];
+  readonly dead: Stored[];
+}
+
+const DEFAULT_PREFETCH = 16;
+const CLOSE_DEADLINE_MS = 5_000;
+
+/** A broker without a process: what is published here is gone with it. One `connect` for every client process. */
+export class InMemoryBroker {
+  readonly #queues = new Map<string, Queue>();
+  #available = true;
+
+  /** A broker that is not available refuses every publish and delivers nothing. */
+  set available(value: boolean) {
+    this.#available = value;
+    if (value) for (const queue of this.#queues.values()) this.#dispatch(queue);
+  }
+
+  /** What has become a dead letter of a queue, oldest first. */
+  deadLetters(definition: QueueDefinition): readonly Stored[] {
+    return this.#queue(definition).dead;
+  }
+
+  /** Messages that wait and are held by nobody. */
+  waiting(definition: QueueDefinition): number {
+    return this.#queue(definition).waiting.length;
+  }
+
+  /** Removes the binding, so that messages to the queue have nowhere to go. */
+  unbind(definition: QueueDefinition): void {
+    this.#queues.delete(definition.queue);
+  }
+
+  /** A client process takes one message and dies with it: it waits again, marked as redelivered. */
+  crashHolding(definition: QueueDefinition): string | undefined {
+    const queue = this.#queue(definition);
+    const message = queue.waiting.shift();
+    if (message === undefined) return undefined;
+    queue.waiting.unshift({ ...message, redelivered: true });
+    this.#dispatch(queue);
+    return message.messageId;
+  }
+
+  /** The work queue of one client process. */
+  connect(options: { readonly asyncHops?: AsyncHops } = {}): WorkQueue {
+    const hops = options.asyncHops ?? 'child';
+    const closing = new AbortController();
+    const own: Bound[] = [];
+    const health = (): ReturnType<WorkQueue['health']> => ({
+      ready: this.#available && !closing.signal.aborted,
+      waitingFor: this.#available ? undefined : 'the broker in memory',
+    });
+    return {
+      publisher: (definition) => {
+        this.#queue(definition);
+        return {
+          publish: (message) =>
+            producing(definition, message, async (headers) => {
+              await Promise.resolve(); // as with a broker, never in the same turn
+              if (closing.signal.aborted) throw new PublishError('closed', message.messageId);
+              this.#store(definition, { ...message, headers });
+            }),
+        };
+      },
+      consume: (definition, consumer) => {
+        const bound = {
+          consumer,
+          definition,
+          hops,
+          stopping: new AbortController(),
+          held: new Set<Promise<void>>(),
+        };
+        const queue = this.#queue(definition);
+        own.push(bound);
+        queue.consumers.push(bound);
+        this.#dispatch(queue);
+      },
+      health,
+      ready: async ({ signal } = {}) => {
+        while (!health().ready) {
+          signal?.throwIfAborted();
+          await pause(5);
+        }
+      },
+      close: async ({ deadlineMs = CLOSE_DEADLINE_MS } = {}) => {
+        closing.abort();
+        for (const bound of own) {
+          bound.stopping.abort();
+          const { consumers } = this.#queue(bound.definition);
+          if (consumers.includes(bound)) consumers.splice(consumers.indexOf(bound), 1);
+        }
+        const held = own.flatMap((bound) => [...bound.held]);
+        await Promise.race([Promise.all(held), pause(deadlineMs, undefined, { ref: false })]);
+      },
+    };
+  }
+
+  #queue(definition: QueueDefinition): Queue {
+    const known = this.#queues.get(definition.queue);
+    if (known !== undefined) return known;
+    const queue: Queue = { definition, waiting: [], consumers: [], dead: [] };
+    this.#queues.set(definition.queue, queue);
+    return queue;
+  }
+
+  #store(definition: QueueDefinition, message: OutgoingMessage): void {
+    if (!this.#available) throw new PublishError('disconnected', message.messageId);
+    const queue = this.#queues.get(definition.queue);
+    if (queue === undefined) throw new PublishError('unroutable', message.messageId);
+    const { messageId, type, body, correlationId, headers = {} } = message;
+    queue.waiting.push({ messageId, type, body, correlationId, headers, redelivered: false });
+    this.#dispatch(queue);
+  }
+
+  #dispatch(queue: Queue): void {
+    if (!this.#available) return;
+    for (const bound of queue.consumers) {
+      const prefetch = bound.consumer.prefetch ?? DEFAULT_PREFETCH;
+      while (bound.held.size < prefetch && !bound.stopping.signal.aborted) {
+        const message = queue.waiting.shift();
+        if (message === undefined) return;
+        const working = this.#work(queue, bound, message).finally(() => {
+          bound.held.delete(working);
+          this.#dispatch(queue);
+        });
+        bound.held.add(working);
+      }
+    }
+  }
+
+  async #work(queue: Queue, bound: Bound, message: Stored): Promise<void> {
+    const { signal } = bound.stopping;
+    const delivery = { message, hops: bound.hops, signal, stopping: signal };
+    const settlement = await workOn(bound.definition, bound.consumer, delivery);
+    if (settlement.kind === 'release') queue.waiting.unshift({ ...message, redelivered: true });
+    if (settlement.kind !== 'dead-letter') return;
+    queue.dead.push({ ...message, headers: { ...message.headers, ...settlement.headers } });
+  }
+}

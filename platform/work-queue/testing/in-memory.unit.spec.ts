@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { workQueueFeatures } from './feature-suite.ts';
+import { InMemoryBroker } from './in-memory.ts';
+
+const broker = new InMemoryBroker();
+
+workQueueFeatures('memory', {
+  start: () => Promise.resolve(),
+  stop: () => Promise.resolve(),
+  open: (options) => broker.connect(options),
+  deadLetters: (definition) => Promise.resolve(broker.deadLetters(definition)),
+  crashHolding: (definition) => Promise.resolve(broker.crashHolding(definition)),
+  unbind: (definition) => {
+    broker.unbind(definition);
+    return Promise.resolve();
+  },
+});
+
+describe('the in-memory broker', () => {
+  it('refuses a publish as disconnected and retryable while it is away', async () => {
+    const away = new InMemoryBroker();
+    const definition = {
+      exchange: 'e',
+      queue: 'q',
+      routingKey: 'q',
+      deadLetterExchange: 'd',
+      deadLetterQueue: 'q.d',
+    };
+    const publisher = away.connect().publisher(definition);
+    away.available = false;
+    const message = { messageId: 'm', type: 't', body: Buffer.from('x'), correlationId: 'c' };
+    await expect(publisher.publish(message)).rejects.toMatchObject({
+      reason: 'disconnected',
+      retryable: true,
+    });
+  });
+});
