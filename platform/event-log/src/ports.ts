@@ -105,7 +105,12 @@ export type CommandOutcome<S, R> =
   /** `state` is the fold right after this commit. */
   | { readonly kind: 'accepted'; readonly state: S; readonly version: number; readonly position: LogPosition }
   /** The same command was accepted earlier; `state` is the stream's state now. */
-  | { readonly kind: 'duplicate'; readonly state: S; readonly version: number; readonly position: LogPosition }
+  | {
+      readonly kind: 'duplicate';
+      readonly state: S;
+      readonly version: number;
+      readonly position: LogPosition;
+    }
   /** The decider returned no events. */
   | { readonly kind: 'unchanged'; readonly state: S; readonly version: number }
   | { readonly kind: 'refused'; readonly rejection: R; readonly state: S; readonly version: number }
@@ -124,7 +129,11 @@ export interface Aggregates<S, E extends DomainEvent> {
   /** One commit as it is, without deciding: for tests, imports and benchmarks. */
   append(commit: Commit<E>, options?: { readonly deadlineMs?: number }): Promise<AppendOutcome>;
   /** The folded (not the speculative) state. `initial` and version 0 for a stream without events. */
-  load(streamId: string): { readonly state: S; readonly version: number; readonly lastCommitId: string | undefined };
+  load(streamId: string): {
+    readonly state: S;
+    readonly version: number;
+    readonly lastCommitId: string | undefined;
+  };
   /** Every stream id with at least one event, in no particular order. */
   streamIds(): Iterable<string>;
 }
@@ -158,7 +167,11 @@ export interface View<Row> {
   /** Rows in ascending order of their keys, after the key `after`, at most `limit`. */
   list(options: { readonly limit: number; readonly after?: string }): readonly Row[];
   /** As `list`, restricted to the rows that an index has under `value`. */
-  find(index: string, value: string, options: { readonly limit: number; readonly after?: string }): readonly Row[];
+  find(
+    index: string,
+    value: string,
+    options: { readonly limit: number; readonly after?: string },
+  ): readonly Row[];
   /** The distinct values of an index, sorted. */
   values(index: string): readonly string[];
   readonly size: number;
@@ -181,7 +194,10 @@ export interface ReactionDefinition<E extends DomainEvent> {
   readonly topic: EventTopic<E>;
   /** Event types to act on; others are passed over. Default: all. */
   readonly types?: readonly E['type'][];
-  readonly handle: (event: RecordedEvent<E>, context: { readonly signal: AbortSignal; readonly attempt: number }) => Promise<void>;
+  readonly handle: (
+    event: RecordedEvent<E>,
+    context: { readonly signal: AbortSignal; readonly attempt: number },
+  ) => Promise<void>;
 }
 
 export interface ReactionStatus {
@@ -192,7 +208,8 @@ export interface ReactionStatus {
   /** Log end minus committed, over the assigned partitions. */
   readonly lag: number;
   /** Set while an event is being retried. */
-  readonly stalled: { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
+  readonly stalled:
+    { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
 }
 
 export interface EventLogHealth {

@@ -1,0 +1,144 @@
+/**
+ * The rule of docs/adr/0001, for one partition: fold in log order; accept a commit if it is complete, its base
+ * version equals the stream's version, and its predecessor is the stream's last accepted commit. Reads nothing but
+ * the log, so every reader reaches the same verdict. Pure: no I/O, no clock.
+ */
+import type { CommitHeader, CommitKey } from './commit-header.ts';
+
+/** Recent commits that a stream remembers in order to name a duplicate. */
+export const RECENT_COMMITS = 64;
+
+export type Verdict = 'accepted' | 'conflict' | 'duplicate' | 'unreadable';
+
+/** One record as the arbiter sees it. `event` is undefined when the record could not be decoded. */
+export interface ArbiterRecord<T> {
+  readonly offset: number;
+  readonly streamId: string;
+  readonly header: CommitHeader;
+  readonly event: T | undefined;
+}
+
+interface Recent {
+  readonly commit: CommitKey;
+  readonly version: number;
+  readonly offset: number;
+}
+
+export interface StreamHead {
+  version: number;
+  last: CommitKey;
+  /** Ring of the last commits; the slot of the n-th accepted commit is n mod RECENT_COMMITS. */
+  readonly recent: Recent[];
+  commits: number;
+}
+
+/** A commit that is complete, with its verdict. `version` and `lastOffset` are those of the accepted copy. */
+export interface Judged<T> {
+  readonly verdict: Verdict;
+  readonly streamId: string;
+  readonly header: CommitHeader;
+  readonly records: readonly ArbiterRecord<T>[];
+  readonly version: number;
+  readonly lastOffset: number;
+}
+
+export class Arbiter<T> {
+  readonly #streams = new Map<string, StreamHead>();
+  #open: ArbiterRecord<T>[] = [];
+
+  /**
+   * Takes the next record. `dropped` lists offsets that can never be part of an accepted commit any more;
+   * `judged` is the commit that this record completes.
+   */
+  take(record: ArbiterRecord<T>): {
+    readonly dropped: readonly number[];
+    readonly judged: Judged<T> | undefined;
+  } {
+    const open = this.#open;
+    const first = open[0];
+    const continues =
+      first !== undefined &&
+      record.header.commit === first.header.commit &&
+      record.header.index === open.length &&
+      record.header.size === first.header.size &&
+      record.header.base === first.header.base &&
+      record.header.previous === first.header.previous &&
+      record.streamId === first.streamId;
+    let dropped: readonly number[] = [];
+    if (continues) {
+      open.push(record);
+    } else {
+      dropped = this.breakOpen();
+      if (record.header.index !== 0) return { dropped: [...dropped, record.offset], judged: undefined };
+      this.#open = [record];
+    }
+    if (this.#open.length < record.header.size) return { dropped, judged: undefined };
+    const judged = this.#judge(this.#open);
+    this.#open = [];
+    if (judged.verdict === 'accepted') return { dropped, judged };
+    return { dropped: [...dropped, ...judged.records.map(({ offset }) => offset)], judged };
+  }
+
+  /** A record that is no commit record interrupts an open commit: its records are dropped. */
+  breakOpen(): readonly number[] {
+    const offsets = this.#open.map(({ offset }) => offset);
+    this.#open = [];
+    return offsets;
+  }
+
+  /** Where a stream stands; undefined when nothing was accepted on it. */
+  head(streamId: string): Readonly<StreamHead> | undefined {
+    return this.#streams.get(streamId);
+  }
+
+  /** The accepted copy of a commit, as far as the stream remembers. */
+  find(streamId: string, commit: CommitKey): Recent | undefined {
+    return this.#streams.get(streamId)?.recent.find((recent) => recent.commit === commit);
+  }
+
+  streamIds(): IterableIterator<string> {
+    return this.#streams.keys();
+  }
+
+  reset(): void {
+    this.#streams.clear();
+    this.#open = [];
+  }
+
+  #judge(records: readonly ArbiterRecord<T>[]): Judged<T> {
+    const [first] = records;
+    const lastOffset = records.at(-1)?.offset;
+    if (first === undefined || lastOffset === undefined) throw new Error('a commit without records');
+    const { streamId, header } = first;
+    const answer = (verdict: Verdict, version: number, offset: number): Judged<T> => ({
+      verdict,
+      streamId,
+      header,
+      records,
+      version,
+      lastOffset: offset,
+    });
+    const head = this.#streams.get(streamId);
+    const version = head?.version ?? 0;
+    if (records.some(({ event }) => event === undefined)) return answer('unreadable', version, lastOffset);
+    const earlier = this.find(streamId, header.commit);
+    if (earlier !== undefined) return answer('duplicate', earlier.version, earlier.offset);
+    if (header.base !== version || header.previous !== (head?.last ?? ''))
+      return answer('conflict', version, lastOffset);
+    this.#accept(streamId, head, header, lastOffset);
+    return answer('accepted', version + header.size, lastOffset);
+  }
+
+  #accept(streamId: string, head: StreamHead | undefined, header: CommitHeader, offset: number): void {
+    const version = header.base + header.size;
+    const recent = { commit: header.commit, version, offset };
+    if (head === undefined) {
+      this.#streams.set(streamId, { version, last: header.commit, recent: [recent], commits: 1 });
+      return;
+    }
+    head.version = version;
+    head.last = header.commit;
+    head.recent[head.commits % RECENT_COMMITS] = recent;
+    head.commits++;
+  }
+}

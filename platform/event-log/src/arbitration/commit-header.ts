@@ -1,0 +1,49 @@
+/**
+ * The binary header that every record of a commit carries, 40 bytes, big-endian:
+ * commit id [16], previous commit id [16, zero for none], base version u32, index u16, size u16.
+ */
+import { Buffer } from 'node:buffer';
+import { parse, stringify } from 'uuid';
+
+export const COMMIT_HEADER_BYTES = 40;
+/** Most events in one commit, as `size` is a u16. */
+export const MAX_COMMIT_EVENTS = 0xffff;
+
+/** A commit id as a 16-character string of its bytes: compact, and a fast map key. Empty for none. */
+export type CommitKey = string;
+
+export interface CommitHeader {
+  readonly commit: CommitKey;
+  /** Empty when the commit was decided on an empty stream. */
+  readonly previous: CommitKey;
+  readonly base: number;
+  readonly index: number;
+  readonly size: number;
+}
+
+const NONE = '\0'.repeat(16);
+
+/** @throws TypeError when the id is not a UUID. */
+export const toKey = (uuid: string): CommitKey => Buffer.from(parse(uuid)).toString('latin1');
+export const fromKey = (key: CommitKey): string => stringify(Buffer.from(key, 'latin1'));
+
+export function encodeCommitHeader(header: CommitHeader): Buffer {
+  const bytes = Buffer.alloc(COMMIT_HEADER_BYTES);
+  bytes.write(header.commit, 0, 'latin1');
+  if (header.previous !== '') bytes.write(header.previous, 16, 'latin1');
+  bytes.writeUInt32BE(header.base, 32);
+  bytes.writeUInt16BE(header.index, 36);
+  bytes.writeUInt16BE(header.size, 38);
+  return bytes;
+}
+
+/** Undefined when the bytes are no commit header: wrong length, no id, or an index outside the commit. */
+export function decodeCommitHeader(bytes: unknown): CommitHeader | undefined {
+  if (!Buffer.isBuffer(bytes) || bytes.length !== COMMIT_HEADER_BYTES) return undefined;
+  const index = bytes.readUInt16BE(36);
+  const size = bytes.readUInt16BE(38);
+  const commit = bytes.toString('latin1', 0, 16);
+  if (index >= size || commit === NONE) return undefined;
+  const previous = bytes.toString('latin1', 16, 32);
+  return { commit, previous: previous === NONE ? '' : previous, base: bytes.readUInt32BE(32), index, size };
+}

@@ -1,0 +1,14 @@
+/** Kafka header names of an event record: CloudEvents binary attributes, correlation, trace context, arbitration. */
+export const logHeaders = {
+  specVersion: 'ce_specversion',
+  id: 'ce_id',
+  type: 'ce_type',
+  source: 'ce_source',
+  time: 'ce_time',
+  subject: 'ce_subject',
+  correlationId: 'correlation-id',
+  causationId: 'causation-id',
+  traceparent: 'traceparent',
+  /** Binary, 40 bytes: see arbitration/commit-header.ts. */
+  commit: 'parley-commit',
+} as const;

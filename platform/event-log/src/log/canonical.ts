@@ -1,0 +1,12 @@
+/** JSON with sorted keys: equal text for equal content, whatever order the keys were written in. */
+export function canonical(value: unknown): string {
+  if (typeof value === 'bigint') return `"${value}n"`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value instanceof Map) return canonical([...value.entries()].map(([k, v]) => [String(k), v] as const));
+  if (value instanceof Set) return canonical([...value.values()]);
+  const entries = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`;
+}

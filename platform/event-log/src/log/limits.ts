@@ -1,0 +1,30 @@
+/** Every bound of the event log, with what happens there. */
+export interface LogLimits {
+  /** Commands that may wait or be under way in one process; past it `unavailable` (queue-full). */
+  readonly maxQueuedCommands: number;
+  /** Commits that may be chained on one stream; further commands wait undecided. */
+  readonly maxChainLength: number;
+  /** Encoded bytes of one batch; a larger commit is `rejected` (too-large), others wait for the next batch. */
+  readonly maxBatchBytes: number;
+  /** Commits in one batch; others wait for the next batch. */
+  readonly maxBatchCommits: number;
+  /** How long an append waits for its echo; then `unknown`, or `unavailable` when it was never sent. */
+  readonly echoDeadlineMs: number;
+  /** Times a command is decided again after losing; then `conflict`. */
+  readonly maxConflictRetries: number;
+  /** Streams whose events one reaction handles at the same time. */
+  readonly reactionConcurrency: number;
+  /** Rejected offsets remembered per partition; a reaction that is further behind stalls and says so. */
+  readonly maxRejectedOffsets: number;
+}
+
+export const defaultLimits: LogLimits = {
+  maxQueuedCommands: 10_000,
+  maxChainLength: 1000,
+  maxBatchBytes: 800_000,
+  maxBatchCommits: 1000,
+  echoDeadlineMs: 5000,
+  maxConflictRetries: 5,
+  reactionConcurrency: 16,
+  maxRejectedOffsets: 1_000_000,
+};

@@ -1,0 +1,95 @@
+/**
+ * Sends commits to one partition: what waits while a send is under way goes in the next one, at most one send at a
+ * time, in the order of the calls. A failed send is repeated with growing pauses until it is acknowledged or refused
+ * for good, and nothing behind it overtakes it; so a chained commit never lies ahead of its predecessor.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { LogLimits } from './limits.ts';
+import { BatchRefused, type NewRecord } from './transport.ts';
+
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 1000;
+
+export interface Outgoing {
+  readonly records: readonly NewRecord[];
+  readonly bytes: number;
+  /** Called right before the first attempt to send: from now on it may be in the log. */
+  readonly onSending: () => void;
+  /** The broker refused it for good. */
+  readonly onRefused: (detail: string) => void;
+}
+
+export class Outbox {
+  readonly #send: (records: readonly NewRecord[]) => Promise<void>;
+  readonly #limits: LogLimits;
+  #waiting: Outgoing[] = [];
+  #running = false;
+  #closed = false;
+  #connected = true;
+
+  constructor(send: (records: readonly NewRecord[]) => Promise<void>, limits: LogLimits) {
+    this.#send = send;
+    this.#limits = limits;
+  }
+
+  /** False while sends fail. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  add(outgoing: Outgoing): void {
+    this.#waiting.push(outgoing);
+    if (this.#running) return;
+    this.#running = true;
+    setImmediate(() => void this.#run()); // whatever else is decided in this turn travels in the same batch
+  }
+
+  /** True when it was still waiting: it was never sent and never will be. */
+  remove(outgoing: Outgoing): boolean {
+    const index = this.#waiting.indexOf(outgoing);
+    if (index === -1) return false;
+    this.#waiting.splice(index, 1);
+    return true;
+  }
+
+  /** Stops repeating; a send under way is left to its end. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0 && !this.#closed) await this.#deliver(this.#nextBatch());
+    this.#running = false;
+  }
+
+  #nextBatch(): readonly Outgoing[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { bytes: more } of this.#waiting) {
+      if (count > 0 && (bytes + more > this.#limits.maxBatchBytes || count >= this.#limits.maxBatchCommits))
+        break;
+      bytes += more;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #deliver(batch: readonly Outgoing[]): Promise<void> {
+    for (const outgoing of batch) outgoing.onSending();
+    const records = batch.flatMap((outgoing) => outgoing.records);
+    for (let retryMs = RETRY_MS_MIN; !this.#closed; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+      try {
+        await this.#send(records);
+        this.#connected = true;
+        return;
+      } catch (error) {
+        if (error instanceof BatchRefused) {
+          for (const outgoing of batch) outgoing.onRefused(error.message);
+          return;
+        }
+        this.#connected = false;
+        await pause(retryMs, undefined, { ref: false });
+      }
+    }
+  }
+}

@@ -1,0 +1,155 @@
+/** Acts on accepted events for one consumer group: verdict first, effect next, offset last. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type {
+  DomainEvent,
+  LogPosition,
+  ReactionDefinition,
+  ReactionStatus,
+  RecordedEvent,
+} from '../ports.ts';
+import { tracedHandle, type AsyncHops } from './spans.ts';
+import type { TopicFold } from './topic-fold.ts';
+import type { GroupBatch, GroupListener, RawRecord } from './transport.ts';
+
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 5000;
+/** Records handled before offsets are committed: what a crash may repeat. */
+const CHUNK = 64;
+const VERDICT_WAIT_MS = 1000;
+
+export interface ReactorOptions {
+  readonly hops: AsyncHops;
+  readonly concurrency: number;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+export class Reactor<E extends DomainEvent> implements GroupListener {
+  readonly definition: ReactionDefinition<E>;
+  readonly #fold: TopicFold<E>;
+  readonly #options: ReactorOptions;
+  readonly #ends = new Map<number, { committed: number; end: number }>();
+  #assigned: readonly number[] = [];
+  #joined = false;
+  #handled = 0;
+  #stalled: ReactionStatus['stalled'];
+
+  constructor(definition: ReactionDefinition<E>, fold: TopicFold<E>, options: ReactorOptions) {
+    this.definition = definition;
+    this.#fold = fold;
+    this.#options = options;
+  }
+
+  get joined(): boolean {
+    return this.#joined;
+  }
+
+  status(): ReactionStatus {
+    let lag = 0;
+    for (const partition of this.#assigned) {
+      const seen = this.#ends.get(partition);
+      if (seen !== undefined) lag += Math.max(0, seen.end - seen.committed);
+    }
+    const { group, topic } = this.definition;
+    return {
+      group,
+      topic: topic.name,
+      assigned: this.#assigned,
+      handled: this.#handled,
+      lag,
+      stalled: this.#stalled,
+    };
+  }
+
+  onAssigned(partitions: readonly number[]): void {
+    this.#assigned = partitions;
+    this.#joined = true;
+  }
+
+  async onBatch(batch: GroupBatch): Promise<void> {
+    const first = batch.records[0];
+    if (first !== undefined)
+      this.#ends.set(batch.partition, { committed: Number(first.offset), end: batch.logEnd });
+    for (let start = 0; start < batch.records.length; start += CHUNK) {
+      const chunk = batch.records.slice(start, start + CHUNK);
+      const done = await this.#chunk(batch, chunk);
+      if (!done) return;
+      const last = chunk.at(-1);
+      if (last === undefined) return;
+      const next = Number(last.offset) + 1;
+      await batch.commit(next);
+      this.#ends.set(batch.partition, { committed: next, end: Math.max(batch.logEnd, next) });
+    }
+  }
+
+  /** True when every effect of the chunk is confirmed; false when it was interrupted. */
+  async #chunk(batch: GroupBatch, chunk: readonly RawRecord[]): Promise<boolean> {
+    const byStream = new Map<string, RecordedEvent<E>[]>();
+    for (const raw of chunk) {
+      if (!(await this.#isAccepted(batch, Number(raw.offset)))) {
+        if (!this.#isActive(batch)) return false;
+        continue;
+      }
+      const event = await this.#fold.recorded(batch.partition, raw);
+      if (event === undefined || this.definition.types?.includes(event.event.type) === false) continue;
+      const events = byStream.get(event.streamId) ?? [];
+      byStream.set(event.streamId, events);
+      events.push(event);
+    }
+    const streams = [...byStream.values()];
+    let next = 0;
+    const worker = async (): Promise<boolean> => {
+      while (next < streams.length) {
+        const events = streams[next++] ?? [];
+        for (const event of events) if (!(await this.#handle(batch, event))) return false;
+      }
+      return true;
+    };
+    const workers = Array.from({ length: Math.min(this.#options.concurrency, streams.length) }, worker);
+    return (await Promise.all(workers)).every(Boolean);
+  }
+
+  /** Waits until the process's own fold has reached the offset. False when rejected or interrupted. */
+  async #isAccepted(batch: GroupBatch, offset: number): Promise<boolean> {
+    const position = { topic: this.definition.topic.name, partition: batch.partition, offset };
+    while (!(await this.#fold.waitFor(position, VERDICT_WAIT_MS))) {
+      if (!this.#isActive(batch)) return false;
+      await batch.heartbeat();
+    }
+    return this.#fold.isAccepted(batch.partition, offset);
+  }
+
+  async #handle(batch: GroupBatch, event: RecordedEvent<E>): Promise<boolean> {
+    const { group, handle } = this.definition;
+    let retryMs = RETRY_MS_MIN;
+    for (let attempt = 1; this.#isActive(batch); attempt++) {
+      try {
+        await tracedHandle(event, group, this.#options.hops, () =>
+          handle(event, { signal: this.#options.signal, attempt }),
+        );
+        this.#handled++;
+        if (this.#stalled !== undefined && samePosition(this.#stalled.position, event.position))
+          this.#stalled = undefined;
+        await batch.heartbeat();
+        return true;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#stalled = { position: event.position, attempt, error: message };
+        const context = { group, ...event.position, attempt, retryMs, err: message };
+        this.#options.logger.warn(context, 'reaction failed; it is tried again');
+        await pause(retryMs, undefined, { signal: this.#options.signal }).catch(() => undefined);
+        retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
+        await batch.heartbeat();
+      }
+    }
+    return false;
+  }
+
+  #isActive(batch: GroupBatch): boolean {
+    return !this.#options.signal.aborted && batch.isActive();
+  }
+}
+
+const samePosition = (a: LogPosition, b: LogPosition): boolean =>
+  a.partition === b.partition && a.offset === b.offset;

@@ -1,0 +1,267 @@
+/** One process's fold of one topic: arbitrates every partition and feeds whoever listens with accepted events. */
+import { Arbiter, type Judged, type StreamHead } from '../arbitration/arbiter.ts';
+import {
+  decodeCommitHeader,
+  fromKey,
+  type CommitHeader,
+  type CommitKey,
+} from '../arbitration/commit-header.ts';
+import type { AvroCodec } from '../avro/codec.ts';
+import { logHeaders } from '../headers.ts';
+import type { DomainEvent, EventTopic, LogPosition, ReadProgress, RecordedEvent } from '../ports.ts';
+import { LazyRecordedEvent } from './recorded-event.ts';
+import type { RawRecord, TopicListener } from './transport.ts';
+
+/** What is folded before an echo is told: aggregates and views. */
+export interface FoldTarget<E extends DomainEvent> {
+  apply(event: RecordedEvent<E>): void;
+  reset(): void;
+}
+
+/** Told each verdict, after the fold. */
+export interface EchoListener {
+  onVerdict(partition: number, judged: Judged<unknown>): void;
+  onReset(): void;
+}
+
+/** Where bad records are reported: once each. */
+export type BadRecordReporter = (position: LogPosition, reason: string) => void;
+
+interface Partition<E extends DomainEvent> {
+  readonly arbiter: Arbiter<LazyRecordedEvent<E>>;
+  next: number;
+  lastCommit: CommitKey | undefined;
+  readonly rejected: Set<number>;
+  /** Rejections below this offset are no longer remembered. */
+  forgottenBelow: number;
+}
+
+interface Waiter {
+  readonly partition: number;
+  readonly offset: number;
+  readonly wake: (reached: boolean) => void;
+}
+
+/** Resolves false when the deadline passes before `register`'s waker is called. */
+function withDeadline(
+  deadlineMs: number,
+  register: (wake: (reached: boolean) => void) => () => void,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    let unregister: () => void = () => undefined;
+    const timer = setTimeout(() => {
+      unregister();
+      resolve(false);
+    }, deadlineMs);
+    unregister = register((reached) => {
+      clearTimeout(timer);
+      resolve(reached);
+    });
+  });
+}
+
+export class TopicFold<E extends DomainEvent> implements TopicListener {
+  readonly topic: EventTopic<E>;
+  readonly codec: AvroCodec<E>;
+  readonly #partitions: Partition<E>[];
+  readonly #targets: FoldTarget<E>[] = [];
+  readonly #listeners: EchoListener[] = [];
+  readonly #waiters = new Set<Waiter>();
+  readonly #reportBad: BadRecordReporter;
+  readonly #maxRejected: number;
+  readonly #counts = { accepted: 0, conflicts: 0, duplicates: 0, badRecords: 0 };
+
+  constructor(
+    topic: EventTopic<E>,
+    codec: AvroCodec<E>,
+    options: { readonly reportBad: BadRecordReporter; readonly maxRejected: number },
+  ) {
+    this.topic = topic;
+    this.codec = codec;
+    this.#reportBad = options.reportBad;
+    this.#maxRejected = options.maxRejected;
+    this.#partitions = Array.from({ length: topic.partitions }, () => ({
+      arbiter: new Arbiter<LazyRecordedEvent<E>>(),
+      next: 0,
+      lastCommit: undefined,
+      rejected: new Set<number>(),
+      forgottenBelow: 0,
+    }));
+  }
+
+  addTarget(target: FoldTarget<E>): void {
+    this.#targets.push(target);
+  }
+
+  addListener(listener: EchoListener): void {
+    this.#listeners.push(listener);
+  }
+
+  head(partition: number, streamId: string): Readonly<StreamHead> | undefined {
+    return this.#at(partition).arbiter.head(streamId);
+  }
+
+  find(
+    partition: number,
+    streamId: string,
+    commit: CommitKey,
+  ): (LogPosition & { readonly version: number }) | undefined {
+    const recent = this.#at(partition).arbiter.find(streamId, commit);
+    return recent && { topic: this.topic.name, partition, offset: recent.offset, version: recent.version };
+  }
+
+  *streamIds(): Generator<string> {
+    for (const { arbiter } of this.#partitions) yield* arbiter.streamIds();
+  }
+
+  progress(partition: number): { readonly next: number; readonly lastCommit: string | undefined };
+  progress(): ReadProgress;
+  progress(
+    partition?: number,
+  ): ReadProgress | { readonly next: number; readonly lastCommit: string | undefined } {
+    if (partition !== undefined) {
+      const { next, lastCommit } = this.#at(partition);
+      return { next, lastCommit: lastCommit === undefined ? undefined : fromKey(lastCommit) };
+    }
+    return { topic: this.topic.name, nextOffsets: this.#partitions.map(({ next }) => next), ...this.#counts };
+  }
+
+  /** True once the position is folded; false when the deadline passes first. */
+  waitFor(position: LogPosition, deadlineMs: number): Promise<boolean> {
+    if (this.#at(position.partition).next > position.offset) return Promise.resolve(true);
+    return withDeadline(deadlineMs, (wake) => {
+      const waiter = { partition: position.partition, offset: position.offset, wake };
+      this.#waiters.add(waiter);
+      return () => this.#waiters.delete(waiter);
+    });
+  }
+
+  /** The verdict on a folded offset. @throws RangeError when it is not folded yet or too far back. */
+  isAccepted(partition: number, offset: number): boolean {
+    const { next, rejected, forgottenBelow } = this.#at(partition);
+    if (offset >= next) throw new RangeError(`${this.topic.name}/${partition}@${offset} is not folded yet`);
+    if (offset < forgottenBelow)
+      throw new RangeError(`the verdict on ${this.topic.name}/${partition}@${offset} is forgotten`);
+    return !rejected.has(offset);
+  }
+
+  /** The event at an accepted offset, decoded again for a reaction. */
+  async recorded(partition: number, raw: RawRecord): Promise<RecordedEvent<E> | undefined> {
+    const missing = this.codec.missing(raw.value);
+    if (missing !== undefined) await this.codec.prepare(missing);
+    return this.#read(partition, raw).event;
+  }
+
+  async onRecords(partition: number, records: readonly RawRecord[]): Promise<void> {
+    for (const { value } of records) {
+      const missing = this.codec.missing(value);
+      if (missing !== undefined) await this.codec.prepare(missing);
+    }
+    const state = this.#at(partition);
+    for (const raw of records) {
+      const offset = Number(raw.offset);
+      if (offset < state.next) continue; // a re-join delivers again what is folded
+      this.#take(partition, state, raw, offset);
+      state.next = offset + 1;
+    }
+    this.#wake(partition, state.next);
+  }
+
+  onDiverged(): void {
+    for (const partition of this.#partitions) {
+      partition.arbiter.reset();
+      partition.next = 0;
+      partition.lastCommit = undefined;
+      partition.rejected.clear();
+      partition.forgottenBelow = 0;
+    }
+    Object.assign(this.#counts, { accepted: 0, conflicts: 0, duplicates: 0, badRecords: 0 });
+    for (const target of this.#targets) target.reset();
+    for (const listener of this.#listeners) listener.onReset();
+  }
+
+  #take(partition: number, state: Partition<E>, raw: RawRecord, offset: number): void {
+    const { header, event, reason } = this.#read(partition, raw);
+    state.lastCommit = header?.commit;
+    if (reason !== undefined) {
+      this.#counts.badRecords++;
+      this.#reportBad({ topic: this.topic.name, partition, offset }, reason);
+    }
+    if (header === undefined || raw.key === null) {
+      this.#reject(state, [...state.arbiter.breakOpen(), offset]);
+      return;
+    }
+    const streamId = raw.key.toString('utf8');
+    const { dropped, judged } = state.arbiter.take({ offset, streamId, header, event });
+    this.#reject(state, dropped);
+    if (judged === undefined) return;
+    this.#count(judged);
+    if (judged.verdict === 'accepted') {
+      for (const { event: accepted } of judged.records) {
+        if (accepted !== undefined) for (const target of this.#targets) target.apply(accepted);
+      }
+    }
+    for (const listener of this.#listeners) listener.onVerdict(partition, judged);
+  }
+
+  #read(
+    partition: number,
+    raw: RawRecord,
+  ): {
+    header: CommitHeader | undefined;
+    event: LazyRecordedEvent<E> | undefined;
+    reason: string | undefined;
+  } {
+    const header = decodeCommitHeader(raw.headers?.[logHeaders.commit]);
+    if (header === undefined) return { header, event: undefined, reason: 'no valid commit header' };
+    if (raw.key === null) return { header, event: undefined, reason: 'no key' };
+    const event = this.codec.decode(raw.value);
+    if (event === undefined) return { header, event: undefined, reason: 'value is not a readable event' };
+    const at = { topic: this.topic.name, partition };
+    return {
+      header,
+      event: new LazyRecordedEvent(event, raw.key.toString('utf8'), at, raw, header),
+      reason: undefined,
+    };
+  }
+
+  #count(judged: Judged<unknown>): void {
+    switch (judged.verdict) {
+      case 'accepted':
+        this.#counts.accepted += judged.records.length;
+        return;
+      case 'conflict':
+        this.#counts.conflicts += judged.records.length;
+        return;
+      case 'duplicate':
+        this.#counts.duplicates += judged.records.length;
+        return;
+      case 'unreadable':
+        return; // its bad record was counted when it was read
+    }
+  }
+
+  #reject(state: Partition<E>, offsets: readonly number[]): void {
+    for (const offset of offsets) state.rejected.add(offset);
+    while (state.rejected.size > this.#maxRejected) {
+      const [oldest] = state.rejected;
+      if (oldest === undefined) return;
+      state.rejected.delete(oldest);
+      state.forgottenBelow = oldest + 1;
+    }
+  }
+
+  #wake(partition: number, next: number): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.partition !== partition || waiter.offset >= next) continue;
+      this.#waiters.delete(waiter);
+      waiter.wake(true);
+    }
+  }
+
+  #at(partition: number): Partition<E> {
+    const state = this.#partitions[partition];
+    if (state === undefined) throw new RangeError(`${this.topic.name} has no partition ${partition}`);
+    return state;
+  }
+}

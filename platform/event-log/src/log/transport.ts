@@ -1,0 +1,75 @@
+/** What the log needs from what it runs on. Two adapters: kafka/ and memory/. */
+import type { Buffer } from 'node:buffer';
+import type { SchemaStore } from '../avro/codec.ts';
+
+type HeaderValue = Buffer | string | (Buffer | string)[] | undefined;
+
+/** A record as it lies in the log (the shape of kafkajs, so that no record is copied on the hot path). */
+export interface RawRecord {
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers?: Readonly<Record<string, HeaderValue>>;
+  readonly timestamp: string;
+}
+
+export interface NewRecord {
+  readonly key: string;
+  readonly value: Buffer;
+  readonly headers: Readonly<Record<string, Buffer | string>>;
+}
+
+/** The broker refused the batch for good: nothing of it is in the log. */
+export class BatchRefused extends Error {
+  override readonly name = 'BatchRefused';
+}
+
+/** What a reader of a whole topic is told. Batches of one partition arrive in order, one at a time. */
+export interface TopicListener {
+  /** Where to continue, and what must still lie right before it. */
+  progress(partition: number): { readonly next: number; readonly lastCommit: string | undefined };
+  onRecords(partition: number, records: readonly RawRecord[]): Promise<void>;
+  /** The log no longer holds what was folded: drop all state; reading starts again at 0. */
+  onDiverged(detail: string): void;
+}
+
+/** A batch handed to one member of a consumer group. */
+export interface GroupBatch {
+  readonly partition: number;
+  readonly records: readonly RawRecord[];
+  /** Offset after the last record of the partition. */
+  readonly logEnd: number;
+  /** False once the partition was given to another member: stop, effects will be repeated there. */
+  readonly isActive: () => boolean;
+  readonly heartbeat: () => Promise<void>;
+  /** Everything before `next` is done. */
+  readonly commit: (next: number) => Promise<void>;
+}
+
+export interface GroupListener {
+  onAssigned(partitions: readonly number[]): void;
+  onBatch(batch: GroupBatch): Promise<void>;
+}
+
+export interface Transport {
+  readonly schemas: SchemaStore;
+  /** Waits for the log, makes the topics that are missing. Rejects when aborted. */
+  connect(
+    topics: readonly { readonly name: string; readonly partitions: number }[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** End offsets now, by partition. */
+  endOffsets(topic: string): Promise<readonly number[]>;
+  /**
+   * Appends one batch to one partition, as a unit. Resolves once it is in the log. Rejects with BatchRefused when
+   * it is certainly not in the log and never will be, with anything else when it may be.
+   */
+  send(topic: string, partition: number, records: readonly NewRecord[]): Promise<void>;
+  /** Reads a whole topic from where the listener is, for ever, whatever fails in between. */
+  read(topic: string, listener: TopicListener): Promise<void>;
+  /** Joins a consumer group. */
+  join(group: string, topic: string, listener: GroupListener): Promise<void>;
+  /** Leaves the groups (batches under way see `isActive` false). */
+  leaveGroups(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,222 @@
+/**
+ * A log in memory that several logs of one process share, for tests: the same engine on a transport without a
+ * network. It can be made to fail: sends that are lost, sends whose acknowledgement is lost, a log cut short.
+ */
+import { Buffer } from 'node:buffer';
+import type { SchemaStore } from '../avro/codec.ts';
+import type { GroupListener, NewRecord, RawRecord, TopicListener } from '../log/transport.ts';
+
+interface Reader {
+  readonly topic: string;
+  readonly listener: TopicListener;
+  readonly pumping: boolean[];
+  closed: boolean;
+}
+
+interface Member {
+  readonly listener: GroupListener;
+  assigned: number[];
+  readonly busy: Set<number>;
+  active: boolean;
+}
+
+/** What to do with the next send: nothing of it is written, or it is written and the acknowledgement is lost. */
+export type SendFault = 'lost' | 'acknowledgement-lost';
+
+const jsonHeaders = (headers: NewRecord['headers']): Record<string, Buffer> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
+
+export class MemoryBroker {
+  readonly #topics = new Map<string, RawRecord[][]>();
+  readonly #readers = new Set<Reader>();
+  readonly #groups = new Map<
+    string,
+    { readonly topic: string; readonly members: Member[]; readonly committed: number[] }
+  >();
+  readonly #schemas: object[] = [];
+  readonly #faults: SendFault[] = [];
+  #held: (() => void)[] | undefined;
+
+  readonly schemas: SchemaStore = {
+    register: (_subject, schema) => {
+      const text = JSON.stringify(schema);
+      const known = this.#schemas.findIndex((other) => JSON.stringify(other) === text);
+      if (known !== -1) return Promise.resolve(known + 1);
+      return Promise.resolve(this.#schemas.push(schema));
+    },
+    fetch: (id) => Promise.resolve(this.#schemas[id - 1]),
+  };
+
+  /** The next sends fail in this way, one fault each. */
+  failNextSends(...faults: SendFault[]): void {
+    this.#faults.push(...faults);
+  }
+
+  /** Sends wait, unwritten, until `release` is called. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const go of held) go();
+  }
+
+  /** Cuts a partition to its first `length` records, as a power failure without replicas does. */
+  truncate(topic: string, partition: number, length: number): void {
+    this.#partition(topic, partition).splice(length);
+    for (const reader of this.#readers) {
+      if (reader.topic !== topic) continue;
+      const { next } = reader.listener.progress(partition);
+      if (next > length) reader.listener.onDiverged(`${topic}/${partition} was cut to ${length}`);
+      for (const [index] of this.#partitions(topic).entries()) this.#pump(reader, index);
+    }
+  }
+
+  /** Appends as a stranger: any bytes, any headers. Answers the offset. */
+  appendRaw(topic: string, partition: number, record: Pick<RawRecord, 'key' | 'value' | 'headers'>): number {
+    const records = this.#partition(topic, partition);
+    records.push({ ...record, offset: String(records.length), timestamp: '0' });
+    this.#notify(topic, partition);
+    return records.length - 1;
+  }
+
+  records(topic: string, partition: number): readonly RawRecord[] {
+    return this.#partition(topic, partition);
+  }
+
+  ensureTopic(topic: string, partitions: number): void {
+    if (!this.#topics.has(topic))
+      this.#topics.set(
+        topic,
+        Array.from({ length: partitions }, () => []),
+      );
+  }
+
+  endOffsets(topic: string): readonly number[] {
+    return this.#partitions(topic).map((records) => records.length);
+  }
+
+  async send(topic: string, partition: number, batch: readonly NewRecord[]): Promise<void> {
+    if (this.#held !== undefined) await new Promise<void>((resolve) => this.#held?.push(resolve));
+    const fault = this.#faults.shift();
+    if (fault === 'lost') throw new Error('connection lost');
+    const records = this.#partition(topic, partition);
+    for (const { key, value, headers } of batch) {
+      const offset = String(records.length);
+      records.push({ offset, key: Buffer.from(key), value, headers: jsonHeaders(headers), timestamp: '0' });
+    }
+    this.#notify(topic, partition);
+    if (fault === 'acknowledgement-lost') throw new Error('connection lost after the write');
+  }
+
+  read(topic: string, listener: TopicListener): () => void {
+    const reader: Reader = {
+      topic,
+      listener,
+      pumping: this.#partitions(topic).map(() => false),
+      closed: false,
+    };
+    this.#readers.add(reader);
+    for (const [partition] of this.#partitions(topic).entries()) this.#pump(reader, partition);
+    return () => {
+      reader.closed = true;
+      this.#readers.delete(reader);
+    };
+  }
+
+  join(group: string, topic: string, listener: GroupListener): () => void {
+    const state = this.#groups.get(group) ?? {
+      topic,
+      members: [],
+      committed: this.#partitions(topic).map(() => 0),
+    };
+    this.#groups.set(group, state);
+    const member: Member = { listener, assigned: [], busy: new Set(), active: true };
+    state.members.push(member);
+    this.#rebalance(group);
+    return () => {
+      member.active = false;
+      state.members.splice(state.members.indexOf(member), 1);
+      this.#rebalance(group);
+    };
+  }
+
+  #rebalance(group: string): void {
+    const state = this.#groups.get(group);
+    if (state === undefined) return;
+    for (const [index, member] of state.members.entries()) {
+      member.assigned = [...state.committed.keys()].filter(
+        (partition) => partition % state.members.length === index,
+      );
+      member.listener.onAssigned(member.assigned);
+      for (const partition of member.assigned) void this.#feed(group, member, partition);
+    }
+  }
+
+  async #feed(group: string, member: Member, partition: number): Promise<void> {
+    const state = this.#groups.get(group);
+    if (state === undefined || member.busy.has(partition)) return;
+    member.busy.add(partition);
+    const isActive = (): boolean => member.active && member.assigned.includes(partition);
+    for (;;) {
+      const from = state.committed[partition] ?? 0;
+      const log = this.#partition(state.topic, partition);
+      const records = log.slice(from, from + 500);
+      if (records.length === 0 || !isActive()) break;
+      await member.listener.onBatch({
+        partition,
+        records,
+        logEnd: log.length,
+        isActive,
+        heartbeat: () => Promise.resolve(),
+        commit: (next) => {
+          if (isActive()) state.committed[partition] = next;
+          return Promise.resolve();
+        },
+      });
+      if ((state.committed[partition] ?? 0) === from) break; // interrupted
+    }
+    member.busy.delete(partition);
+  }
+
+  #notify(topic: string, partition: number): void {
+    for (const reader of this.#readers) if (reader.topic === topic) this.#pump(reader, partition);
+    for (const [group, state] of this.#groups) {
+      if (state.topic !== topic) continue;
+      for (const member of state.members)
+        if (member.assigned.includes(partition)) void this.#feed(group, member, partition);
+    }
+  }
+
+  #pump(reader: Reader, partition: number): void {
+    if (reader.pumping[partition] === true) return;
+    reader.pumping[partition] = true;
+    setImmediate(() => void this.#deliver(reader, partition));
+  }
+
+  async #deliver(reader: Reader, partition: number): Promise<void> {
+    for (;;) {
+      const { next } = reader.listener.progress(partition);
+      const records = this.#partition(reader.topic, partition).slice(next, next + 1000);
+      if (records.length === 0 || reader.closed) {
+        reader.pumping[partition] = false;
+        return;
+      }
+      await reader.listener.onRecords(partition, records);
+    }
+  }
+
+  #partitions(topic: string): RawRecord[][] {
+    const partitions = this.#topics.get(topic);
+    if (partitions === undefined) throw new RangeError(`no topic ${topic}`);
+    return partitions;
+  }
+
+  #partition(topic: string, partition: number): RawRecord[] {
+    const records = this.#partitions(topic)[partition];
+    if (records === undefined) throw new RangeError(`${topic} has no partition ${partition}`);
+    return records;
+  }
+}

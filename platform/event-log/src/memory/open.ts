@@ -1,0 +1,61 @@
+import { pino, type Logger } from 'pino';
+import { TransportLog } from '../log/event-log.ts';
+import { defaultLimits, type LogLimits } from '../log/limits.ts';
+import type { AsyncHops } from '../log/spans.ts';
+import type { Transport } from '../log/transport.ts';
+import type { EventLog } from '../ports.ts';
+import { MemoryBroker } from './broker.ts';
+
+/** An empty log that several `openMemoryLog` can share. */
+export const createMemoryBroker = (): MemoryBroker => new MemoryBroker();
+
+export interface MemoryLogOptions {
+  /** Default: a broker of its own. */
+  readonly broker?: MemoryBroker;
+  /** Default: `memory`. */
+  readonly service?: string;
+  /** Default: silent. */
+  readonly logger?: Logger;
+  readonly limits?: Partial<LogLimits>;
+  readonly asyncHops?: AsyncHops;
+  readonly now?: () => number;
+}
+
+/** The event log without a broker, for unit tests: the same arbitration, chaining and reactions. */
+export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
+  const broker = options.broker ?? createMemoryBroker();
+  const leaving: (() => void)[] = [];
+  const closing: (() => void)[] = [];
+  const transport: Transport = {
+    schemas: broker.schemas,
+    connect: (topics) => {
+      for (const { name, partitions } of topics) broker.ensureTopic(name, partitions);
+      return Promise.resolve();
+    },
+    endOffsets: (topic) => Promise.resolve(broker.endOffsets(topic)),
+    send: (topic, partition, records) => broker.send(topic, partition, records),
+    read: (topic, listener) => {
+      closing.push(broker.read(topic, listener));
+      return Promise.resolve();
+    },
+    join: (group, topic, listener) => {
+      leaving.push(broker.join(group, topic, listener));
+      return Promise.resolve();
+    },
+    leaveGroups: () => {
+      for (const leave of leaving.splice(0)) leave();
+      return Promise.resolve();
+    },
+    close: () => {
+      for (const stop of closing.splice(0)) stop();
+      return Promise.resolve();
+    },
+  };
+  return new TransportLog(transport, {
+    service: options.service ?? 'memory',
+    logger: options.logger ?? pino({ level: 'silent' }),
+    limits: { ...defaultLimits, ...options.limits },
+    hops: options.asyncHops ?? 'child',
+    now: options.now ?? Date.now,
+  });
+}
