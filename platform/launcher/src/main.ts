@@ -1,11 +1,17 @@
-import { commands } from './commands/index.ts';
+import { commandsWithoutEngines } from './commands/index.ts';
 import { dispatch } from './cli/command.ts';
 import { CommandError, exitCodes } from './cli/exit.ts';
 import { outputTo } from './cli/output.ts';
 
 const output = outputTo(process.stderr);
+// A reader that went away (`npm run dev | head`) is a terminal that was closed: stop in order, or at once when nothing runs.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', () => {
+    if (!process.emit('SIGHUP')) process.exit(exitCodes.failed);
+  });
+
 try {
-  process.exitCode = await dispatch(commands, process.argv.slice(2), (text) =>
+  process.exitCode = await dispatch(commandsWithoutEngines, process.argv.slice(2), (text) =>
     process.stdout.write(`${text}\n`),
   );
 } catch (error) {

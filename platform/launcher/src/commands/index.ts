@@ -1,8 +1,32 @@
 import type { Command } from '../cli/command.ts';
+import type { EngineHost, MintToken } from '../stack/engine-host.ts';
 import { benchCommand } from './bench.ts';
 import { cleanCommand } from './clean.ts';
+import { devCommandOn } from './dev.ts';
+import { doctorCommandOn } from './doctor.ts';
 import { downCommand } from './down.ts';
-import { testCommand } from './test.ts';
+import { flowCommandWith } from './flow.ts';
+import { testCommandOn } from './test.ts';
+import { tokenCommandWith } from './token.ts';
+import { upCommand } from './up.ts';
 
 /** Every command, in the order in which --help lists them. */
-export const commands: readonly Command[] = [downCommand, cleanCommand, testCommand, benchCommand];
+export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly Command[] => [
+  devCommandOn(engines),
+  upCommand,
+  downCommand,
+  cleanCommand,
+  doctorCommandOn(engines),
+  tokenCommandWith(mintToken),
+  flowCommandWith(mintToken),
+  testCommandOn(engines),
+  benchCommand,
+];
+
+/** The commands that need no engine, for a clone that has none. */
+export const commandsWithoutEngines: readonly Command[] = [
+  downCommand,
+  cleanCommand,
+  testCommandOn(undefined),
+  benchCommand,
+];

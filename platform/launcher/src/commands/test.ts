@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringOption, type Command } from '../cli/command.ts';
-import { CommandError, exitCodes } from '../cli/exit.ts';
+import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
+import type { EngineHost } from '../stack/engine-host.ts';
 import { closingLine, type Counts } from '../suite/counts.ts';
+import { withOwnStack } from '../suite/own-stack.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
 
 const chosenLevels = (only: string | undefined): readonly Level[] => {
@@ -15,22 +17,51 @@ const chosenLevels = (only: string | undefined): readonly Level[] => {
   return [level];
 };
 
-const runStages = async (only: string | undefined, context: StageContext): Promise<Counts[]> => {
+const failure: Counts = { passed: 0, failed: 1 };
+
+/** What the end-to-end level needs besides the stage's context. */
+interface EndToEnd {
+  readonly engines: EngineHost;
+  /** Leave the run folder with its logs after the stack was stopped. */
+  readonly keep: boolean;
+}
+
+/** The end-to-end tests on a stack of their own; one that does not start is one failure. */
+const runEndToEnd = async (endToEnd: EndToEnd, context: StageContext): Promise<Counts> => {
+  const { output, signal } = context;
+  try {
+    return await withOwnStack({ ...endToEnd, output, signal }, (env) => runLevel('e2e', context, env));
+  } catch (error) {
+    output.bad(`end-to-end tests: ${messageOf(error)}`);
+    return failure;
+  }
+};
+
+const runStages = async (
+  only: string | undefined,
+  endToEnd: EndToEnd | undefined,
+  context: StageContext,
+): Promise<Counts[]> => {
   const counts: Counts[] = [];
   if (only === undefined) counts.push(await runCheck(context));
   for (const level of chosenLevels(only)) {
     if (context.signal.aborted) break;
-    counts.push(await runLevel(level, context));
+    if (level !== 'e2e') counts.push(await runLevel(level, context));
+    else if (endToEnd !== undefined) counts.push(await runEndToEnd(endToEnd, context));
+    else context.output.line('end-to-end tests: no engines here, not run');
   }
   return counts;
 };
 
 /** `npm test`: all that continuous integration runs. The last line of stdout is `N passed, N failed`. */
-export const testCommand: Command = {
+export const testCommandOn = (engines: EngineHost | undefined): Command => ({
   name: 'test',
   summary: 'runs the checks, then unit, integration and end-to-end tests on a stack of their own',
-  help: ['--only <unit|int|e2e>    one level, without the checks'],
-  options: { only: { type: 'string' } },
+  help: [
+    '--only <unit|int|e2e>    one level, without the checks',
+    '--keep                   keep the run folder of the end-to-end stack, with its logs',
+  ],
+  options: { only: { type: 'string' }, keep: { type: 'boolean' } },
   run: async (values) => {
     const only = stringOption(values, 'only');
     chosenLevels(only);
@@ -42,12 +73,12 @@ export const testCommand: Command = {
     const reportDir = await mkdtemp(join(tmpdir(), 'parley-test-'));
     try {
       const context = { output: outputTo(process.stdout), reportDir, signal: abort.signal };
-      const counts = await runStages(only, context);
-      if (abort.signal.aborted) counts.push({ passed: 0, failed: 1 }); // an interrupted run proves nothing
+      const counts = await runStages(only, engines && { engines, keep: values.keep === true }, context);
+      if (abort.signal.aborted) counts.push(failure); // an interrupted run proves nothing
       process.stdout.write(`${closingLine(counts)}\n`);
       return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;
     } finally {
       await rm(reportDir, { recursive: true, force: true });
     }
   },
-};
+});

@@ -29,3 +29,10 @@ export interface EngineHost {
   start(name: EngineName, context: StackContext): Promise<RunningEngine>;
   doctor(): Promise<readonly Check[]>;
 }
+
+/** Makes a development token for a customer, with the key of the run folder; makes the key too at the first call. */
+export type MintToken = (of: {
+  readonly runDir: string;
+  readonly sub: string;
+  readonly ttlSeconds: number;
+}) => Promise<string>;
