@@ -57,8 +57,7 @@ export class Arbiter<T> {
     const open = this.#open;
     const first = open[0];
     const continues =
-      first !== undefined &&
-      record.header.commit === first.header.commit &&
+      record.header.commit === first?.header.commit &&
       record.header.index === open.length &&
       record.header.size === first.header.size &&
       record.header.base === first.header.base &&

@@ -21,6 +21,12 @@ interface Named {
   readonly namespace?: string;
 }
 
+/** What avsc answers: `offset` is negative when the bytes ended too early. */
+interface Decoded {
+  readonly value: object;
+  readonly offset: number;
+}
+
 interface Reader {
   readonly type: string;
   readonly avro: Type;
@@ -96,7 +102,7 @@ export class AvroCodec<E extends DomainEvent> {
     const decoder = this.#decoders.get(value.readUInt32BE(1));
     if (decoder === undefined || decoder === null) return undefined;
     try {
-      return decoder(value) as E | undefined; // bytes become a type here
+      return decoder(value) as E | undefined;
     } catch {
       return undefined; // avsc throws on bytes that its schema cannot mean
     }
@@ -109,11 +115,8 @@ export class AvroCodec<E extends DomainEvent> {
       const writer = avsc.Type.forSchema(schema as Schema);
       const resolver = writer.equals(reader.avro) ? undefined : reader.avro.createResolver(writer);
       return (bytes) => {
-        const { value, offset } = reader.avro.decode(bytes, PREFIX_BYTES, resolver) as {
-          value: object;
-          offset: number;
-        };
-        return offset === bytes.length ? { type: reader.type, data: value } : undefined;
+        const decoded: Decoded = reader.avro.decode(bytes, PREFIX_BYTES, resolver);
+        return decoded.offset === bytes.length ? { type: reader.type, data: decoded.value } : undefined;
       };
     } catch {
       return null; // the writer's schema cannot be read as ours: incompatible, the same for every reader of this release

@@ -1,7 +1,8 @@
 /** JSON with sorted keys: equal text for equal content, whatever order the keys were written in. */
 export function canonical(value: unknown): string {
   if (typeof value === 'bigint') return `"${value}n"`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (value === undefined) return 'null';
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (value instanceof Map) return canonical([...value.entries()].map(([k, v]) => [String(k), v] as const));
   if (value instanceof Set) return canonical([...value.values()]);

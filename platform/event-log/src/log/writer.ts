@@ -7,7 +7,7 @@
  */
 import { context } from '@opentelemetry/api';
 import type { Judged } from '../arbitration/arbiter.ts';
-import { fromKey, MAX_COMMIT_EVENTS, toKey, type CommitKey } from '../arbitration/commit-header.ts';
+import { fromKey, toKey, type CommitKey } from '../arbitration/commit-header.ts';
 import type {
   AggregateDefinition,
   Aggregates,
@@ -18,29 +18,17 @@ import type {
   DomainEvent,
 } from '../ports.ts';
 import { AggregateFold } from './aggregate-fold.ts';
-import { attemptKey, recordsOf } from './attempt.ts';
+import { recordsOf } from './attempt.ts';
 import type { CommitLink, Entry, Lane, Link } from './lane.ts';
-import type { LogLimits } from './limits.ts';
-import { Outbox, type Outgoing } from './outbox.ts';
+import { Outbox } from './outbox.ts';
 import { partitionOf } from './partition-of.ts';
+import { invalidSize, PlainAppends, tooLarge, type WriterOptions } from './plain-appends.ts';
 import { tracedAppend } from './spans.ts';
 import type { EchoListener, TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';
 
-export interface WriterOptions {
-  readonly limits: LogLimits;
-  /** ce_source of the events. */
-  readonly source: string;
-  readonly now: () => number;
-}
-
 type Unavailable = Extract<AppendOutcome, { kind: 'unavailable' }>;
 const unavailable = (reason: Unavailable['reason']): Unavailable => ({ kind: 'unavailable', reason });
-
-/** A commit appended as it is: heard of by its attempt key. */
-interface PlainAppend {
-  readonly settle: (outcome: AppendOutcome) => void;
-}
 
 export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoListener {
   readonly #definition: AggregateDefinition<S, E>;
@@ -49,8 +37,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   readonly #options: WriterOptions;
   readonly #outboxes: readonly Outbox[];
   readonly #lanes = new Map<string, Lane<S, E>>();
-  /** Chained commits and plain appends on their way, by attempt. */
-  readonly #plain = new Map<string, PlainAppend>();
+  readonly #plain: PlainAppends<E>;
   readonly #byCommand = new Map<string, Promise<CommandOutcome<S, unknown>>>();
   #open = false;
   #queued = 0;
@@ -69,6 +56,11 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       { length: definition.topic.partitions },
       (_, partition) =>
         new Outbox((records) => transport.send(definition.topic.name, partition, records), options.limits),
+    );
+    this.#plain = new PlainAppends(
+      fold.codec,
+      (streamId) => this.#outbox(this.#partitionOf(streamId)),
+      options,
     );
     fold.addTarget(this.#states);
     fold.addListener(this);
@@ -131,50 +123,15 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     return outcome as Promise<CommandOutcome<S, R>>;
   }
 
-  async append(commit: Commit<E>, options: { readonly deadlineMs?: number } = {}): Promise<AppendOutcome> {
-    if (!this.#open) return unavailable('closed');
-    const invalid = this.#invalid(commit.events);
-    if (invalid !== undefined) return invalid;
-    const key = toKey(commit.commitId);
-    const previous = commit.previousCommitId === undefined ? '' : toKey(commit.previousCommitId);
-    const { records, bytes } = recordsOf(
-      { ...commit, commit: key, previous, base: commit.baseVersion },
-      this.#fold.codec,
-      { source: this.#options.source, nowMs: this.#options.now() },
-    );
-    if (bytes > this.#options.limits.maxBatchBytes) return this.#tooLarge(bytes);
-    return new Promise((resolve) => {
-      let sent = false;
-      const attempt = attemptKey(key, previous);
-      const settle = (outcome: AppendOutcome): void => {
-        clearTimeout(timer);
-        if (this.#plain.get(attempt) === plain) this.#plain.delete(attempt);
-        resolve(outcome);
-      };
-      const plain: PlainAppend = { settle };
-      const outgoing: Outgoing = {
-        records,
-        bytes,
-        onSending: () => (sent = true),
-        onRefused: (detail) => {
-          settle({ kind: 'rejected', reason: 'too-large', detail });
-        },
-      };
-      const outbox = this.#outbox(this.#partitionOf(commit.streamId));
-      const timer = setTimeout(() => {
-        if (!sent) outbox.remove(outgoing);
-        settle(sent ? { kind: 'unknown', commitId: commit.commitId } : unavailable('disconnected'));
-      }, options.deadlineMs ?? this.#options.limits.echoDeadlineMs);
-      this.#plain.set(attempt, plain);
-      outbox.add(outgoing);
-    });
+  append(commit: Commit<E>, options: { readonly deadlineMs?: number } = {}): Promise<AppendOutcome> {
+    if (!this.#open) return Promise.resolve(unavailable('closed'));
+    return this.#plain.append(commit, options.deadlineMs ?? this.#options.limits.echoDeadlineMs);
   }
 
   onVerdict(partition: number, judged: Judged<unknown>): void {
     const { commit, previous } = judged.header;
     const position = { topic: this.#fold.topic.name, partition, offset: judged.lastOffset };
-    const plain = this.#plain.get(attemptKey(commit, previous));
-    if (plain !== undefined) plain.settle(this.#plainOutcome(judged, position));
+    this.#plain.onVerdict(judged, position);
     const lane = this.#lanes.get(judged.streamId);
     if (lane === undefined) return;
     const rewound = lane.rewinding.findIndex((link) => isAttempt(link, commit, previous));
@@ -202,26 +159,12 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   }
 
   onReset(): void {
-    for (const { settle } of this.#plain.values()) settle(unavailable('disconnected'));
+    this.#plain.onReset();
     for (const lane of this.#lanes.values()) {
       for (const link of [...lane.chain, ...lane.rewinding]) this.#expire(link, 'disconnected');
       for (const entry of lane.waiting) entry.settle(unavailable('disconnected'));
     }
     this.#lanes.clear();
-  }
-
-  #plainOutcome(
-    judged: Judged<unknown>,
-    position: { topic: string; partition: number; offset: number },
-  ): AppendOutcome {
-    switch (judged.verdict) {
-      case 'accepted':
-      case 'duplicate':
-        return { kind: judged.verdict, position, version: judged.version };
-      case 'conflict':
-      case 'unreadable':
-        return { kind: 'conflict', version: judged.version };
-    }
   }
 
   #enqueue(command: Command<S, E, unknown>): Promise<CommandOutcome<S, unknown>> {
@@ -309,7 +252,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       readonly version: number;
     },
   ): void {
-    const invalid = this.#invalid(decided.events);
+    const invalid = invalidSize(decided.events.length);
     if (invalid !== undefined) {
       entry.settle(invalid);
       return;
@@ -330,7 +273,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       ),
     );
     if (bytes > this.#options.limits.maxBatchBytes) {
-      entry.settle(this.#tooLarge(bytes));
+      entry.settle(tooLarge(bytes, this.#options.limits.maxBatchBytes));
       return;
     }
     const link: CommitLink<S, E> = {
@@ -428,20 +371,6 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     if (link.kind === 'commit' && link.sent)
       link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
     else link.entry.settle(unavailable(reason));
-  }
-
-  #invalid(events: readonly E[]): Extract<AppendOutcome, { kind: 'rejected' }> | undefined {
-    if (events.length > 0 && events.length <= MAX_COMMIT_EVENTS) return undefined;
-    return {
-      kind: 'rejected',
-      reason: 'invalid',
-      detail: `a commit has 1 to ${MAX_COMMIT_EVENTS} events, not ${events.length}`,
-    };
-  }
-
-  #tooLarge(bytes: number): Extract<AppendOutcome, { kind: 'rejected' }> {
-    const detail = `the commit has ${bytes} bytes, at most ${this.#options.limits.maxBatchBytes} fit`;
-    return { kind: 'rejected', reason: 'too-large', detail };
   }
 
   #laneOf(streamId: string): Lane<S, E> {
