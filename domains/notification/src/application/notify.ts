@@ -7,7 +7,13 @@ import type {
 } from '@parley/contracts/events';
 import type { ShippingRequested } from '@parley/contracts/queues';
 import { notificationEvents } from '@parley/contracts/topics';
-import type { AggregateDefinition, Aggregates, CommandMetadata, RecordedEvent } from '@parley/event-log';
+import {
+  deriveId,
+  type AggregateDefinition,
+  type Aggregates,
+  type CommandMetadata,
+  type RecordedEvent,
+} from '@parley/event-log';
 import { notifyCustomer } from '../core/decide.ts';
 import {
   evolve,
@@ -42,8 +48,6 @@ export type OnPayment = (
 interface Deps {
   readonly notifications: Pick<Aggregates<NotificationState, NotificationEvent>, 'execute'>;
   readonly shippingRequests: ShippingRequests;
-  /** UUIDv5 of the parts: the same parts, the same id. */
-  readonly deriveId: (...parts: readonly string[]) => string;
   readonly now: () => number;
 }
 
@@ -57,7 +61,7 @@ interface Notice {
 const send = async (deps: Deps, { eventId, type, payment, metadata }: Notice): Promise<SentNotification> => {
   const { orderId, customerId, paymentId } = payment;
   const command = {
-    notificationId: deps.deriveId('notification', eventId),
+    notificationId: deriveId('notification', eventId),
     orderId,
     customerId,
     paymentId,
@@ -66,7 +70,7 @@ const send = async (deps: Deps, { eventId, type, payment, metadata }: Notice): P
   };
   const outcome = await deps.notifications.execute({
     streamId: `notification-${orderId}`,
-    commandId: deps.deriveId('notify-customer', eventId),
+    commandId: deriveId('notify-customer', eventId),
     decide: (state) => notifyCustomer(state, command),
     metadata,
   });
@@ -105,7 +109,7 @@ export const createOnPayment =
     }
     const sent = await send(deps, { eventId, type: 'PAYMENT_COMPLETED', payment, metadata });
     const request: ShippingRequested = {
-      requestId: deps.deriveId('shipping-request', eventId),
+      requestId: deriveId('shipping-request', eventId),
       orderId: payment.orderId,
       customerId: payment.customerId,
       paymentId: payment.paymentId,

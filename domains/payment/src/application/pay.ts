@@ -1,7 +1,13 @@
 import type { PaymentEvent } from '@parley/contracts/events';
 import type { PaymentRequest } from '@parley/contracts/rest';
 import { paymentEvents } from '@parley/contracts/topics';
-import type { AggregateDefinition, Aggregates, CommandMetadata, CommandOutcome } from '@parley/event-log';
+import {
+  deriveId,
+  type AggregateDefinition,
+  type Aggregates,
+  type CommandMetadata,
+  type CommandOutcome,
+} from '@parley/event-log';
 import { requestPayment, type TermsDiffer } from '../core/decide.ts';
 import { evolve, noPayment, type PaymentState } from '../core/payment.ts';
 
@@ -36,8 +42,6 @@ export type Pay = (request: PaymentRequest, metadata: CommandMetadata) => Promis
 
 interface Deps {
   readonly payments: Pick<Aggregates<PaymentState, PaymentEvent>, 'execute'>;
-  /** UUIDv5 of the parts: the same parts, the same id. */
-  readonly deriveId: (...parts: readonly string[]) => string;
   readonly now: () => number;
 }
 
@@ -50,7 +54,7 @@ export const createPay =
   async ({ orderId, customerId, amount }, metadata) => {
     const { amountMinor, currency } = amount;
     const command = {
-      paymentId: deps.deriveId('payment', orderId),
+      paymentId: deriveId('payment', orderId),
       orderId,
       customerId,
       amountMinor,
@@ -59,7 +63,7 @@ export const createPay =
     };
     const outcome = await deps.payments.execute({
       streamId: `payment-${orderId}`,
-      commandId: deps.deriveId('request-payment', orderId, customerId, String(amountMinor), currency),
+      commandId: deriveId('request-payment', orderId, customerId, String(amountMinor), currency),
       decide: (state) => requestPayment(state, command),
       metadata,
     });

@@ -1,7 +1,7 @@
 import type { ShippingEvent } from '@parley/contracts/events';
 import type { ShippingRequested } from '@parley/contracts/queues';
 import { shippingEvents } from '@parley/contracts/topics';
-import type { AggregateDefinition, Aggregates } from '@parley/event-log';
+import { deriveId, type AggregateDefinition, type Aggregates } from '@parley/event-log';
 import { dispatchShipment, type AlreadyDispatched } from '../core/decide.ts';
 import { evolve, noShipment, type ShipmentState } from '../core/shipment.ts';
 
@@ -25,8 +25,6 @@ export type Dispatch = (
 
 interface Deps {
   readonly shipments: Pick<Aggregates<ShipmentState, ShippingEvent>, 'execute'>;
-  /** UUIDv5 of the parts: the same parts, the same id. */
-  readonly deriveId: (...parts: readonly string[]) => string;
   readonly now: () => number;
 }
 
@@ -38,7 +36,7 @@ export const createDispatch =
   (deps: Deps): Dispatch =>
   async ({ requestId, orderId, customerId }, { correlationId }) => {
     const command = {
-      shipmentId: deps.deriveId('shipment', requestId),
+      shipmentId: deriveId('shipment', requestId),
       requestId,
       orderId,
       customerId,
@@ -46,7 +44,7 @@ export const createDispatch =
     };
     const outcome = await deps.shipments.execute({
       streamId: `shipment-${orderId}`,
-      commandId: deps.deriveId('dispatch-shipment', requestId),
+      commandId: deriveId('dispatch-shipment', requestId),
       decide: (state) => dispatchShipment(state, command),
       metadata: { correlationId, causationId: requestId },
     });

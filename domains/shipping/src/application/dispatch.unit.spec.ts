@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { ShippingEvent } from '@parley/contracts/events';
 import type { ShippingRequested } from '@parley/contracts/queues';
-import type { Aggregates } from '@parley/event-log';
+import { openMemoryLog } from '@parley/event-log';
+import { shipments } from '@parley/projection-shipments';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { trackingNumberOf } from '../core/decide.ts';
-import type { ShipmentState } from '../core/shipment.ts';
 import { createDispatch, shipmentAggregate } from './dispatch.ts';
 
 const idOf = (kind: string, n: number): string =>
@@ -21,63 +20,47 @@ const requestFor = (n: number): ShippingRequested => ({
   requestedAt: 1_000,
 });
 
-/** The write port over plain memory: decides in call order, remembers commands, and folds what it accepts. */
-const memory = () => {
-  const states = new Map<string, { state: ShipmentState; version: number }>();
-  const commands = new Set<string>();
-  const recorded: ShippingEvent[] = [];
-  const execute: Aggregates<ShipmentState, ShippingEvent>['execute'] = async ({
-    streamId,
-    commandId,
-    decide,
-  }) => {
-    await Promise.resolve();
-    const { state, version } = states.get(streamId) ?? { state: shipmentAggregate.initial, version: 0 };
-    const position = { topic: shipmentAggregate.topic.name, partition: 0, offset: recorded.length };
-    if (commands.has(commandId)) return { kind: 'duplicate', state, version, position };
-    const decision = decide(state, version);
-    if (decision.kind === 'refused') return { ...decision, state, version };
-    if (decision.events.length === 0) return { kind: 'unchanged', state, version };
-    const after = {
-      state: decision.events.reduce(shipmentAggregate.evolve, state),
-      version: version + decision.events.length,
-    };
-    commands.add(commandId);
-    recorded.push(...decision.events);
-    states.set(streamId, after);
-    return { kind: 'accepted', ...after, position };
+/** An empty log in memory with everything that is recorded in it, by stream and version. */
+const openLog = async () => {
+  const log = openMemoryLog();
+  const recorded = log.project<ShippingEvent, ShippingEvent>({
+    name: 'recorded',
+    topic: shipmentAggregate.topic,
+    key: ({ streamId, version }) => `${streamId} ${version}`,
+    fold: (_row, { event }) => event,
+  });
+  const view = log.project(shipments);
+  const aggregates = log.aggregate(shipmentAggregate);
+  await log.start();
+  return {
+    aggregates,
+    view,
+    recorded: () => recorded.list({ limit: 1_000 }),
+    [Symbol.asyncDispose]: () => log.close(),
   };
-  return { execute, recorded };
-};
-const deriveId = (...parts: readonly string[]): string => {
-  const hex = createHash('sha256').update(parts.join('\n')).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 };
 
-const setUp = () => {
-  const shipments = memory();
-  return {
-    dispatch: createDispatch({ shipments, deriveId, now: () => 2_000 }),
-    recorded: shipments.recorded,
-  };
+const setUp = async () => {
+  const log = await openLog();
+  return { ...log, dispatch: createDispatch({ shipments: log.aggregates, now: () => 2_000 }) };
 };
 
 describe('dispatch', () => {
   it('dispatches an order under the tracking number of its request', async () => {
-    const world = setUp();
+    await using world = await setUp();
     expect(await world.dispatch(requestFor(1), context)).toEqual({ kind: 'dispatched', repeated: false });
-    expect(world.recorded).toMatchObject([{ data: { trackingNumber: trackingNumberOf(idOf('bb', 1)) } }]);
+    expect(world.recorded()).toMatchObject([{ data: { trackingNumber: trackingNumberOf(idOf('bb', 1)) } }]);
   });
 
   it('dispatches once when a request is delivered again', async () => {
-    const world = setUp();
+    await using world = await setUp();
     await world.dispatch(requestFor(1), context);
     expect(await world.dispatch(requestFor(1), context)).toEqual({ kind: 'dispatched', repeated: true });
-    expect(world.recorded).toHaveLength(1);
+    expect(world.recorded()).toHaveLength(1);
   });
 
   it('refuses a second request for the same order', async () => {
-    const world = setUp();
+    await using world = await setUp();
     await world.dispatch(requestFor(1), context);
     expect(await world.dispatch({ ...requestFor(1), requestId: idOf('bb', 2) }, context)).toMatchObject({
       kind: 'refused',
@@ -88,7 +71,6 @@ describe('dispatch', () => {
   it('rejects while the log has not confirmed, so that the request is tried again', async () => {
     const dispatch = createDispatch({
       shipments: { execute: () => Promise.resolve({ kind: 'unavailable', reason: 'disconnected' }) },
-      deriveId,
       now: () => 1,
     });
     await expect(dispatch(requestFor(1), context)).rejects.toThrow('unavailable');
@@ -102,15 +84,10 @@ describe('dispatch', () => {
         fc.shuffledSubarray(orders, { minLength: orders.length }),
         fc.array(fc.constantFrom(...orders), { maxLength: 10 }),
         async (order, repetitions) => {
-          const world = setUp();
+          await using world = await setUp();
           await Promise.all([...order, ...repetitions].map((n) => world.dispatch(requestFor(n), context)));
-          expect(world.recorded).toHaveLength(orders.length);
-          outcomes.add(
-            world.recorded
-              .map((event) => JSON.stringify(event))
-              .sort()
-              .join(),
-          );
+          expect(world.recorded()).toHaveLength(orders.length);
+          outcomes.add(world.view.stateHash());
         },
       ),
       { seed: 4106, numRuns: 30 },
