@@ -5,6 +5,20 @@ import { declareTopology } from './topology.ts';
 
 const HEARTBEAT_S = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/** The broker answers in time, or it counts as gone: a starting or overloaded one may leave a question unanswered. */
+const within = async <T>(answer: Promise<T>, what: string): Promise<T> => {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new Error(`${what}: no answer within ${ANSWER_TIMEOUT_MS} ms`));
+  }, ANSWER_TIMEOUT_MS);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
 
 /**
  * One connection and its channels. A connection or channel that fails ends the session as a whole; the work queue
@@ -28,24 +42,37 @@ export class Session {
     this.confirms = channels.confirms;
   }
 
-  /** Connects; rejects when the broker cannot be reached. */
+  /** Connects; rejects when the broker cannot be reached or does not answer in time. */
   static async open(url: string, name: string): Promise<Session> {
     const separator = url.includes('?') ? '&' : '?';
     const connection = await connect(`${url}${separator}heartbeat=${HEARTBEAT_S}`, {
       timeout: CONNECT_TIMEOUT_MS,
       clientProperties: { connection_name: name },
     });
-    const early: Error[] = [];
-    // Without a listener an error of the socket would end the process.
-    connection.on('error', (error) => early.push(error));
+    const broken = Promise.withResolvers<never>();
+    // Listened to from the first moment: a connection that a starting broker drops again would be waited for in vain.
+    connection.on('error', broken.reject);
+    connection.on('close', (error?: Error) => {
+      broken.reject(error ?? new Error('the broker closed the connection'));
+    });
+    broken.promise.catch(() => undefined); // it is only raced
+    const opening = Session.#channels(connection);
+    opening.catch(() => undefined); // it may lose the race
+    try {
+      return await within(Promise.race([opening, broken.promise]), 'opening channels');
+    } catch (error) {
+      void connection.close().catch(() => undefined); // it may be closed already
+      throw error;
+    }
+  }
+
+  static async #channels(connection: ChannelModel): Promise<Session> {
     const setup = await connection.createChannel();
     const publishing = await connection.createConfirmChannel();
     const session = new Session(connection, { setup, confirms: new Confirms(publishing) });
     session.#watch(connection);
     session.#watch(setup);
     session.#watch(publishing);
-    const [broken] = early;
-    if (broken !== undefined) session.#finish(broken);
     return session;
   }
 
@@ -53,14 +80,14 @@ export class Session {
   declare(definition: QueueDefinition): Promise<void> {
     const known = this.#declared.get(definition.queue);
     if (known !== undefined) return known;
-    const declaring = declareTopology(this.#setup, definition);
+    const declaring = within(declareTopology(this.#setup, definition), `declaring ${definition.queue}`);
     this.#declared.set(definition.queue, declaring);
     return declaring;
   }
 
   /** A channel of its own for one consumer. */
   async channel(): Promise<Channel> {
-    const channel = await this.#connection.createChannel();
+    const channel = await within(this.#connection.createChannel(), 'opening a channel');
     this.#watch(channel);
     return channel;
   }
