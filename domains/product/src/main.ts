@@ -1,0 +1,58 @@
+import { errorCatalog } from '@parley/contracts/errors';
+import { openKafkaLog } from '@parley/event-log';
+import { productsProjection } from '@parley/projection-products';
+import { createService } from '@parley/service';
+import { startLoop } from './adapters/inbound/expiry-loop.ts';
+import { mountGrpc } from './adapters/inbound/grpc.ts';
+import { mountHttp } from './adapters/inbound/http.ts';
+import { onOrder } from './adapters/inbound/reactions.ts';
+import { readSeed } from './adapters/outbound/seed-file.ts';
+import { productAggregate } from './application/aggregate.ts';
+import { createExpiry } from './application/expiry.ts';
+import { ordersProjection } from './application/orders.ts';
+import { seedProducts } from './application/seed.ts';
+import { createSettle } from './application/settle.ts';
+import { createStock } from './application/stock.ts';
+import { productConfig } from './config.ts';
+
+const EXPIRY_PAUSE_MS = 5_000;
+
+const config = productConfig();
+const service = createService({ name: 'product', config, errors: errorCatalog });
+const { logger } = service;
+const log = openKafkaLog({
+  service: 'product',
+  clientId: config.INSTANCE_ID ?? 'product',
+  bootstrap: config.KAFKA_BOOTSTRAP,
+  registryUrl: config.REGISTRY_URL,
+  logger,
+  asyncHops: config.TRACE_ASYNC_HOPS,
+});
+
+const now = Date.now;
+const products = log.aggregate(productAggregate);
+const view = log.project(productsProjection);
+const orders = log.project(ordersProjection);
+const stock = createStock({ products, now });
+log.react(onOrder(createSettle({ stock, orders, log: logger, now })));
+mountHttp(service, { view });
+mountGrpc(service, { stock, view });
+
+service.readiness.add('event log', () => {
+  const { ready, waitingFor } = log.health();
+  return { ready, detail: waitingFor };
+});
+service.onStop('event log', ({ deadlineMs }) => log.close({ deadlineMs }));
+await service.run(async (signal) => {
+  await log.start({ signal });
+  const added = await seedProducts({ products, now }, readSeed());
+  if (added > 0) logger.info({ added }, 'the catalogue was seeded');
+  const expiry = startLoop({
+    pauseMs: EXPIRY_PAUSE_MS,
+    sweep: createExpiry({ products, orders, health: () => log.health(), log: logger, now }),
+    failed: (err) => {
+      logger.error({ err }, 'the sweep of expired holds failed');
+    },
+  });
+  service.onStop('expiry', () => expiry.stop());
+});
