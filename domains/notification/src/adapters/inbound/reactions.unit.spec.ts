@@ -1,7 +1,11 @@
 import type { PaymentEvent } from '@parley/contracts/events';
-import type { RecordedEvent } from '@parley/event-log';
+import type { ShippingRequested } from '@parley/contracts/queues';
+import { paymentEvents } from '@parley/contracts/topics';
+import { openMemoryLog, type RecordedEvent } from '@parley/event-log';
+import { notifications } from '@parley/projection-notifications';
 import { currentContext } from '@parley/service';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { createOnPayment, notificationAggregate } from '../../application/notify.ts';
 import { onPaymentReaction } from './reactions.ts';
 
 const id = '00000000-0000-4000-8000-000000000001';
@@ -47,4 +51,40 @@ it('handles an event under the correlation id of the append', async () => {
 it('resolves only when the effect has, and rejects when it does: the offset waits for it', async () => {
   const reaction = onPaymentReaction(() => Promise.reject(new Error('no confirm')));
   await expect(reaction.handle(event, context)).rejects.toThrow('no confirm');
+});
+
+it('on the log: a failed hand-over is repeated with the same request, and the customer is told once', async () => {
+  const log = openMemoryLog();
+  const view = log.project(notifications);
+  const payments = log.aggregate<number, PaymentEvent>({
+    name: 'payment',
+    topic: paymentEvents,
+    initial: 0,
+    evolve: (count) => count + 1,
+  });
+  const attempts: ShippingRequested[] = [];
+  const onPayment = createOnPayment({
+    notifications: log.aggregate(notificationAggregate),
+    shippingRequests: {
+      publish: (request) => {
+        attempts.push(request);
+        return attempts.length === 1 ? Promise.reject(new Error('no confirm')) : Promise.resolve();
+      },
+    },
+    now: () => attempts.length + 1,
+  });
+  log.react(onPaymentReaction(onPayment));
+  await log.start();
+  const paid = { streamId: `payment-${id}`, commandId: id, metadata: { correlationId: 'corr-1' } };
+  await payments.execute({ ...paid, decide: () => ({ kind: 'events', events: [event.event] }) });
+  await vi.waitFor(
+    () => {
+      expect(log.health().reactions).toMatchObject([{ handled: 1, lag: 0, stalled: undefined }]);
+    },
+    { timeout: 5_000 },
+  );
+  expect(attempts).toHaveLength(2);
+  expect(attempts[1]).toEqual(attempts[0]);
+  expect(view.get(id)?.notifications).toHaveLength(1);
+  await log.close();
 });

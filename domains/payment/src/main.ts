@@ -1,0 +1,27 @@
+import { errorCatalog } from '@parley/contracts/errors';
+import { openKafkaLog } from '@parley/event-log';
+import { payments } from '@parley/projection-payments';
+import { createService } from '@parley/service';
+import { mountHttp } from './adapters/inbound/http.ts';
+import { createPay, paymentAggregate } from './application/pay.ts';
+import { paymentConfig } from './config.ts';
+
+const config = paymentConfig();
+const service = createService({ name: 'payment', config, errors: errorCatalog });
+const log = openKafkaLog({
+  service: 'payment',
+  clientId: config.INSTANCE_ID ?? 'payment',
+  bootstrap: config.KAFKA_BOOTSTRAP,
+  registryUrl: config.REGISTRY_URL,
+  logger: service.logger,
+});
+
+const pay = createPay({ payments: log.aggregate(paymentAggregate), now: Date.now });
+mountHttp(service, { pay, payments: log.project(payments) });
+
+service.readiness.add('event log', () => {
+  const { ready, waitingFor } = log.health();
+  return { ready, detail: waitingFor };
+});
+service.onStop('event log', ({ deadlineMs }) => log.close({ deadlineMs }));
+await service.run((signal) => log.start({ signal }));
