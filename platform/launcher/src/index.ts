@@ -3,5 +3,6 @@ export { commandsOn } from './commands/index.ts';
 export { runFlow, type FlowOptions, type FlowResult, type FlowStep } from './flow/flow.ts';
 export type { StackContext } from './stack/context.ts';
 export type { Check, EngineHost, EngineName, MintToken, RunningEngine } from './stack/engine-host.ts';
+export { engineHostWith } from './stack/engines.ts';
 export { startStack, type Stack, type StackOptions } from './stack/stack.ts';
 export { withOwnStack, type OwnStackOptions } from './suite/own-stack.ts';

@@ -1,4 +1,5 @@
-import { commandsWithoutEngines } from './commands/index.ts';
+import { EnvironmentError } from '@parley/engines';
+import { commandsWithoutGateway } from './commands/index.ts';
 import { dispatch } from './cli/command.ts';
 import { CommandError, exitCodes } from './cli/exit.ts';
 import { outputTo } from './cli/output.ts';
@@ -11,13 +12,16 @@ for (const stream of [process.stdout, process.stderr])
   });
 
 try {
-  process.exitCode = await dispatch(commandsWithoutEngines, process.argv.slice(2), (text) =>
+  process.exitCode = await dispatch(commandsWithoutGateway, process.argv.slice(2), (text) =>
     process.stdout.write(`${text}\n`),
   );
 } catch (error) {
   if (error instanceof CommandError) {
     output.bad(error.message);
     process.exitCode = error.exitCode;
+  } else if (error instanceof EnvironmentError) {
+    output.bad(error.message);
+    process.exitCode = exitCodes.environment;
   } else {
     output.bad(error instanceof Error ? (error.stack ?? error.message) : String(error));
     process.exitCode = exitCodes.failed;

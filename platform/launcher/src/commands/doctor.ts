@@ -5,7 +5,7 @@ import { formatTable } from '../cli/table.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 
 /** `npm run doctor`: what is there, in which version, and how to mend what is not. */
-export const doctorCommandOn = (host: EngineHost): Command => ({
+export const doctorCommandOn = (host: Pick<EngineHost, 'doctor'>): Command => ({
   name: 'doctor',
   summary: 'shows each prerequisite and engine: there or not, its version, the command that mends it',
   help: ['--json    the same for programs; the exit code is 3 when something is missing either way'],

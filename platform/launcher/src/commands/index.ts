@@ -1,5 +1,6 @@
 import type { Command } from '../cli/command.ts';
 import type { EngineHost, MintToken } from '../stack/engine-host.ts';
+import { checkEngines } from '../stack/engines.ts';
 import { benchCommand } from './bench.ts';
 import { cleanCommand } from './clean.ts';
 import { devCommandOn } from './dev.ts';
@@ -23,10 +24,11 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   benchCommand,
 ];
 
-/** The commands that need no engine, for a clone that has none. */
-export const commandsWithoutEngines: readonly Command[] = [
+/** The commands that need no running gateway. */
+export const commandsWithoutGateway: readonly Command[] = [
   downCommand,
   cleanCommand,
+  doctorCommandOn({ doctor: checkEngines }),
   testCommandOn(undefined),
   benchCommand,
 ];
