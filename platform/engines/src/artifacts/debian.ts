@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs';
+import { EnvironmentError } from '../errors.ts';
+import { run } from './run.ts';
+
+/** What the machine itself must have, from Debian when it may be installed. */
+export type Prerequisite = 'maven' | 'python3' | 'pip' | 'rabbitmq';
+
+/** The server script itself: Debian's wrapper in sbin changes to the system's own instance and user. */
+export const rabbitmqServer = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+
+const probeDeadlineMs = 20_000;
+const installDeadlineMs = 10 * 60_000;
+
+const packages: Readonly<Record<Prerequisite, string>> = {
+  maven: 'maven', // brings a Java for Maven itself
+  python3: 'python3',
+  pip: 'python3-pip',
+  rabbitmq: 'rabbitmq-server', // brings erlang
+};
+
+const output = async (command: string, args: readonly string[]): Promise<string | undefined> => {
+  try {
+    return await run(command, args, { deadlineMs: probeDeadlineMs });
+  } catch {
+    return undefined; // missing or broken: the same to the caller
+  }
+};
+
+/** Version of a prerequisite, undefined when it is missing. */
+export const versionOf = async (what: Prerequisite): Promise<string | undefined> => {
+  switch (what) {
+    case 'maven':
+      return /Apache Maven (\S+)/.exec((await output('mvn', ['-v'])) ?? '')?.[1];
+    case 'python3':
+      return /Python (\S+)/.exec((await output('python3', ['--version'])) ?? '')?.[1];
+    case 'pip':
+      return /pip (\S+)/.exec((await output('python3', ['-m', 'pip', '--version'])) ?? '')?.[1];
+    case 'rabbitmq': {
+      if (!existsSync(rabbitmqServer)) return undefined;
+      return (await output('dpkg-query', ['-W', '-f', '${Version}', 'rabbitmq-server']))?.trim() ?? 'unknown';
+    }
+  }
+};
+
+/** The one command that brings prerequisites onto a Debian machine. */
+export const fixFor = (missing: readonly Prerequisite[]): string =>
+  `${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install -y --no-install-recommends ${missing.map((what) => packages[what]).join(' ')}`;
+
+let installing: Promise<unknown> = Promise.resolve();
+
+/** How apt-get may be run here: as root, through passwordless sudo, or not at all. */
+const aptPrefix = async (): Promise<readonly string[] | undefined> => {
+  if (!existsSync('/usr/bin/apt-get')) return undefined;
+  if (process.getuid?.() === 0) return [];
+  return (await output('sudo', ['-n', 'true'])) === undefined ? undefined : ['sudo', '-n'];
+};
+
+const install = async (wanted: readonly Prerequisite[], say: (line: string) => void): Promise<void> => {
+  const missing: Prerequisite[] = [];
+  for (const what of wanted) if ((await versionOf(what)) === undefined) missing.push(what);
+  if (missing.length === 0) return;
+  const fix = fixFor(missing);
+  const prefix = await aptPrefix();
+  if (prefix === undefined) throw new EnvironmentError(`missing: ${missing.join(', ')}`, fix);
+  const apt = async (...args: string[]): Promise<string> =>
+    run(
+      'env',
+      [
+        ...prefix,
+        'env',
+        'DEBIAN_FRONTEND=noninteractive',
+        'apt-get',
+        '-o',
+        'DPkg::Lock::Timeout=300',
+        ...args,
+      ],
+      {
+        deadlineMs: installDeadlineMs,
+      },
+    );
+  const names = missing.map((what) => packages[what]);
+  say(`installing with apt-get: ${names.join(' ')}`);
+  try {
+    await apt('update', '-qq').catch(() => undefined); // stale lists may still do; the installation tells
+    await apt('install', '-y', '-qq', '--no-install-recommends', ...names);
+  } catch (cause) {
+    throw new EnvironmentError(`apt-get could not install ${names.join(' ')}`, fix, { cause });
+  }
+};
+
+/** Makes sure of prerequisites, installing what is missing when allowed, one installation at a time. Throws EnvironmentError otherwise. */
+export const ensure = async (
+  wanted: readonly Prerequisite[],
+  say: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
+): Promise<void> => {
+  const mine = installing.then(() => install(wanted, say));
+  installing = mine.catch(() => undefined);
+  await mine;
+};

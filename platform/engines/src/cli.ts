@@ -1,0 +1,148 @@
+import { parseArgs } from 'node:util';
+import { doctor } from './doctor.ts';
+import { EnvironmentError } from './errors.ts';
+import { killLeftovers } from './leftovers.ts';
+import { obtainAll, type ObtainProgress } from './obtain.ts';
+import { type EngineName, engineNames, isEngineName, portsFor } from './ports.ts';
+import { type Engine, startEngine } from './start.ts';
+
+const usage = `usage: node platform/engines/src/cli.ts <start|obtain|doctor> [options]
+  start    obtains and starts engines, stays until SIGINT or SIGTERM, then stops them
+  obtain   brings engines onto this machine
+  doctor   shows what is there and the command that brings what is not
+options
+  --only kafka,registry     these engines (${engineNames.join(', ')}); start leaves envoy out without --envoy-config
+  --port-base 4000          first port of the stack
+  --run-dir .parley-engines state and logs
+  --envoy-config FILE       Envoy's bootstrap
+exit codes: 0 done, 1 failed, 2 wrong usage, 3 something is missing on this machine
+`;
+
+class UsageError extends Error {}
+
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
+
+const showProgress = ({ name, step, seconds, sizeBytes }: ObtainProgress): void => {
+  say(
+    `${name}: ${step} (${seconds.toFixed(1)} s${sizeBytes === undefined ? '' : `, ${megabytes(sizeBytes)}`})`,
+  );
+};
+
+const options = {
+  only: { type: 'string' },
+  'port-base': { type: 'string', default: '4000' },
+  'run-dir': { type: 'string', default: '.parley-engines' },
+  'envoy-config': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+const parse = (): ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>> => {
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause));
+  }
+};
+
+type Flags = ReturnType<typeof parse>['values'];
+
+const namesIn = (only: string | undefined): EngineName[] => {
+  const words = only?.split(',') ?? [];
+  const wrong = words.filter((word) => !isEngineName(word));
+  if (wrong.length > 0) throw new UsageError(`no engine is called ${wrong.join(', ')}`);
+  const wanted = words.length === 0 ? [...engineNames] : words;
+  return engineNames.filter((name) => wanted.includes(name));
+};
+
+const portsIn = (base: string): ReturnType<typeof portsFor> => {
+  try {
+    return portsFor(Number(base));
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause));
+  }
+};
+
+/** Starts engines in order: the registry needs a Kafka that is ready. Stops all on a signal or when one ends. */
+const start = async (flags: Flags): Promise<number> => {
+  const runDir = flags['run-dir'];
+  const ports = portsIn(flags['port-base']);
+  const envoyConfigPath = flags['envoy-config'];
+  const names = namesIn(flags.only).filter(
+    (name) => name !== 'envoy' || envoyConfigPath !== undefined || flags.only !== undefined,
+  );
+  if (names.includes('envoy') && envoyConfigPath === undefined)
+    throw new UsageError('envoy needs --envoy-config');
+  const asked = new Promise<'asked'>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(name, () => {
+        resolve('asked');
+      });
+  });
+  const running: Engine[] = [];
+  const startAll = async (): Promise<void> => {
+    await obtainAll({ only: names, onProgress: showProgress });
+    await killLeftovers(runDir);
+    for (const name of names) {
+      const at = Date.now();
+      const envoy = envoyConfigPath === undefined ? {} : { envoyConfigPath };
+      const engine = await startEngine(name, { runDir, ports, ...envoy });
+      running.push(engine);
+      await engine.ready;
+      say(
+        `${name}: ready after ${((Date.now() - at) / 1000).toFixed(1)} s, ${megabytes(engine.residentBytes())}`,
+      );
+    }
+    say('ready');
+  };
+  try {
+    const started = startAll();
+    if ((await Promise.race([started, asked])) === 'asked') return 0;
+    const ended = running.map((engine) => engine.exited.then(() => engine.name));
+    const first = await Promise.race([asked, ...ended]);
+    if (first === 'asked') return 0;
+    say(`${first} ended; see its log in ${runDir}/logs`);
+    return 1;
+  } finally {
+    await Promise.all([...running].reverse().map((engine) => engine.stop()));
+    await killLeftovers(runDir);
+  }
+};
+
+const showDoctor = async (): Promise<number> => {
+  const checks = await doctor();
+  for (const { ok, name, version, fix } of checks)
+    process.stdout.write(
+      `${ok ? '✓' : '✗'} ${name} ${version ?? ''}${fix === undefined ? '' : `  ${fix}`}\n`,
+    );
+  return checks.every(({ ok }) => ok) ? 0 : 3;
+};
+
+const main = async (): Promise<number> => {
+  const { values, positionals } = parse();
+  if (values.help === true) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (positionals.length !== 1) throw new UsageError('one command, please');
+  const [command] = positionals;
+  if (command === 'start') return start(values);
+  if (command === 'doctor') return showDoctor();
+  if (command !== 'obtain') throw new UsageError(`no command is called ${command ?? ''}`);
+  await obtainAll({ only: namesIn(values.only), onProgress: showProgress });
+  return 0;
+};
+
+const exitCodeOf = (error: unknown): number =>
+  error instanceof UsageError ? 2 : error instanceof EnvironmentError ? 3 : 1;
+
+try {
+  process.exit(await main());
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  if (error instanceof UsageError) say(usage);
+  process.exit(exitCodeOf(error));
+}

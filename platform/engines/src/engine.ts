@@ -1,0 +1,37 @@
+import type { EngineName, Ports } from './ports.ts';
+
+/** Where and with what one engine runs. */
+export interface EngineContext {
+  /** The stack's run folder; an engine keeps its state in `<runDir>/<name>`. */
+  readonly runDir: string;
+  readonly ports: Ports;
+  /** Envoy's bootstrap; Envoy alone needs it. */
+  readonly envoyConfigPath?: string;
+}
+
+/** A process to start. */
+export interface Command {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** All that Parley knows of one engine. */
+export interface Engine {
+  readonly name: EngineName;
+  readonly version: string;
+  /** Name of its entry in the cache, undefined when Debian has it. */
+  readonly cacheEntry: string | undefined;
+  /** Brings it onto this machine if it is not there. Safe in two processes at once. */
+  obtain(): Promise<void>;
+  /** Writes its configuration and first state. Called before every start. */
+  prepare(context: EngineContext): Promise<Command>;
+  /** Whether it does its work now, by asking it for some. May throw: that is a no. */
+  isReady(context: EngineContext): Promise<boolean>;
+  readonly readyDeadlineMs: number;
+  /** The process to send SIGTERM to, when it is not the one that was started. */
+  mainPid?(context: EngineContext): number | undefined;
+  /** What remains to be stopped once its main process has gone. */
+  afterStop?(context: EngineContext): Promise<void>;
+}

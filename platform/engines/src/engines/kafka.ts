@@ -1,0 +1,81 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromMaven } from '../artifacts/maven.ts';
+import { obtainJava } from '../artifacts/pypi.ts';
+import { run } from '../artifacts/run.ts';
+import type { Engine } from '../engine.ts';
+import type { Ports } from '../ports.ts';
+import { namesABroker } from '../probe.ts';
+import { smallJava } from './java.ts';
+
+const version = '4.3.1';
+const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'; // fixed: saves a Java start that would only draw one at random
+const formatDeadlineMs = 60_000;
+const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
+
+const obtain = (): Promise<string> => fromMaven({ name: 'kafka', version });
+
+/** The broker's configuration: one node that is broker and controller. */
+export const kafkaProperties = (ports: Ports, dataDir: string): string =>
+  Object.entries({
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${ports.kafkaController}`,
+    listeners: `PLAINTEXT://127.0.0.1:${ports.kafka},CONTROLLER://127.0.0.1:${ports.kafkaController}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports.kafka}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'log.dirs': dataDir,
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    'share.coordinator.state.topic.num.partitions': 4,
+    'default.replication.factor': 1,
+    'min.insync.replicas': 1,
+    // The registry creates its journal with the default and relies on the order in it, so that default is 1.
+    // Parley's own topics are created with explicit partition counts.
+    'num.partitions': 1,
+    'auto.create.topics.enable': false,
+    'group.initial.rebalance.delay.ms': 0,
+    'num.network.threads': 2,
+    'num.io.threads': 4,
+    'num.recovery.threads.per.data.dir': 2,
+    'log.cleaner.dedupe.buffer.size': 16_777_216,
+    'log.retention.ms': -1,
+    // A killed broker is refused until its old session ends: 9 s by default.
+    'broker.session.timeout.ms': 2000,
+    'broker.heartbeat.interval.ms': 500,
+  })
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+
+/** Apache Kafka in KRaft mode: the event log. */
+export const kafka: Engine = {
+  name: 'kafka',
+  version,
+  cacheEntry: `kafka-${version}`,
+  obtain: async () => {
+    await Promise.all([obtain(), obtainJava()]);
+  },
+  prepare: async ({ runDir, ports }) => {
+    const [libs, java] = await Promise.all([obtain(), obtainJava()]);
+    const cwd = join(runDir, 'kafka');
+    const dataDir = join(cwd, 'data');
+    const properties = join(cwd, 'server.properties');
+    mkdirSync(cwd, { recursive: true });
+    writeFileSync(properties, kafkaProperties(ports, dataDir));
+    const jvm = [...smallJava('384m'), quiet, '-cp', join(libs, '*')];
+    if (!existsSync(join(dataDir, 'meta.properties')))
+      await run(java, [...jvm, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties], {
+        cwd,
+        deadlineMs: formatDeadlineMs,
+      });
+    return { command: java, args: [...jvm, 'kafka.Kafka', properties], env: {}, cwd };
+  },
+  isReady: ({ ports }) => namesABroker(ports.kafka),
+  readyDeadlineMs: 60_000,
+};

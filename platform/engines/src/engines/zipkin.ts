@@ -1,0 +1,43 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromMaven } from '../artifacts/maven.ts';
+import { obtainJava } from '../artifacts/pypi.ts';
+import type { Engine } from '../engine.ts';
+import { answersOk } from '../probe.ts';
+import { smallJava } from './java.ts';
+
+const version = '3.6.1';
+const spansMax = '100000'; // held in memory: about 500 MB when full
+
+const obtain = (): Promise<string> =>
+  fromMaven({ name: 'zipkin', version, artifact: `io.zipkin:zipkin-server:${version}:jar:exec` });
+
+/** Zipkin: traces, in memory, with its UI. */
+export const zipkin: Engine = {
+  name: 'zipkin',
+  version,
+  cacheEntry: `zipkin-${version}`,
+  obtain: async () => {
+    await Promise.all([obtain(), obtainJava()]);
+  },
+  prepare: async ({ runDir, ports }) => {
+    const [folder, java] = await Promise.all([obtain(), obtainJava()]);
+    const cwd = join(runDir, 'zipkin');
+    mkdirSync(cwd, { recursive: true });
+    const listen = {
+      port: String(ports.zipkin),
+      ip: '127.0.0.1', // QUERY_ADDR does nothing; without this it listens on every address
+      'protocols[0]': 'http',
+    };
+    const flags = Object.entries(listen).map(([key, value]) => `--armeria.ports[0].${key}=${value}`);
+    const jar = join(folder, `zipkin-server-${version}-exec.jar`);
+    return {
+      command: java,
+      args: [...smallJava('256m'), '-jar', jar, ...flags],
+      env: { MEM_MAX_SPANS: spansMax },
+      cwd,
+    };
+  },
+  isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.zipkin}/health`),
+  readyDeadlineMs: 60_000,
+};

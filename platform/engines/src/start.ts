@@ -1,0 +1,79 @@
+import { resolve } from 'node:path';
+import type { EngineContext } from './engine.ts';
+import { engines } from './engines/index.ts';
+import { EngineError } from './errors.ts';
+import type { EngineName } from './ports.ts';
+import { type Exit, killAllOf, processesOf, signal, supervise } from './process.ts';
+import { residentBytesOf } from './procfs.ts';
+import { waitUntil } from './wait.ts';
+
+const stopDeadlineMs = 15_000;
+const linesInError = 20;
+
+/** What to start an engine with. */
+export interface StartOptions extends EngineContext {
+  readonly onLine?: (line: string) => void;
+}
+
+/** An engine that was started. */
+export interface Engine {
+  readonly name: EngineName;
+  readonly pid: number;
+  /** Resolves when it answers; rejects with an EngineError when it ends or passes its deadline before. */
+  readonly ready: Promise<void>;
+  /** How it ended, by itself or by `stop`. Never rejects. */
+  readonly exited: Promise<Exit>;
+  /** SIGTERM, then SIGKILL after 15 s; resolves when none of its processes lives. May be called again. */
+  stop(): Promise<void>;
+  /** Its last lines of output, at most 200. */
+  lastLines(count: number): string[];
+  /** Memory of all its processes; pages they share are counted in each. */
+  residentBytes(): number;
+}
+
+/** Starts an engine, obtaining it when it is not there. `ready` tells when it can be used. */
+export const startEngine = async (name: EngineName, options: StartOptions): Promise<Engine> => {
+  const engine = engines[name];
+  const context: EngineContext = { ...options, runDir: resolve(options.runDir) };
+  const { runDir } = context;
+  const command = await engine.prepare(context);
+  const onLine = options.onLine === undefined ? {} : { onLine: options.onLine };
+  const child = await supervise({ ...command, ...onLine, name, runDir });
+  const state = { hasExited: false };
+  const exited = child.exited.then((exit) => {
+    state.hasExited = true;
+    return exit;
+  });
+  const waitReady = async (): Promise<void> => {
+    const seen = { answered: false };
+    const ask = async (): Promise<boolean> => {
+      if (state.hasExited) return true;
+      seen.answered = await engine.isReady(context);
+      return seen.answered;
+    };
+    await waitUntil(ask, engine.readyDeadlineMs);
+    if (seen.answered && !state.hasExited) return;
+    const what = state.hasExited
+      ? 'ended before it was ready'
+      : `was not ready within ${engine.readyDeadlineMs} ms`;
+    throw new EngineError(`${name} ${what}:\n${child.lastLines(linesInError).join('\n')}`);
+  };
+  const ready = waitReady();
+  ready.catch(() => undefined); // the caller may never ask; it is told when it does
+  const stop = async (): Promise<void> => {
+    if (!state.hasExited) signal(engine.mainPid?.(context) ?? child.pid, 'SIGTERM');
+    await waitUntil(() => state.hasExited, stopDeadlineMs);
+    await engine.afterStop?.(context);
+    if (!(await killAllOf(runDir, name))) throw new EngineError(`${name}: a process survives SIGKILL`);
+    await exited;
+  };
+  return {
+    name,
+    pid: child.pid,
+    ready,
+    exited,
+    stop,
+    lastLines: (count) => child.lastLines(count),
+    residentBytes: () => processesOf(runDir, name).reduce((sum, pid) => sum + residentBytesOf(pid), 0),
+  };
+};

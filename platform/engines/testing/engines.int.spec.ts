@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engineNames } from '../src/ports.ts';
+import { processesOf } from '../src/process.ts';
+import { startTestEngines, type TestEngines } from './index.ts';
+
+const schema = JSON.stringify({ schema: JSON.stringify({ type: 'string' }) });
+const headers = { 'content-type': 'application/json' };
+
+describe('all engines together', () => {
+  let engines: TestEngines;
+  const living = () => engineNames.filter((name) => processesOf(engines.runDir, name).length > 0);
+
+  beforeAll(async () => {
+    engines = await startTestEngines({ only: engineNames });
+  });
+  afterAll(async () => {
+    await engines.stop();
+  });
+
+  it('every one is ready and takes memory', () => {
+    expect(living()).toEqual([...engineNames]);
+    for (const name of engineNames) expect(engines.engine(name).residentBytes()).toBeGreaterThan(1e6);
+  });
+
+  it('a schema survives kill -9 of broker and registry', async () => {
+    const subject = `${engines.registryUrl}/subjects/kept/versions`;
+    const registered = await fetch(subject, { method: 'POST', headers, body: schema });
+    expect(registered.status).toBe(200);
+    await engines.kill('registry');
+    await engines.kill('kafka');
+    await engines.restart('kafka');
+    await engines.restart('registry');
+    const kept: unknown = await (await fetch(subject)).json();
+    expect(kept).toEqual([1]);
+  });
+
+  it('RabbitMQ starts again on its state after kill -9', async () => {
+    await engines.kill('rabbitmq');
+    await engines.restart('rabbitmq');
+    expect(living()).toContain('rabbitmq');
+  });
+
+  it('stop leaves no process, and may be called again', async () => {
+    await engines.stop();
+    expect(living()).toEqual([]);
+  });
+});

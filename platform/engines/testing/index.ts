@@ -1,0 +1,129 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { killLeftovers } from '../src/leftovers.ts';
+import { obtainAll } from '../src/obtain.ts';
+import { type EngineName, engineNames, type Ports, portsFor } from '../src/ports.ts';
+import { killAllOf } from '../src/process.ts';
+import { type Engine, startEngine } from '../src/start.ts';
+
+/** What a test wants to run. */
+export interface TestEnginesOptions {
+  /** Kafka is added when the registry is asked for, whose state lies there. */
+  readonly only: readonly EngineName[];
+  /** Free ports are looked for when absent. */
+  readonly portBase?: number;
+  /** A new temporary folder when absent; a given one is kept by `stop`. */
+  readonly dir?: string;
+}
+
+/** Engines of one test file, all ready. An address is of use only when its engine was asked for. */
+export interface TestEngines {
+  readonly ports: Ports;
+  readonly runDir: string;
+  /** host:port */
+  readonly bootstrap: string;
+  /** Confluent-compatible base URL. */
+  readonly registryUrl: string;
+  readonly amqpUrl: string;
+  readonly rabbitmqManagementUrl: string;
+  readonly zipkinUrl: string;
+  readonly gatewayUrl: string;
+  engine(name: EngineName): Engine;
+  /** SIGKILL to every process of an engine; resolves when they are gone. */
+  kill(name: EngineName): Promise<void>;
+  /** Stops an engine if it runs and starts it on the same state; resolves when it is ready. */
+  restart(name: EngineName): Promise<void>;
+  /** Leaves no process and no temporary folder. */
+  stop(): Promise<void>;
+}
+
+const basesMax = 50;
+const firstBase = 30_000;
+const baseStep = 200;
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.on('error', () => {
+      resolve(false);
+    });
+    server.listen(port, '127.0.0.1', () => {
+      server.close(() => {
+        resolve(true);
+      });
+    });
+  });
+
+/** A base whose ports are all free now. The first candidate depends on the pid, so that parallel runs seldom meet. */
+const freeBase = async (): Promise<number> => {
+  for (let tries = 0; tries < basesMax; tries++) {
+    const base = firstBase - baseStep * (((process.pid % basesMax) + tries) % basesMax);
+    const free = await Promise.all(Object.values(portsFor(base)).map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error(`no free block of ports in ${basesMax} tries`);
+};
+
+/** An Envoy that has its admin listener and routes nothing. */
+const bareEnvoy = (ports: Ports): string =>
+  JSON.stringify({
+    admin: { address: { socket_address: { address: '127.0.0.1', port_value: ports.gatewayAdmin } } },
+  });
+
+/** Obtains engines if absent, starts them on ports and state of their own and waits until all are ready. On failure nothing stays. */
+export const startTestEngines = async (options: TestEnginesOptions): Promise<TestEngines> => {
+  const names = engineNames.filter(
+    (name) => options.only.includes(name) || (name === 'kafka' && options.only.includes('registry')),
+  );
+  await obtainAll({ only: names });
+  const ports = portsFor(options.portBase ?? (await freeBase()));
+  const runDir = options.dir ?? (await mkdtemp(join(tmpdir(), 'parley-engines-')));
+  const running = new Map<EngineName, Engine>();
+  const envoyConfigPath = join(runDir, 'envoy-test.json');
+  await writeFile(envoyConfigPath, bareEnvoy(ports));
+
+  const start = async (name: EngineName): Promise<void> => {
+    const engine = await startEngine(name, { runDir, ports, envoyConfigPath });
+    running.set(name, engine);
+    await engine.ready;
+  };
+  const runningEngine = (name: EngineName): Engine => {
+    const engine = running.get(name);
+    if (engine === undefined) throw new RangeError(`${name} was not asked for`);
+    return engine;
+  };
+  const stop = async (): Promise<void> => {
+    await Promise.all([...running.values()].map((engine) => engine.stop()));
+    await killLeftovers(runDir);
+    if (options.dir === undefined) await rm(runDir, { recursive: true, force: true });
+  };
+  try {
+    for (const name of names) await start(name);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    ports,
+    runDir,
+    bootstrap: `127.0.0.1:${ports.kafka}`,
+    registryUrl: `http://127.0.0.1:${ports.registry}/apis/ccompat/v7`,
+    amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.rabbitmqAmqp}`,
+    rabbitmqManagementUrl: `http://127.0.0.1:${ports.rabbitmqManagement}`,
+    zipkinUrl: `http://127.0.0.1:${ports.zipkin}`,
+    gatewayUrl: `http://127.0.0.1:${ports.gateway}`,
+    engine: runningEngine,
+    kill: async (name) => {
+      const { exited } = runningEngine(name);
+      if (!(await killAllOf(runDir, name))) throw new Error(`${name} survives SIGKILL`);
+      await exited;
+    },
+    restart: async (name) => {
+      await runningEngine(name).stop();
+      await start(name);
+    },
+    stop,
+  };
+};
