@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensure, rabbitmqServer } from '../artifacts/debian.ts';
 import { run } from '../artifacts/run.ts';
@@ -55,6 +55,7 @@ export const rabbitmq: Engine = {
     await ensure(['rabbitmq']);
     const folder = folderOf(context);
     for (const name of ['home', 'mnesia', 'log']) mkdirSync(join(folder, name), { recursive: true });
+    rmSync(join(folder, 'pid'), { force: true }); // of a killed node; the number may be a stranger's by now
     writeFileSync(join(folder, 'rabbitmq.conf'), rabbitmqConf(context.ports));
     writeFileSync(join(folder, 'enabled_plugins'), '[rabbitmq_management,rabbitmq_prometheus].\n');
     return { command: rabbitmqServer, args: [], env: rabbitmqEnv(context.ports, folder), cwd: folder };

@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cached } from './cache.ts';
+
+/** Obtains entry `thing` in another process; every build adds a line to `builds`. */
+const obtainElsewhere = async (root: string): Promise<number | null> => {
+  const code = `
+    import { appendFileSync, writeFileSync } from 'node:fs';
+    import { setTimeout } from 'node:timers/promises';
+    import { cached } from ${JSON.stringify(join(import.meta.dirname, 'cache.ts'))};
+    const root = ${JSON.stringify(root)};
+    await cached({ root, name: 'thing', build: async (folder) => {
+      appendFileSync(root + '/builds', 'x');
+      await setTimeout(200);
+      writeFileSync(folder + '/file', 'whole');
+    } });`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', code], { stdio: 'inherit' });
+  await once(child, 'exit');
+  return child.exitCode;
+};
+
+describe('cache of obtained engines', () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'parley-cache-'));
+  });
+  afterEach(() => {
+    rmSync(root, { recursive: true });
+  });
+
+  it('two processes that race build once and both get the whole', async () => {
+    expect(await Promise.all([obtainElsewhere(root), obtainElsewhere(root)])).toEqual([0, 0]);
+    expect(readFileSync(join(root, 'builds'), 'utf8')).toBe('x');
+    expect(readFileSync(join(root, 'thing', 'file'), 'utf8')).toBe('whole');
+    expect(readdirSync(join(root, '.locks'))).toEqual([]);
+  });
+
+  it('a lock whose owner is dead is taken over', async () => {
+    const lock = join(root, '.locks', 'thing');
+    mkdirSync(lock, { recursive: true });
+    writeFileSync(join(lock, 'owner'), `${process.pid} 1`); // the pid lives, the process of that start time does not
+    const build = (): Promise<void> => Promise.resolve();
+    expect(await cached({ root, name: 'thing', build })).toBe(join(root, 'thing'));
+  });
+
+  it('a failed build leaves nothing that could be taken for the whole', async () => {
+    const build = (): Promise<void> => Promise.reject(new Error('cut off'));
+    await expect(cached({ root, name: 'thing', build })).rejects.toThrow('cut off');
+    expect(existsSync(join(root, 'thing'))).toBe(false);
+    expect(readdirSync(root).filter((name) => name.startsWith('.building'))).toEqual([]);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { portsFor } from '../ports.ts';
+import { kafkaProperties } from './kafka.ts';
+import { rabbitmqConf, rabbitmqEnv } from './rabbitmq.ts';
+import { registryEnv } from './registry.ts';
+
+const ports = portsFor(4000);
+
+describe('configuration of the engines', () => {
+  it('Kafka listens on the loopback address only, never expires events and never makes a topic by itself', () => {
+    const lines = kafkaProperties(ports, '/data').split('\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'listeners=PLAINTEXT://127.0.0.1:4192,CONTROLLER://127.0.0.1:4193',
+        'log.retention.ms=-1',
+        'auto.create.topics.enable=false',
+        'num.partitions=1',
+        'broker.session.timeout.ms=2000',
+      ]),
+    );
+  });
+
+  it('the registry keeps its state in the Kafka of its own stack', () => {
+    expect(registryEnv(ports)).toMatchObject({
+      APICURIO_STORAGE_KIND: 'kafkasql',
+      APICURIO_KAFKASQL_BOOTSTRAP_SERVERS: '127.0.0.1:4192',
+    });
+  });
+
+  it('RabbitMQ puts every file under its own folder and has its own epmd', () => {
+    const env = rabbitmqEnv(ports, '/run/rabbitmq');
+    const paths = Object.values(env).filter((value) => value.startsWith('/'));
+    expect(paths.filter((path) => !path.startsWith('/run/rabbitmq/'))).toEqual([]);
+    expect(env).toMatchObject({ ERL_EPMD_PORT: '4176', ERL_EPMD_ADDRESS: '127.0.0.1' });
+    expect(rabbitmqConf(ports)).toContain('listeners.tcp.1 = 127.0.0.1:4172');
+  });
+});
