@@ -1,0 +1,31 @@
+import type { Logger } from 'pino';
+import { TransportLog } from '../log/event-log.ts';
+import { defaultLimits, type LogLimits } from '../log/limits.ts';
+import type { AsyncHops } from '../log/spans.ts';
+import type { EventLog } from '../ports.ts';
+import { KafkaTransport } from './transport.ts';
+
+export interface KafkaLogOptions {
+  /** Name of the service: part of `ce_source`. */
+  readonly service: string;
+  readonly clientId: string;
+  /** host:port of a broker. */
+  readonly bootstrap: string;
+  /** Base URL of the registry's Confluent-compatible API. */
+  readonly registryUrl: string;
+  readonly logger: Logger;
+  readonly limits?: Partial<LogLimits>;
+  /** Whether a reaction's span is a child of the publisher's span (default) or linked to it. */
+  readonly asyncHops?: AsyncHops;
+}
+
+/** The event log on Kafka, with Avro schemas in a registry. */
+export function openKafkaLog(options: KafkaLogOptions): EventLog {
+  return new TransportLog(new KafkaTransport(options), {
+    service: options.service,
+    logger: options.logger,
+    limits: { ...defaultLimits, ...options.limits },
+    hops: options.asyncHops ?? 'child',
+    now: Date.now,
+  });
+}

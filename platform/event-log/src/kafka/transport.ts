@@ -1,0 +1,195 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import kafkajs, { type Consumer, type Kafka, type Producer } from 'kafkajs';
+import type { Logger } from 'pino';
+import type { SchemaStore } from '../avro/codec.ts';
+import {
+  BatchRefused,
+  type GroupListener,
+  type NewRecord,
+  type TopicListener,
+  type Transport,
+} from '../log/transport.ts';
+import { kafkaClient } from './client.ts';
+import { joinGroup } from './group-member.ts';
+import { registryStore, SchemaRefused } from './registry.ts';
+import { readTopic } from './topic-reader.ts';
+
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 2000;
+const STILL_WAITING_MS = 10_000;
+/** Broker answers after which nothing of the batch is in the log and never will be. */
+const FINAL = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+]);
+
+export interface KafkaTransportOptions {
+  readonly clientId: string;
+  /** host:port */
+  readonly bootstrap: string;
+  /** Base URL of the registry's Confluent-compatible API. */
+  readonly registryUrl: string;
+  readonly logger: Logger;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export class KafkaTransport implements Transport {
+  readonly schemas: SchemaStore;
+  readonly #options: KafkaTransportOptions;
+  readonly #kafka: Kafka;
+  readonly #producer: Producer;
+  readonly #readers: Consumer[] = [];
+  readonly #members: Consumer[] = [];
+  readonly #partitions = new Map<string, number>();
+  readonly #closing = new AbortController();
+
+  constructor(options: KafkaTransportOptions) {
+    this.#options = options;
+    this.#kafka = kafkaClient(options);
+    this.#producer = this.#kafka.producer({
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      allowAutoTopicCreation: false,
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 3 }, // the outbox repeats; duplicates are inert
+    });
+    const store = registryStore(options.registryUrl);
+    this.schemas = {
+      register: (subject, schema) =>
+        this.#untilItWorks('the schema registry', this.#closing.signal, () =>
+          store.register(subject, schema),
+        ),
+      fetch: (id) => this.#untilItWorks('the schema registry', this.#closing.signal, () => store.fetch(id)),
+    };
+  }
+
+  async connect(
+    topics: readonly { readonly name: string; readonly partitions: number }[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const { name, partitions } of topics) this.#partitions.set(name, partitions);
+    await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, async () => {
+      const admin = this.#kafka.admin();
+      try {
+        await admin.connect();
+        await admin.createTopics({
+          waitForLeaders: true,
+          topics: topics.map(({ name, partitions }) => ({
+            topic: name,
+            numPartitions: partitions,
+            replicationFactor: -1,
+            configEntries: [
+              { name: 'cleanup.policy', value: 'delete' },
+              { name: 'retention.ms', value: '-1' }, // event topics never expire
+              { name: 'retention.bytes', value: '-1' },
+            ],
+          })),
+        });
+      } finally {
+        await admin.disconnect().catch(() => undefined);
+      }
+      await this.#producer.connect();
+    });
+  }
+
+  endOffsets(topic: string): Promise<readonly number[]> {
+    return this.#untilItWorks(`the end offsets of ${topic}`, this.#closing.signal, async () => {
+      const admin = this.#kafka.admin();
+      try {
+        await admin.connect();
+        const offsets = await admin.fetchTopicOffsets(topic);
+        const ends = Array.from({ length: this.#partitionsOf(topic) }, () => 0);
+        for (const { partition, high } of offsets) ends[partition] = Number(high);
+        if (offsets.length !== ends.length) {
+          throw new Error(
+            `${topic} has ${String(offsets.length)} partitions, ${String(ends.length)} are declared`,
+          );
+        }
+        return ends;
+      } finally {
+        await admin.disconnect().catch(() => undefined);
+      }
+    });
+  }
+
+  async send(topic: string, partition: number, records: readonly NewRecord[]): Promise<void> {
+    const messages = records.map(({ key, value, headers }) => ({ key, value, headers, partition }));
+    try {
+      const written = await this.#producer.send({ topic, acks: -1, messages });
+      // kafkajs can resolve a send whose partition was not written: the answer must name it.
+      if (!written.some((answer) => answer.partition === partition && answer.errorCode === 0)) {
+        throw new Error(`the broker did not name ${topic}/${String(partition)} in its answer`);
+      }
+    } catch (error) {
+      const type = error instanceof Error && 'type' in error ? String(error.type) : '';
+      if (FINAL.has(type)) throw new BatchRefused(messageOf(error), { cause: error });
+      throw error;
+    }
+  }
+
+  async read(topic: string, listener: TopicListener): Promise<void> {
+    const consumer = await this.#untilItWorks(`a reader of ${topic}`, this.#closing.signal, () =>
+      readTopic({
+        kafka: this.#kafka,
+        topic,
+        partitions: this.#partitionsOf(topic),
+        listener,
+        logger: this.#options.logger,
+      }),
+    );
+    this.#readers.push(consumer);
+  }
+
+  async join(group: string, topic: string, listener: GroupListener): Promise<void> {
+    const consumer = await this.#untilItWorks(`consumer group ${group}`, this.#closing.signal, () =>
+      joinGroup({ kafka: this.#kafka, group, topic, partitions: this.#partitionsOf(topic), listener }),
+    );
+    this.#members.push(consumer);
+  }
+
+  async leaveGroups(): Promise<void> {
+    await Promise.all(
+      this.#members.splice(0).map((consumer) => consumer.disconnect().catch(() => undefined)),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.leaveGroups();
+    await Promise.all(
+      this.#readers.splice(0).map((consumer) => consumer.disconnect().catch(() => undefined)),
+    );
+    await this.#producer.disconnect().catch(() => undefined);
+  }
+
+  #partitionsOf(topic: string): number {
+    const partitions = this.#partitions.get(topic);
+    if (partitions === undefined) throw new RangeError(`${topic} was not declared`);
+    return partitions;
+  }
+
+  /** Repeats with growing pauses until it works, saying what is awaited. A refused schema is final. */
+  async #untilItWorks<T>(what: string, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    const startedAtMs = Date.now();
+    let saidAtMs = 0;
+    for (let retryMs = RETRY_MS_MIN; ; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+      signal.throwIfAborted();
+      try {
+        return await attempt();
+      } catch (error) {
+        if (error instanceof SchemaRefused) throw error;
+        const nowMs = Date.now();
+        if (nowMs - saidAtMs >= STILL_WAITING_MS) {
+          saidAtMs = nowMs;
+          const waitedMs = nowMs - startedAtMs;
+          this.#options.logger.warn(
+            { waitingFor: what, waitedMs, err: messageOf(error) },
+            `waiting for ${what}`,
+          );
+        }
+        await pause(retryMs, undefined, { signal });
+      }
+    }
+  }
+}
