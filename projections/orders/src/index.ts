@@ -1,0 +1,1 @@
+export { foldOrder, orders, type OrderRow } from './orders.ts';
