@@ -1,0 +1,147 @@
+import { httpHeaders } from '@parley/contracts/headers';
+import { tokenPolicy } from '../identity.ts';
+import type { Route } from '../routes.ts';
+import { correlationFilters, correlationFormat } from './correlation.ts';
+import { localReplies } from './local-replies.ts';
+import { routeConfig, userRequirement } from './route-config.ts';
+import { duration, extension, type Fragment } from './typed.ts';
+
+/** The largest request body that passes, in bytes: what the services accept. */
+const bodyBytesMax = 64 * 1024;
+const headersTimeoutMs = 5_000;
+/** For a request to arrive whole. */
+const requestTimeoutMs = 15_000;
+/** A stream on which nothing moves. Longer than every route's timeout, which is the one meant to fire. */
+const streamIdleTimeoutMs = 30_000;
+const connectionIdleTimeoutMs = 60_000;
+
+/** What differs between two gateways. */
+export interface ConnectionManagerOptions {
+  readonly routes: readonly Route[];
+  readonly jwksPath: string;
+  readonly accessLogPath: string;
+  /** Whether spans have somewhere to go: the cluster `zipkin`. */
+  readonly traced: boolean;
+}
+
+/** Envoy takes a B3 header before a traceparent, so a client's own would cut its trace in two. */
+const b3Headers = ['b3', 'x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-b3-sampled', 'x-b3-flags'];
+/** Headers in which only the gateway may speak: gone from every request, on open routes too, before anything reads them. */
+const stripped = [httpHeaders.userId, 'x-user-roles', 'x-forwarded-host', 'x-real-ip', ...b3Headers];
+
+const tracing: Fragment = {
+  random_sampling: { value: 100 },
+  spawn_upstream_span: true,
+  operation: '%REQ(:METHOD)% %ROUTE_NAME%',
+  upstream_operation: '%REQ(:METHOD)% -> %UPSTREAM_CLUSTER%',
+  custom_tags: [{ tag: 'parley.correlation_id', request_header: { name: httpHeaders.correlationId } }],
+  provider: extension('envoy.tracers.zipkin', 'envoy.config.trace.v3.ZipkinConfig', {
+    collector_cluster: 'zipkin',
+    collector_endpoint: '/api/v2/spans',
+    collector_endpoint_version: 'HTTP_JSON',
+    trace_id_128bit: true,
+    shared_span_context: false,
+    trace_context_option: 'USE_B3_WITH_W3C_PROPAGATION',
+  }),
+};
+
+const accessLog = (path: string): Fragment =>
+  extension('file', 'envoy.extensions.access_loggers.file.v3.FileAccessLog', {
+    path,
+    log_format: {
+      json_format: {
+        time: '%START_TIME%',
+        service: 'gateway',
+        method: '%REQ(:METHOD)%',
+        path: '%PATH(NQ)%',
+        route: '%ROUTE_NAME%',
+        status: '%RESPONSE_CODE%',
+        flags: '%RESPONSE_FLAGS%',
+        details: '%RESPONSE_CODE_DETAILS%',
+        latencyMs: '%DURATION%',
+        upstream: '%UPSTREAM_CLUSTER%',
+        attempts: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%',
+        correlationId: correlationFormat,
+        streamId: '%STREAM_ID%',
+        traceId: '%TRACE_ID%',
+        spanId: '%SPAN_ID%',
+      },
+    },
+  });
+
+const tokens = (jwksPath: string): Fragment =>
+  extension('envoy.filters.http.jwt_authn', 'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication', {
+    providers: {
+      issuer: {
+        issuer: tokenPolicy.issuer,
+        audiences: [tokenPolicy.audience],
+        require_expiration: true,
+        clock_skew_seconds: tokenPolicy.clockSkewSeconds,
+        // Named, so that a token in the query, where it would be logged, is not taken.
+        from_headers: [
+          { name: 'Authorization', value_prefix: 'Bearer ' },
+          { name: 'Authorization', value_prefix: 'bearer ' },
+        ],
+        local_jwks: { filename: jwksPath },
+        claim_to_headers: [{ header_name: httpHeaders.userId, claim_name: 'sub' }],
+      },
+    },
+    requirement_map: { [userRequirement]: { provider_name: 'issuer' } },
+  });
+
+/** The gateway's one listener, from bytes to routes. */
+export const connectionManager = ({
+  routes,
+  jwksPath,
+  accessLogPath,
+  traced,
+}: ConnectionManagerOptions): Fragment =>
+  extension(
+    'envoy.filters.network.http_connection_manager',
+    'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+    {
+      stat_prefix: 'gateway',
+      server_name: 'parley-gateway',
+      use_remote_address: true,
+      // No caller is internal, loopback neither: nobody may steer Envoy by x-envoy headers.
+      internal_address_config: { cidr_ranges: [{ address_prefix: '255.255.255.255', prefix_len: 32 }] },
+      request_id_extension: {
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig',
+          pack_trace_reason: false,
+          use_request_id_for_trace_sampling: false,
+        },
+      },
+      path_with_escaped_slashes_action: 'REJECT_REQUEST',
+      normalize_path: true,
+      merge_slashes: true,
+      request_headers_timeout: duration(headersTimeoutMs),
+      request_timeout: duration(requestTimeoutMs),
+      stream_idle_timeout: duration(streamIdleTimeoutMs),
+      common_http_protocol_options: {
+        headers_with_underscores_action: 'REJECT_REQUEST',
+        idle_timeout: duration(connectionIdleTimeoutMs),
+      },
+      early_header_mutation_extensions: [
+        extension('strip', 'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation', {
+          mutations: stripped.map((name) => ({ remove: name })),
+        }),
+      ],
+      ...(traced ? { tracing } : {}),
+      access_log: [accessLog(accessLogPath)],
+      local_reply_config: localReplies,
+      http_filters: [
+        ...correlationFilters,
+        tokens(jwksPath),
+        extension(
+          'envoy.filters.http.body_size_limit',
+          'envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit',
+          { max_request_bytes: bodyBytesMax },
+        ),
+        extension('envoy.filters.http.router', 'envoy.extensions.filters.http.router.v3.Router', {
+          suppress_envoy_headers: true,
+        }),
+      ],
+      route_config: routeConfig(routes),
+    },
+  );

@@ -1,0 +1,66 @@
+import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
+import { httpHeaders } from '@parley/contracts/headers';
+import { extension, type Fragment } from './typed.ts';
+
+const retryAfterSeconds = 5;
+
+/** A client's request that Envoy could not parse has no headers to read: then the stream's own id, which is logged too. */
+const correlationId = `%COALESCE({"operators": [{"command": "REQ", "param": "${httpHeaders.correlationId}"}, "STREAM_ID"]})%`;
+
+const bodyOf = (code: ErrorCode): Fragment => {
+  const { title, httpStatus } = errorCatalog[code];
+  return {
+    content_type: 'application/problem+json',
+    json_format: {
+      type: `urn:parley:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+      title,
+      status: httpStatus,
+      code,
+      correlationId,
+    },
+  };
+};
+
+const answer = (filter: Fragment, code: ErrorCode, retry = false): Fragment => ({
+  filter,
+  status_code: errorCatalog[code].httpStatus,
+  body_format_override: bodyOf(code),
+  ...(retry
+    ? {
+        headers_to_add: [
+          {
+            header: { key: 'retry-after', value: String(retryAfterSeconds) },
+            append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
+          },
+        ],
+      }
+    : {}),
+});
+
+const flags = (...names: string[]): Fragment => ({ response_flag_filter: { flags: names } });
+const status = (op: 'EQ' | 'GE', value: number): Fragment => ({
+  status_code_filter: { comparison: { op, value: { default_value: value, runtime_key: 'unset' } } },
+});
+const tokenRefused: Fragment = {
+  extension_filter: extension('cel', 'envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter', {
+    expression: "response.code_details.startsWith('jwt_authn_access_denied')",
+  }),
+};
+
+/**
+ * Every answer that Envoy makes itself, as a problem of the closed list; a service's own answers pass untouched. The
+ * first match wins. The token's mapper is needed since Envoy answers a wrong audience with 403.
+ */
+export const localReplies: Fragment = {
+  mappers: [
+    answer(flags('UT'), 'DEADLINE_EXCEEDED'),
+    // refused, no healthy host, closed, retries used up, overflow, reset (local, remote, protocol), no cluster
+    answer(flags('UF', 'UH', 'UC', 'URX', 'UO', 'LR', 'UR', 'UPE', 'NC'), 'BACKEND_UNAVAILABLE', true),
+    answer(tokenRefused, 'UNAUTHENTICATED'),
+    answer(flags('NR'), 'ROUTE_NOT_FOUND'),
+    answer(status('EQ', 405), 'METHOD_NOT_ALLOWED'),
+    answer(status('EQ', 413), 'PAYLOAD_TOO_LARGE'),
+    answer(status('GE', 500), 'INTERNAL'),
+    answer(status('GE', 400), 'MALFORMED_REQUEST'),
+  ],
+};

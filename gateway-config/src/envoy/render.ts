@@ -1,0 +1,70 @@
+import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
+import { stringify } from 'yaml';
+import { routes } from '../routes.ts';
+import { connectionManager } from './http-connection-manager.ts';
+import { duration, socketAddress, type Fragment } from './typed.ts';
+
+/** Where something listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Everything of a gateway that is not policy. */
+export interface EnvoyOptions {
+  readonly listen: Address;
+  /** Keep it on loopback: it has no authentication. */
+  readonly admin: Address;
+  /** The HTTP address of every service. */
+  readonly upstreams: Readonly<Record<ServiceName, Address>>;
+  /** The issuer's public keys; read at start. */
+  readonly jwksPath: string;
+  /** Where spans go; absent: the gateway makes none and passes a client's trace context on as it is. */
+  readonly zipkin?: Address | undefined;
+  /** One JSON line for each request is appended here. */
+  readonly accessLogPath: string;
+}
+
+const connectTimeoutMs = 1_000;
+
+const cluster = (name: string, address: Address): Fragment => ({
+  name,
+  type: 'STATIC',
+  connect_timeout: duration(connectTimeoutMs),
+  load_assignment: {
+    cluster_name: name,
+    endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(address) } }] }],
+  },
+});
+
+/** The bootstrap as data. */
+export const envoyModel = (options: EnvoyOptions): Fragment => {
+  const { listen, admin, upstreams, jwksPath, zipkin, accessLogPath } = options;
+  const manager = connectionManager({ routes, jwksPath, accessLogPath, traced: zipkin !== undefined });
+  return {
+    admin: { address: socketAddress(admin) },
+    // The cluster is the gateway's service name in Zipkin.
+    node: { id: 'gateway-1', cluster: 'gateway' },
+    layered_runtime: {
+      layers: [
+        {
+          name: 'static',
+          static_layer: { 'tracing.zipkin.min_flush_spans': 1, 'tracing.zipkin.flush_interval_ms': 500 },
+        },
+      ],
+    },
+    static_resources: {
+      listeners: [
+        { name: 'gateway', address: socketAddress(listen), filter_chains: [{ filters: [manager] }] },
+      ],
+      clusters: [
+        ...serviceNames.map((name) => cluster(name, upstreams[name])),
+        ...(zipkin === undefined ? [] : [cluster('zipkin', zipkin)]),
+      ],
+    },
+  };
+};
+
+/** Envoy's whole bootstrap for the routes, as YAML. The same options give the same text. */
+export const renderEnvoy = (options: EnvoyOptions): string =>
+  stringify(envoyModel(options), { aliasDuplicateObjects: false });
