@@ -1,0 +1,124 @@
+import { parse } from 'yaml';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { errorCatalog } from '@parley/contracts/errors';
+import { routes } from '../routes.ts';
+import { renderEnvoy, type EnvoyOptions } from './render.ts';
+
+const at = (port: number) => ({ host: '127.0.0.1', port });
+const options: EnvoyOptions = {
+  listen: at(1),
+  admin: at(2),
+  upstreams: { order: at(3), product: at(4), payment: at(5), notification: at(6), shipping: at(7) },
+  jwksPath: '/run/jwks.json',
+  zipkin: at(8),
+  accessLogPath: '/run/access.jsonl',
+};
+
+const RouteEntry = z.looseObject({
+  name: z.string(),
+  match: z.looseObject({ path_separated_prefix: z.string().optional() }),
+  route: z.looseObject({ cluster: z.string(), timeout: z.string() }).optional(),
+  direct_response: z.object({ status: z.int() }).optional(),
+  typed_per_filter_config: z.record(z.string(), z.unknown()).optional(),
+});
+const Mapper = z.looseObject({
+  status_code: z.int(),
+  body_format_override: z.object({
+    content_type: z.literal('application/problem+json'),
+    json_format: z.object({
+      type: z.string(),
+      title: z.string(),
+      status: z.int(),
+      code: z.string(),
+      correlationId: z.string(),
+    }),
+  }),
+});
+const Manager = z.looseObject({
+  tracing: z.unknown().optional(),
+  early_header_mutation_extensions: z.unknown(),
+  http_filters: z.array(z.looseObject({ name: z.string() })),
+  local_reply_config: z.object({ mappers: z.array(Mapper) }),
+  route_config: z.looseObject({
+    virtual_hosts: z.tuple([z.looseObject({ routes: z.array(RouteEntry) })]),
+  }),
+});
+const Bootstrap = z.looseObject({
+  admin: z.unknown(),
+  static_resources: z.object({
+    listeners: z.tuple([
+      z.looseObject({
+        filter_chains: z.tuple([z.object({ filters: z.tuple([z.looseObject({ typed_config: Manager })]) })]),
+      }),
+    ]),
+    clusters: z.array(z.looseObject({ name: z.string() })),
+  }),
+});
+
+const render = (over: Partial<EnvoyOptions> = {}) => {
+  const bootstrap = Bootstrap.parse(parse(renderEnvoy({ ...options, ...over })));
+  const manager = bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+  return { bootstrap, manager, entries: manager.route_config.virtual_hosts[0].routes };
+};
+
+describe('the rendered gateway', () => {
+  it('has for each route one way in, and a refusal of every other method behind it', () => {
+    const { entries } = render();
+    expect(entries.map((entry) => entry.name)).toEqual(
+      routes.flatMap((route) => [route.name, `${route.name} method`]),
+    );
+    for (const [index, route] of routes.entries()) {
+      expect(entries[2 * index]?.route).toMatchObject({ cluster: route.service });
+      expect(entries[2 * index + 1]?.direct_response).toEqual({ status: 405 });
+    }
+  });
+
+  it('asks for a token exactly where the route says so', () => {
+    const protectedOnes = render().entries.filter(
+      (entry) => entry.typed_per_filter_config?.['envoy.filters.http.jwt_authn'] !== undefined,
+    );
+    expect(protectedOnes.map((entry) => entry.name)).toEqual(
+      routes.filter((route) => route.authenticated).map((route) => route.name),
+    );
+    expect(protectedOnes.map((entry) => entry.name)).toEqual([
+      'orders',
+      'payment',
+      'notifications',
+      'shipment',
+    ]);
+  });
+
+  it('answers by itself only with problems of the catalog, under their status', () => {
+    for (const mapper of render().manager.local_reply_config.mappers) {
+      const { code, status, title } = mapper.body_format_override.json_format;
+      const definition = Object.entries(errorCatalog).find(([name]) => name === code)?.[1];
+      expect({ status, title }).toEqual({ status: definition?.httpStatus, title: definition?.title });
+      expect(mapper.status_code).toBe(status);
+    }
+  });
+
+  it('removes an identity that a client claims before any filter reads it', () => {
+    expect(JSON.stringify(render().manager.early_header_mutation_extensions)).toContain(
+      '{"remove":"x-user-id"}',
+    );
+  });
+
+  it('settles the correlation id before any filter that can refuse', () => {
+    const filters = render().manager.http_filters.map((filter) => filter.name);
+    expect(filters.indexOf('envoy.filters.http.lua')).toBeLessThan(
+      filters.indexOf('envoy.filters.http.jwt_authn'),
+    );
+    expect(filters.at(-1)).toBe('envoy.filters.http.router');
+  });
+
+  it('makes no spans without a place for them', () => {
+    const { bootstrap, manager } = render({ zipkin: undefined });
+    expect(manager.tracing).toBeUndefined();
+    expect(bootstrap.static_resources.clusters.map((cluster) => cluster.name)).not.toContain('zipkin');
+  });
+
+  it('is the same text for the same options', () => {
+    expect(renderEnvoy(options)).toBe(renderEnvoy({ ...options }));
+  });
+});
