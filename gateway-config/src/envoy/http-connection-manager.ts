@@ -62,7 +62,6 @@ const accessLog = (path: string): Fragment =>
         upstream: '%UPSTREAM_CLUSTER%',
         attempts: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%',
         correlationId: correlationFormat,
-        streamId: '%STREAM_ID%',
         traceId: '%TRACE_ID%',
         spanId: '%SPAN_ID%',
       },

@@ -4,8 +4,8 @@ import { extension, type Fragment } from './typed.ts';
 
 const retryAfterSeconds = 5;
 
-/** A client's request that Envoy could not parse has no headers to read: then the stream's own id, which is logged too. */
-const correlationId = `%COALESCE({"operators": [{"command": "REQ", "param": "${httpHeaders.correlationId}"}, "STREAM_ID"]})%`;
+/** A request that was refused before any filter ran (not HTTP, escaped slashes) has none yet: it gets a fresh one here. */
+const correlationId = `%COALESCE({"operators": [{"command": "REQ", "param": "${httpHeaders.correlationId}"}, "UNIQUE_ID"]})%`;
 
 const bodyOf = (code: ErrorCode): Fragment => {
   const { title, httpStatus } = errorCatalog[code];

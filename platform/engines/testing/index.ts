@@ -16,6 +16,8 @@ export interface TestEnginesOptions {
   readonly portBase?: number;
   /** A new temporary folder when absent; a given one is kept by `stop`. */
   readonly dir?: string;
+  /** Envoy's bootstrap for these ports, with the admin listener on `ports.gatewayAdmin`; one that routes nothing when absent. */
+  readonly envoyConfig?: (at: { readonly ports: Ports; readonly runDir: string }) => string | Promise<string>;
 }
 
 /** Engines of one test file, all ready. An address is of use only when its engine was asked for. */
@@ -81,8 +83,8 @@ export const startTestEngines = async (options: TestEnginesOptions): Promise<Tes
   const ports = portsFor(options.portBase ?? (await freeBase()));
   const runDir = options.dir ?? (await mkdtemp(join(tmpdir(), 'parley-engines-')));
   const running = new Map<EngineName, Engine>();
-  const envoyConfigPath = join(runDir, 'envoy-test.json');
-  await writeFile(envoyConfigPath, bareEnvoy(ports));
+  const envoyConfigPath = join(runDir, 'envoy-test.yaml');
+  await writeFile(envoyConfigPath, (await options.envoyConfig?.({ ports, runDir })) ?? bareEnvoy(ports));
 
   const start = async (name: EngineName): Promise<void> => {
     const engine = await startEngine(name, { runDir, ports, envoyConfigPath });
