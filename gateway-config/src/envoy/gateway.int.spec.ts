@@ -6,7 +6,7 @@ import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { correlationIdPattern } from '@parley/contracts/headers';
 import { Problem } from '@parley/contracts/rest';
 import { startTestEngines, type TestEngines } from '@parley/engines/testing';
-import { exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose';
+import { exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT } from 'jose';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
