@@ -1,0 +1,45 @@
+import type { OrderResource } from '@parley/contracts/rest';
+import type { OrderRow } from '@parley/projection-orders';
+import type { OrderState } from '../../core/order.ts';
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+export const resourceOfRow = (row: OrderRow): OrderResource => {
+  const { createdAtMs, updatedAtMs, ...rest } = row;
+  return { ...rest, createdAt: iso(createdAtMs), updatedAt: iso(updatedAtMs) };
+};
+
+/** The answer to the request that placed a paid order: as of OrderPaid, so that a repetition answers the same. */
+export const resourceAsPaid = (state: Extract<OrderState, { status: 'PAID' | 'SHIPPED' }>): OrderResource => {
+  const { placed, due, paid } = state;
+  const { createdAtMs, ...order } = placed;
+  const { amountMinor, currency } = due;
+  return {
+    ...order,
+    status: 'PAID',
+    amount: { amountMinor, currency },
+    paymentId: paid.paymentId,
+    createdAt: iso(createdAtMs),
+    updatedAt: iso(paid.paidAtMs),
+  };
+};
+
+/** The answer while an order waits for another service. */
+export const resourceOfWaiting = (
+  state: Extract<OrderState, { status: 'CREATED' | 'PAYMENT_PENDING' }>,
+): OrderResource => {
+  const { createdAtMs, ...order } = state.placed;
+  if (state.status === 'CREATED') {
+    const notice = 'stock check queued for retry';
+    return { ...order, status: 'CREATED', createdAt: iso(createdAtMs), updatedAt: iso(createdAtMs), notice };
+  }
+  const { amountMinor, currency } = state.due;
+  return {
+    ...order,
+    status: 'PAYMENT_PENDING',
+    amount: { amountMinor, currency },
+    createdAt: iso(createdAtMs),
+    updatedAt: iso(state.startedAtMs),
+    notice: 'payment queued for retry',
+  };
+};

@@ -1,0 +1,38 @@
+/** What the order service needs of others. Every call has a deadline; an expected refusal is a value. */
+
+export type Reservation =
+  | {
+      readonly kind: 'held';
+      readonly unitPriceMinor: number;
+      readonly currency: string;
+      readonly expiresAtMs: number;
+    }
+  | { readonly kind: 'product-unknown' }
+  | { readonly kind: 'stock-short' }
+  /** Retryable. */
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+export interface Products {
+  /** Idempotent by order id. */
+  reserve(request: {
+    readonly orderId: string;
+    readonly productId: string;
+    readonly quantity: number;
+  }): Promise<Reservation>;
+}
+
+export type PaymentAnswer =
+  | { readonly kind: 'completed'; readonly paymentId: string }
+  | { readonly kind: 'declined'; readonly reason: string }
+  /** Retryable. */
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+export interface Payments {
+  /** Idempotent by order id. */
+  pay(request: {
+    readonly orderId: string;
+    readonly customerId: string;
+    readonly amountMinor: number;
+    readonly currency: string;
+  }): Promise<PaymentAnswer>;
+}

@@ -1,0 +1,60 @@
+import type { OrderEvent } from '@parley/contracts/events';
+import { orderEvents } from '@parley/contracts/topics';
+import type { ProjectionDefinition, View } from '@parley/event-log';
+import type { Advance } from './advance.ts';
+
+/** An order that this service still has to bring further. */
+export interface UnfinishedRow {
+  readonly orderId: string;
+  readonly createdAtMs: number;
+  readonly correlationId: string;
+}
+
+/** A row while an order is CREATED or PAYMENT_PENDING, none afterwards. */
+export const unfinishedOrders: ProjectionDefinition<UnfinishedRow, OrderEvent> = {
+  name: 'unfinished-orders',
+  topic: orderEvents,
+  key: ({ event }) => event.data.orderId,
+  fold: (row, { event, correlationId }) => {
+    switch (event.type) {
+      case 'OrderCreated':
+        return { orderId: event.data.orderId, createdAtMs: event.data.createdAt, correlationId };
+      case 'PaymentStarted':
+        return row;
+      case 'OrderPaid':
+      case 'OrderShipped':
+      case 'OrderCancelled':
+        return undefined;
+    }
+  },
+};
+
+/** Orders younger than this are left to the request that placed them. */
+const GRACE_MS = 2000;
+/** Orders advanced in one sweep; the next sweep goes on behind them. */
+const BATCH_MAX = 200;
+const CONCURRENCY = 8;
+
+/** One sweep over what the log shows unfinished. Resolves to how many orders were settled. */
+export const createRecovery = (deps: {
+  readonly unfinished: Pick<View<UnfinishedRow>, 'list'>;
+  readonly advance: Advance;
+  readonly now: () => number;
+}): (() => Promise<number>) => {
+  let after: string | undefined;
+  return async () => {
+    const page = deps.unfinished.list({ limit: BATCH_MAX, ...(after === undefined ? {} : { after }) });
+    after = page.length < BATCH_MAX ? undefined : page.at(-1)?.orderId;
+    const due = page.filter(({ createdAtMs }) => deps.now() - createdAtMs >= GRACE_MS);
+    let next = 0;
+    let settled = 0;
+    const worker = async (): Promise<void> => {
+      for (let row = due[next++]; row !== undefined; row = due[next++]) {
+        const advanced = await deps.advance(row.orderId, { correlationId: row.correlationId });
+        if (advanced.kind === 'settled') settled++;
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, due.length) }, worker));
+    return settled;
+  };
+};

@@ -1,0 +1,13 @@
+import { baseUrl, hostPort, loadConfig, portNumber, serviceConfigShape } from '@parley/service';
+import { z } from 'zod';
+
+const OrderConfig = z.object({
+  ...serviceConfigShape,
+  GRPC_PORT: portNumber,
+  PRODUCT_GRPC: hostPort,
+  PAYMENT_URL: baseUrl,
+});
+export type OrderConfig = z.infer<typeof OrderConfig>;
+
+/** The only reader of the environment. Names every bad key on stderr and exits 3. */
+export const orderConfig = (): OrderConfig => loadConfig(OrderConfig);

@@ -1,0 +1,121 @@
+import type { CancellationReason, OrderEvent } from '@parley/contracts/events';
+import type { OrderState } from './order.ts';
+
+/** Why a command is refused; the state says what stood in its way. */
+export type Rejection =
+  /** The order exists and says something else: the caller used one key for two requests. */
+  | { readonly kind: 'other-request' }
+  /** The command does not fit how far the order is. */
+  | { readonly kind: 'wrong-status'; readonly status: OrderState['status'] };
+
+export type Decided =
+  | { readonly kind: 'events'; readonly events: readonly OrderEvent[] }
+  | { readonly kind: 'refused'; readonly rejection: Rejection };
+
+const events = (...made: readonly OrderEvent[]): Decided => ({ kind: 'events', events: made });
+const wrongStatus = ({ status }: OrderState): Decided => ({
+  kind: 'refused',
+  rejection: { kind: 'wrong-status', status },
+});
+
+export interface PlaceOrder {
+  readonly orderId: string;
+  readonly customerId: string;
+  readonly productId: string;
+  readonly quantity: number;
+  readonly nowMs: number;
+}
+
+/** Nothing to do when the same request was accepted before. */
+export const place = (state: OrderState, command: PlaceOrder): Decided => {
+  const { orderId, customerId, productId, quantity, nowMs } = command;
+  if (state.status === 'NONE') {
+    return events({
+      type: 'OrderCreated',
+      data: { orderId, customerId, productId, quantity, createdAt: nowMs },
+    });
+  }
+  const { placed } = state;
+  const same =
+    placed.customerId === customerId && placed.productId === productId && placed.quantity === quantity;
+  return same ? events() : { kind: 'refused', rejection: { kind: 'other-request' } };
+};
+
+export interface StartPayment {
+  readonly unitPriceMinor: number;
+  readonly currency: string;
+  readonly reservedUntilMs: number;
+  readonly nowMs: number;
+}
+
+/** Stock is held: payment is due. On a pending order it records a hold that lasts longer, at the first price. */
+export const startPayment = (state: OrderState, command: StartPayment): Decided => {
+  const { unitPriceMinor, currency, reservedUntilMs, nowMs } = command;
+  const started = (
+    orderId: string,
+    terms: { unitPriceMinor: number; amountMinor: number; currency: string },
+  ) =>
+    events({
+      type: 'PaymentStarted',
+      data: { orderId, ...terms, reservedUntil: reservedUntilMs, startedAt: nowMs },
+    });
+  if (state.status === 'CREATED') {
+    const { orderId, quantity } = state.placed;
+    return started(orderId, { unitPriceMinor, amountMinor: unitPriceMinor * quantity, currency });
+  }
+  if (state.status !== 'PAYMENT_PENDING') return wrongStatus(state);
+  if (reservedUntilMs <= state.due.reservedUntilMs) return events();
+  const { amountMinor } = state.due;
+  const first = {
+    unitPriceMinor: amountMinor / state.placed.quantity,
+    amountMinor,
+    currency: state.due.currency,
+  };
+  return started(state.placed.orderId, first);
+};
+
+/** Nothing to do when the order is paid already. */
+export const recordPaid = (
+  state: OrderState,
+  command: { readonly paymentId: string; readonly nowMs: number },
+): Decided => {
+  if (state.status === 'PAID' || state.status === 'SHIPPED') return events();
+  if (state.status !== 'PAYMENT_PENDING') return wrongStatus(state);
+  const { orderId } = state.placed;
+  return events({
+    type: 'OrderPaid',
+    data: { orderId, paymentId: command.paymentId, paidAt: command.nowMs },
+  });
+};
+
+export interface RecordShipped {
+  readonly shipmentId: string;
+  readonly carrier: string;
+  readonly trackingNumber: string;
+  readonly nowMs: number;
+}
+
+/** Nothing to do when the order is shipped already. */
+export const recordShipped = (state: OrderState, command: RecordShipped): Decided => {
+  if (state.status === 'SHIPPED') return events();
+  if (state.status !== 'PAID') return wrongStatus(state);
+  const { nowMs, ...shipment } = command;
+  return events({
+    type: 'OrderShipped',
+    data: { orderId: state.placed.orderId, ...shipment, shippedAt: nowMs },
+  });
+};
+
+/** Nothing to do when the order is cancelled already; a paid order is never cancelled. */
+export const cancel = (
+  state: OrderState,
+  command: { readonly reason: CancellationReason; readonly detail: string; readonly nowMs: number },
+): Decided => {
+  if (state.status === 'CANCELLED') return events();
+  if (state.status !== 'CREATED' && state.status !== 'PAYMENT_PENDING') return wrongStatus(state);
+  const { reason, detail, nowMs } = command;
+  return events({
+    type: 'OrderCancelled',
+    data: { orderId: state.placed.orderId, reason, detail, cancelledAt: nowMs },
+  });
+};

@@ -1,0 +1,59 @@
+import { errorCatalog } from '@parley/contracts/errors';
+import { openKafkaLog } from '@parley/event-log';
+import { orders as ordersProjection } from '@parley/projection-orders';
+import { createService } from '@parley/service';
+import { mountGrpc } from './adapters/inbound/grpc.ts';
+import { mountHttp } from './adapters/inbound/http.ts';
+import { onShipment } from './adapters/inbound/reactions.ts';
+import { startRecovery } from './adapters/inbound/recovery-loop.ts';
+import { restPayments } from './adapters/outbound/payment.ts';
+import { grpcProducts } from './adapters/outbound/product.ts';
+import { createAdvance, orderAggregate } from './application/advance.ts';
+import { createPlaceOrder } from './application/place-order.ts';
+import { createRecordShipment } from './application/record-shipment.ts';
+import { createRecovery, unfinishedOrders } from './application/recovery.ts';
+import { orderConfig } from './config.ts';
+
+const config = orderConfig();
+const service = createService({ name: 'order', config, errors: errorCatalog });
+const { logger } = service;
+const log = openKafkaLog({
+  service: 'order',
+  clientId: config.INSTANCE_ID ?? 'order',
+  bootstrap: config.KAFKA_BOOTSTRAP,
+  registryUrl: config.REGISTRY_URL,
+  logger,
+  asyncHops: config.TRACE_ASYNC_HOPS,
+});
+
+const now = Date.now;
+const products = grpcProducts(config.PRODUCT_GRPC);
+const orders = log.aggregate(orderAggregate);
+const view = log.project(ordersProjection);
+const unfinished = log.project(unfinishedOrders);
+const advance = createAdvance({ orders, products, payments: restPayments(config.PAYMENT_URL), now });
+log.react(onShipment(createRecordShipment({ orders, advance, now })));
+mountHttp(service, { placeOrder: createPlaceOrder({ orders, advance, now }), orders: view });
+mountGrpc(service, view);
+
+service.readiness.add('event log', () => {
+  const { ready, waitingFor } = log.health();
+  return { ready, detail: waitingFor };
+});
+service.onStop('clients', () => {
+  products.close();
+  return Promise.resolve();
+});
+service.onStop('event log', ({ deadlineMs }) => log.close({ deadlineMs }));
+await service.run(async (signal) => {
+  await log.start({ signal });
+  const recovery = startRecovery(createRecovery({ unfinished, advance, now }), {
+    settled: (count) => {
+      logger.info({ orders: count }, 'unfinished orders were settled');
+    },
+    failed: (err) => {
+      logger.error({ err }, 'the sweep of unfinished orders failed');
+    },
+  });
+  service.onStop('recovery', () => recovery.stop());
+});
