@@ -1,10 +1,13 @@
 import { EnvironmentError } from '@parley/engines';
-import { commandsWithoutGateway } from './commands/index.ts';
+import { commandsOn } from './commands/index.ts';
 import { dispatch } from './cli/command.ts';
 import { CommandError, exitCodes } from './cli/exit.ts';
 import { outputTo } from './cli/output.ts';
+import { engineHostWith } from './stack/engines.ts';
+import { mintTokenIn, writeEnvoyConfig } from './stack/gateway.ts';
 
 const output = outputTo(process.stderr);
+const commands = commandsOn(engineHostWith(writeEnvoyConfig), mintTokenIn);
 // A reader that went away (`npm run dev | head`) is a terminal that was closed: stop in order, or at once when nothing runs.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', () => {
@@ -12,7 +15,7 @@ for (const stream of [process.stdout, process.stderr])
   });
 
 try {
-  process.exitCode = await dispatch(commandsWithoutGateway, process.argv.slice(2), (text) =>
+  process.exitCode = await dispatch(commands, process.argv.slice(2), (text) =>
     process.stdout.write(`${text}\n`),
   );
 } catch (error) {

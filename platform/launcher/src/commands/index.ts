@@ -1,6 +1,5 @@
 import type { Command } from '../cli/command.ts';
 import type { EngineHost, MintToken } from '../stack/engine-host.ts';
-import { checkEngines } from '../stack/engines.ts';
 import { benchCommand } from './bench.ts';
 import { cleanCommand } from './clean.ts';
 import { devCommandOn } from './dev.ts';
@@ -21,14 +20,5 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   tokenCommandWith(mintToken),
   flowCommandWith(mintToken),
   testCommandOn(engines),
-  benchCommand,
-];
-
-/** The commands that need no running gateway. */
-export const commandsWithoutGateway: readonly Command[] = [
-  downCommand,
-  cleanCommand,
-  doctorCommandOn({ doctor: checkEngines }),
-  testCommandOn(undefined),
   benchCommand,
 ];

@@ -39,7 +39,7 @@ const runEndToEnd = async (endToEnd: EndToEnd, context: StageContext): Promise<C
 
 const runStages = async (
   only: string | undefined,
-  endToEnd: EndToEnd | undefined,
+  endToEnd: EndToEnd,
   context: StageContext,
 ): Promise<Counts[]> => {
   const counts: Counts[] = [];
@@ -47,14 +47,13 @@ const runStages = async (
   for (const level of chosenLevels(only)) {
     if (context.signal.aborted) break;
     if (level !== 'e2e') counts.push(await runLevel(level, context));
-    else if (endToEnd !== undefined) counts.push(await runEndToEnd(endToEnd, context));
-    else context.output.line('end-to-end tests: no engines here, not run');
+    else counts.push(await runEndToEnd(endToEnd, context));
   }
   return counts;
 };
 
 /** `npm test`: all that continuous integration runs. The last line of stdout is `N passed, N failed`. */
-export const testCommandOn = (engines: EngineHost | undefined): Command => ({
+export const testCommandOn = (engines: EngineHost): Command => ({
   name: 'test',
   summary: 'runs the checks, then unit, integration and end-to-end tests on a stack of their own',
   help: [
@@ -73,7 +72,7 @@ export const testCommandOn = (engines: EngineHost | undefined): Command => ({
     const reportDir = await mkdtemp(join(tmpdir(), 'parley-test-'));
     try {
       const context = { output: outputTo(process.stdout), reportDir, signal: abort.signal };
-      const counts = await runStages(only, engines && { engines, keep: values.keep === true }, context);
+      const counts = await runStages(only, { engines, keep: values.keep === true }, context);
       if (abort.signal.aborted) counts.push(failure); // an interrupted run proves nothing
       process.stdout.write(`${closingLine(counts)}\n`);
       return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;

@@ -39,7 +39,7 @@ export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<s
 });
 
 /** Looks only: nothing is installed, obtained or started. */
-export async function checkEngines(): ReturnType<EngineHost['doctor']> {
+async function checkEngines(): ReturnType<EngineHost['doctor']> {
   const checks = await doctor();
   return checks.map(({ name, ok, version, fix }) => ({ name, ok, version, mend: fix }));
 }
