@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { ledger } from './e2e/src/ledger/reporter.ts';
 
 const exclude = ['**/node_modules/**', '.parley*/**'];
 
@@ -18,6 +19,7 @@ export default defineConfig({
         },
       },
       {
+        plugins: [ledger()],
         test: {
           name: 'e2e',
           include: ['e2e/**/*.e2e.spec.ts'],
