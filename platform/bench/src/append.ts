@@ -1,0 +1,195 @@
+/**
+ * `bench append`: appends acknowledged by echo against plain kafkajs on the same broker, topic shape and record size.
+ */
+import type { Buffer } from 'node:buffer';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { openKafkaLog, type Aggregates, type EventLog } from '@parley/event-log';
+import { startTestEngines } from '@parley/engines/testing';
+import kafkajs, { type Producer } from 'kafkajs';
+import { pino } from 'pino';
+import { describe, runClaim, spread, type Claim, type ClaimResult, type Measured } from './pairs.ts';
+import { tick, tickAggregate, tickTopic, type Ticked } from './ticks.ts';
+
+const metadata = { correlationId: 'bench' };
+/** As large as an Avro tick with its wire prefix. */
+const VALUE = randomBytes(50);
+/** As large as the headers of an appended record. */
+const HEADERS = { 'parley-commit': randomBytes(40), rest: randomBytes(420) };
+
+/** Runs `count` operations with at most `inFlight` under way; answers how many resolved true. */
+export async function withInFlight(
+  count: number,
+  inFlight: number,
+  operation: (index: number) => Promise<boolean>,
+): Promise<number> {
+  let next = 0;
+  let done = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) if (await operation(next++)) done++;
+  };
+  await Promise.all(Array.from({ length: Math.min(inFlight, count) }, lane));
+  return done;
+}
+
+async function rate(count: number, run: () => Promise<number>): Promise<Measured> {
+  const started = performance.now();
+  const done = await run();
+  return { figure: done / ((performance.now() - started) / 1000), count: done, expected: count };
+}
+
+async function medianMs(count: number, run: () => Promise<boolean>): Promise<Measured> {
+  const latencies: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const started = performance.now();
+    if (await run()) latencies.push(performance.now() - started);
+  }
+  return { figure: spread(latencies).median, count: latencies.length, expected: count };
+}
+
+class Sides {
+  readonly #ticks: Aggregates<number, Ticked>;
+  readonly #producer: Producer;
+  readonly #plainTopic: string;
+
+  constructor(ticks: Aggregates<number, Ticked>, producer: Producer, plainTopic: string) {
+    this.#ticks = ticks;
+    this.#producer = producer;
+    this.#plainTopic = plainTopic;
+  }
+
+  /** One append on a stream that no other append uses. */
+  async appendDistinct(index: number): Promise<boolean> {
+    return this.#execute(`tick-${randomUUID()}`, index);
+  }
+
+  async #execute(streamId: string, index: number): Promise<boolean> {
+    const outcome = await this.#ticks.execute({
+      streamId,
+      commandId: randomUUID(),
+      decide: () => ({ kind: 'events', events: [tick(index)] }),
+      metadata,
+      deadlineMs: 30_000,
+    });
+    return outcome.kind === 'accepted';
+  }
+
+  /** One append on the hot stream of this pair. */
+  hot(streamId: string): (index: number) => Promise<boolean> {
+    return (index) => this.#execute(streamId, index);
+  }
+
+  async plainSend(index: number): Promise<boolean> {
+    await this.#producer.send({ topic: this.#plainTopic, acks: -1, messages: [this.#message(index)] });
+    return true;
+  }
+
+  async plainBatches(count: number, size: number): Promise<number> {
+    let sent = 0;
+    while (sent < count) {
+      const messages = Array.from({ length: Math.min(size, count - sent) }, (_, i) =>
+        this.#message(sent + i),
+      );
+      await this.#producer.send({ topic: this.#plainTopic, acks: -1, messages });
+      sent += messages.length;
+    }
+    return sent;
+  }
+
+  #message(index: number): { key: string; value: Buffer; headers: typeof HEADERS; partition: number } {
+    return { key: `tick-${randomUUID()}`, value: VALUE, headers: HEADERS, partition: index % 4 };
+  }
+}
+
+function claims(sides: Sides): Claim[] {
+  return [
+    {
+      title: 'Appends with 1,000 in flight against a plain loop of batches of 100',
+      unit: '/s',
+      bound: { atLeast: 0.8 },
+      a: {
+        name: 'append',
+        run: () => rate(20_000, () => withInFlight(20_000, 1000, (i) => sides.appendDistinct(i))),
+      },
+      b: { name: 'plain batches', run: () => rate(20_000, () => sides.plainBatches(20_000, 100)) },
+    },
+    {
+      title: 'Appends with 100 in flight against 100 concurrent plain sends',
+      unit: '/s',
+      bound: { atLeast: 4 },
+      a: {
+        name: 'append',
+        run: () => rate(5000, () => withInFlight(5000, 100, (i) => sides.appendDistinct(i))),
+      },
+      b: {
+        name: 'plain sends',
+        run: () => rate(5000, () => withInFlight(5000, 100, (i) => sides.plainSend(i))),
+      },
+    },
+    {
+      title: 'One append at a time against one plain awaited send at a time (p50)',
+      unit: 'ms',
+      bound: { atMost: 3 },
+      a: { name: 'append', run: () => medianMs(500, () => sides.appendDistinct(0)) },
+      b: { name: 'plain send', run: () => medianMs(500, () => sides.plainSend(0)) },
+    },
+    {
+      title: 'One hot stream: 100 in flight against one at a time',
+      unit: '/s',
+      bound: { atLeast: 10 },
+      a: {
+        name: '100 in flight',
+        run: () => rate(5000, () => withInFlight(5000, 100, sides.hot(`hot-${randomUUID()}`))),
+      },
+      b: {
+        name: 'one at a time',
+        run: () => rate(300, () => withInFlight(300, 1, sides.hot(`hot-${randomUUID()}`))),
+      },
+    },
+  ];
+}
+
+/** Starts engines of its own, measures each claim, stops them. `print` receives lines for people. */
+export async function benchAppend(pairs: number, print: (line: string) => void): Promise<ClaimResult[]> {
+  print('starting Kafka and the registry');
+  const engines = await startTestEngines({ only: ['kafka', 'registry'] });
+  let log: EventLog | undefined;
+  const kafka = new kafkajs.Kafka({ brokers: [engines.bootstrap], logLevel: kafkajs.logLevel.NOTHING });
+  const producer = kafka.producer({
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    allowAutoTopicCreation: false,
+  });
+  try {
+    log = openKafkaLog({
+      service: 'bench',
+      clientId: 'bench',
+      bootstrap: engines.bootstrap,
+      registryUrl: engines.registryUrl,
+      logger: pino({ level: 'error' }),
+    });
+    const ticks = log.aggregate(tickAggregate(tickTopic('parley.bench.events')));
+    await log.start();
+    const admin = kafka.admin();
+    await admin.connect();
+    await admin.createTopics({
+      topics: [{ topic: 'parley.bench.plain', numPartitions: 4 }],
+      waitForLeaders: true,
+    });
+    await admin.disconnect();
+    await producer.connect();
+    const results: ClaimResult[] = [];
+    for (const claim of claims(new Sides(ticks, producer, 'parley.bench.plain'))) {
+      print(claim.title);
+      const result = await runClaim(claim, pairs, (line) => {
+        print(`  ${line}`);
+      });
+      print(describe(result));
+      results.push(result);
+    }
+    return results;
+  } finally {
+    await producer.disconnect();
+    await log?.close();
+    await engines.stop();
+  }
+}
