@@ -1,16 +1,17 @@
-import { describe, it } from 'vitest';
+import { startTestEngines, type TestEngines } from '@parley/engines/testing';
+import { afterAll, beforeAll } from 'vitest';
 import { workQueueFeatures } from './feature-suite.ts';
 import { rabbitHarness } from './rabbitmq-harness.ts';
 
-const url = process.env.RABBITMQ_URL;
+let engines: TestEngines;
+beforeAll(async () => {
+  engines = await startTestEngines({ only: ['rabbitmq'] });
+});
+afterAll(async () => {
+  await engines.stop();
+});
 
-if (url === undefined) {
-  describe('work queue on RabbitMQ', () => {
-    it.skip('is proven where RABBITMQ_URL names a running broker', () => undefined);
-  });
-} else {
-  workQueueFeatures(
-    'RabbitMQ',
-    rabbitHarness(() => url),
-  );
-}
+workQueueFeatures(
+  'RabbitMQ',
+  rabbitHarness(() => engines.amqpUrl),
+);
