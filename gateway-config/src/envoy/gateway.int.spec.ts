@@ -194,9 +194,7 @@ describe('identity', () => {
       .parse(JSON.parse(await readFile(keys.privateKeyPath, 'utf8')));
     const stranger = await generateKeyPair('RS256', { extractable: true });
     const key = strangersKey ? await exportJWK(stranger.privateKey) : { ...jwk, kty: 'RSA' };
-    return new SignJWT(payload)
-      .setProtectedHeader({ alg: 'RS256', kid })
-      .sign(await importJWK(key, 'RS256'));
+    return new SignJWT(payload).setProtectedHeader({ alg: 'RS256', kid }).sign(await importJWK(key, 'RS256'));
   };
 
   it('the control: a good token of this making is accepted', async () => {
