@@ -44,8 +44,10 @@ export const mintToken = async (
     .sign(await importJWK(key, 'RS256'));
 };
 
-const PidFile = z.object({ pid: z.int(), supervisorPid: z.int() });
+const PidFile = z.looseObject({ pid: z.int() });
 
-/** The process of a service that runs now. Its supervisor starts another when it dies. */
-export const pidOf = ({ runDir }: Pick<StackUnderTest, 'runDir'>, service: ServiceName): number =>
-  PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', `${service}.json`), 'utf8'))).pid;
+/** The process of a service or an engine that runs now; whoever supervises it starts another when it dies. Throws while none runs. */
+export const pidOf = (
+  { runDir }: Pick<StackUnderTest, 'runDir'>,
+  name: ServiceName | 'kafka' | 'rabbitmq' | 'registry' | 'zipkin' | 'envoy',
+): number => PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', `${name}.json`), 'utf8'))).pid;

@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OrderResource, Problem } from '@parley/contracts/rest';
+import { paymentEvents, shippingEvents, type EventTopic } from '@parley/contracts/topics';
+import { expect } from 'vitest';
+import type { Customer } from './client.ts';
+import { countByStream, readTopic } from './log.ts';
+import type { StackUnderTest } from './stack.ts';
+import { waitFor } from './wait.ts';
+
+const takenDeadlineMs = 60_000;
+const shippedDeadlineMs = 60_000;
+/** Between two orders, so that some are at every stage when something breaks. */
+const pacingMs = 25;
+
+/** What became of orders that were placed while something broke. */
+export interface Outcome {
+  readonly orderIds: readonly string[];
+  /** Orders that were taken, but not all of them, when it broke. */
+  readonly takenBefore: number;
+  readonly requests: number;
+  /** Requests that failed on the way, by the code of their problem, `no-answer` when there was none. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** From the break until the last order was SHIPPED. */
+  readonly allShippedAfterMs: number;
+}
+
+/** Places orders and breaks something as soon as a quarter of them is taken; every order is SHIPPED when it resolves. */
+export const placeWhileBreaking = async (
+  customer: Customer,
+  { orders, productId, breakIt }: { orders: number; productId: string; breakIt: () => void },
+): Promise<Outcome> => {
+  const refusals: Record<string, number> = {};
+  let requests = 0;
+  let taken = 0;
+  let takenBefore = 0;
+  let brokenAt = 0;
+  /** Sent again under the same key until it is taken: what a client does, and what must not order twice. */
+  const place = async (index: number): Promise<string> => {
+    await delay(index * pacingMs);
+    const idempotencyKey = randomUUID();
+    const send = async (): Promise<OrderResource | undefined> => {
+      requests += 1;
+      const answer = await customer.order({ productId, quantity: 1, idempotencyKey }).catch(() => undefined);
+      if (answer?.status === 201 || answer?.status === 202) return OrderResource.parse(answer.body);
+      const code = answer === undefined ? 'no-answer' : Problem.parse(answer.body).code;
+      refusals[code] = (refusals[code] ?? 0) + 1;
+      if (answer !== undefined && answer.status < 500) throw new Error(`refused for good: ${code}`);
+      return undefined;
+    };
+    const order = await waitFor('an order to be taken', send, {
+      deadlineMs: takenDeadlineMs,
+      intervalMs: 200,
+    });
+    taken += 1;
+    if (taken === Math.ceil(orders / 4)) {
+      takenBefore = taken;
+      brokenAt = performance.now();
+      breakIt();
+    }
+    return order.orderId;
+  };
+  const orderIds = await Promise.all(Array.from({ length: orders }, (_, index) => place(index)));
+  await Promise.all(orderIds.map((id) => customer.status(id, 'SHIPPED', shippedDeadlineMs)));
+  const allShippedAfterMs = Math.round(performance.now() - brokenAt);
+  return { orderIds, takenBefore, requests, refusals, allShippedAfterMs };
+};
+
+const occurrences = async (
+  stack: StackUnderTest,
+  topic: Pick<EventTopic<never>, 'name'>,
+  { type, streams }: { type: string; streams: readonly string[] },
+): Promise<readonly number[]> => {
+  const counts = countByStream((await readTopic(stack, topic.name)).accepted, type);
+  return streams.map((stream) => counts.get(stream) ?? 0);
+};
+
+/** In the log, each of the orders is paid exactly once and shipped exactly once. */
+export const expectOnce = async (stack: StackUnderTest, orderIds: readonly string[]): Promise<void> => {
+  const once = orderIds.map(() => 1);
+  expect(new Set(orderIds).size).toBe(orderIds.length);
+  const paid = { type: 'PaymentCompleted', streams: orderIds.map((id) => `payment-${id}`) };
+  const shipped = { type: 'ShipmentDispatched', streams: orderIds.map((id) => `shipment-${id}`) };
+  expect(await occurrences(stack, paymentEvents, paid)).toEqual(once);
+  expect(await occurrences(stack, shippingEvents, shipped)).toEqual(once);
+};

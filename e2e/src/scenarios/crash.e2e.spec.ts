@@ -1,0 +1,63 @@
+import { serviceNames } from '@parley/contracts/endpoints';
+import { ProductResource } from '@parley/contracts/rest';
+import { describe, expect, it } from 'vitest';
+import { Customer } from '../client.ts';
+import { expectOnce, placeWhileBreaking } from '../in-flight.ts';
+import { evidence } from '../ledger/evidence.ts';
+import { pidOf, readStack } from '../stack.ts';
+import { waitFor } from '../wait.ts';
+
+const stack = readStack();
+const productId = 'wool-door-stop';
+const orders = 20;
+const restartDeadlineMs = 60_000;
+
+const stockOf = async (customer: Customer): Promise<number> =>
+  (await customer.read(`/api/v1/products/${productId}`, ProductResource)).stock;
+
+/** SIGKILL, and a condition for another process of the name. */
+const killing = (name: Parameters<typeof pidOf>[1]): { kill: () => void; isBack: () => true | undefined } => {
+  const victim = pidOf(stack, name);
+  return {
+    kill: () => process.kill(victim, 'SIGKILL'),
+    isBack: () => (pidOf(stack, name) === victim ? undefined : true),
+  };
+};
+
+describe.each(serviceNames)('kill -9 of %s while 20 orders are in flight', (service) => {
+  it('all 20 reach SHIPPED, each held, paid and shipped once', async () => {
+    const customer = await Customer.of(stack, `crash-${service}`);
+    const stockBefore = await stockOf(customer);
+    const { kill, isBack } = killing(service);
+    const outcome = await placeWhileBreaking(customer, { orders, productId, breakIt: kill });
+    await waitFor(`${service} to run again`, isBack, { deadlineMs: restartDeadlineMs });
+    expect(outcome.takenBefore).toBeLessThan(orders);
+    await expectOnce(stack, outcome.orderIds);
+    const settled = async (): Promise<true | undefined> =>
+      (await stockOf(customer)) === stockBefore - orders ? true : undefined;
+    await waitFor('the stock to be 20 less', settled, { deadlineMs: restartDeadlineMs });
+    const { orderIds, ...figures } = outcome;
+    process.stdout.write(`kill -9 of ${service}: ${orderIds.length} orders, ${JSON.stringify(figures)}\n`);
+  });
+});
+
+describe('a Kafka broker that dies mid-publish', () => {
+  it('is refused with a retryable error, and every order that is sent again is SHIPPED once (EC-1)', async (context) => {
+    const customer = await Customer.of(stack, 'broker-down');
+    const services = serviceNames.map((name) => pidOf(stack, name));
+    const { kill, isBack } = killing('kafka');
+    const outcome = await placeWhileBreaking(customer, { orders, productId, breakIt: kill });
+    await waitFor('Kafka to run again', isBack, { deadlineMs: restartDeadlineMs });
+    await expectOnce(stack, outcome.orderIds);
+    // No service died of it, and the refusals were of the retryable kind only.
+    expect(serviceNames.map((name) => pidOf(stack, name))).toEqual(services);
+    expect(
+      Object.keys(outcome.refusals).filter(
+        (code) => !['LOG_UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(code),
+      ),
+    ).toEqual([]);
+    const { orderIds, ...figures } = outcome;
+    evidence(context, ['EC-1'], { orders: orderIds.length, shippedOnce: orderIds.length, ...figures });
+    process.stdout.write(`kill -9 of Kafka: ${orderIds.length} orders, ${JSON.stringify(figures)}\n`);
+  });
+});

@@ -1,0 +1,247 @@
+import { randomUUID } from 'node:crypto';
+import { errorCatalog } from '@parley/contracts/errors';
+import {
+  NotificationList,
+  OrderPage,
+  OrderResource,
+  PaymentResource,
+  Problem,
+  ProductPage,
+  ProductResource,
+  ShipmentResource,
+} from '@parley/contracts/rest';
+import { exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { ask, Customer, type Answer } from '../client.ts';
+import { evidence } from '../ledger/evidence.ts';
+import { mintToken, pidOf, readStack } from '../stack.ts';
+import { waitFor } from '../wait.ts';
+
+const stack = readStack();
+const { gateway } = stack.endpoints;
+const productId = 'wool-door-stop';
+const shippedDeadlineMs = 20_000;
+
+/** What only the right service answers: its own resource, about the thing that was asked for. */
+interface Probe {
+  readonly route: string;
+  readonly service: string;
+  readonly send: () => Promise<Answer>;
+  readonly expected: z.ZodType;
+}
+
+const probesOf = (customer: Customer, orderId: string): readonly Probe[] => {
+  const about = (schema: z.ZodType): z.ZodType => schema.and(z.looseObject({ orderId: z.literal(orderId) }));
+  const get = (path: string) => (): Promise<Answer> => customer.ask(path);
+  const query = { query: `{ product(productId: "${productId}") { productId } }` };
+  return [
+    {
+      route: 'GET /api/v1/orders',
+      service: 'order',
+      send: get('/api/v1/orders?limit=1'),
+      expected: OrderPage,
+    },
+    {
+      route: 'GET /api/v1/orders/{id}',
+      service: 'order',
+      send: get(`/api/v1/orders/${orderId}`),
+      expected: about(OrderResource),
+    },
+    {
+      route: 'GET /api/v1/products',
+      service: 'product',
+      send: get('/api/v1/products?limit=2'),
+      expected: ProductPage,
+    },
+    {
+      route: 'GET /api/v1/products/{id}',
+      service: 'product',
+      send: get(`/api/v1/products/${productId}`),
+      expected: ProductResource.and(z.looseObject({ productId: z.literal(productId) })),
+    },
+    {
+      route: 'POST /graphql',
+      service: 'product',
+      send: () => customer.ask('/graphql', { method: 'POST', body: query }),
+      expected: z.strictObject({
+        data: z.strictObject({ product: z.strictObject({ productId: z.literal(productId) }) }),
+      }),
+    },
+    {
+      route: 'GET /api/v1/payments/{orderId}',
+      service: 'payment',
+      send: get(`/api/v1/payments/${orderId}`),
+      expected: about(PaymentResource),
+    },
+    {
+      route: 'GET /api/v1/notifications/{orderId}',
+      service: 'notification',
+      send: get(`/api/v1/notifications/${orderId}`),
+      expected: NotificationList.refine(({ items }) => items.every((item) => item.orderId === orderId)),
+    },
+    {
+      route: 'GET /api/v1/shipments/{orderId}',
+      service: 'shipping',
+      send: get(`/api/v1/shipments/${orderId}`),
+      expected: about(ShipmentResource),
+    },
+  ];
+};
+
+describe('routing', () => {
+  it('1000 requests in a row over every route reach the service that the path names (US3.1, FR-006, SC-004)', async (context) => {
+    const customer = await Customer.of(stack, 'routes');
+    const { orderId } = await customer.ordered({ productId, quantity: 1 });
+    await customer.status(orderId, 'SHIPPED', shippedDeadlineMs);
+    const probes = probesOf(customer, orderId);
+    const requests = 1000;
+    const concurrency = 8;
+    const answered = new Map<string, number>();
+    const wrong: string[] = [];
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < requests) {
+        const probe = probes[next++ % probes.length];
+        if (probe === undefined) return;
+        const answer = await probe.send();
+        if (answer.status === 200 && probe.expected.safeParse(answer.body).success)
+          answered.set(probe.route, (answered.get(probe.route) ?? 0) + 1);
+        else wrong.push(`${probe.route}: ${answer.status} ${JSON.stringify(answer.body).slice(0, 200)}`);
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    expect(wrong).toEqual([]);
+    expect([...answered.values()].reduce((sum, count) => sum + count, 0)).toBe(requests);
+    evidence(context, ['US3.1', 'FR-006', 'SC-004'], {
+      requests,
+      misrouted: wrong.length,
+      byRoute: Object.fromEntries(answered),
+      services: [...new Set(probes.map(({ service }) => service))],
+    });
+  });
+
+  it('a backend that is down is 503 with a code and when to come back, and is back by itself (EC-3)', async (context) => {
+    const customer = await Customer.of(stack, 'down');
+    const path = `/api/v1/payments/${randomUUID()}`;
+    expect((await customer.ask(path)).status).toBe(404); // payment answers: it knows no such order
+    process.kill(pidOf(stack, 'payment'), 'SIGKILL');
+    const killedAt = performance.now();
+    const ofStatus = (status: number) => async (): Promise<Answer | undefined> => {
+      const answer = await customer.ask(path);
+      return answer.status === status ? answer : undefined;
+    };
+    const refused = await waitFor('the gateway to notice', ofStatus(503), {
+      deadlineMs: 10_000,
+      intervalMs: 10,
+    });
+    const problem = Problem.parse(refused.body);
+    expect(refused.headers.get('content-type')).toBe('application/problem+json');
+    expect(problem).toMatchObject({ status: 503, code: 'BACKEND_UNAVAILABLE' });
+    expect(problem.title).toBe(errorCatalog.BACKEND_UNAVAILABLE.title);
+    expect(problem.correlationId).toBe(refused.headers.get('x-correlation-id'));
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    await waitFor('payment to answer again', ofStatus(404), { deadlineMs: 60_000 });
+    evidence(context, ['EC-3'], {
+      problem,
+      retryAfterSeconds: Number(refused.headers.get('retry-after')),
+      refusedAfterMs: refused.latencyMs,
+      answersAgainAfterMs: Math.round(performance.now() - killedAt),
+    });
+  });
+});
+
+const nowSeconds = (): number => Math.floor(Date.now() / 1000);
+
+/** Signed with a key of the attacker's own, under the key id that the gateway knows. */
+const forged = async (alg: 'RS256' | 'HS256', sub: string): Promise<string> => {
+  const claims = { sub, iss: 'parley-dev', aud: 'parley-api', iat: nowSeconds(), exp: nowSeconds() + 600 };
+  const { kid } = decodeHeader(await mintToken(stack, { sub }));
+  const own: JWK =
+    alg === 'HS256'
+      ? { kty: 'oct', k: Buffer.from('a secret that is long enough for HS256').toString('base64url') }
+      : await exportedRsaKey();
+  return new SignJWT(claims).setProtectedHeader({ alg, kid }).sign(await importJWK(own, alg));
+};
+const exportedRsaKey = async (): Promise<JWK> =>
+  exportJWK((await generateKeyPair('RS256', { extractable: true })).privateKey);
+const decodeHeader = (token: string): { kid: string } =>
+  z
+    .object({ kid: z.string() })
+    .parse(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8')));
+const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+const badTokens = async (): Promise<Readonly<Record<string, string | undefined>>> => {
+  const sub = `mallory-${randomUUID()}`;
+  const good = await mintToken(stack, { sub });
+  const [head = '', body = '', signature = ''] = good.split('.');
+  return {
+    'no token': undefined,
+    'not a token': 'Bearer rubbish',
+    'another scheme': `Basic ${good}`,
+    expired: `Bearer ${await mintToken(stack, { sub, exp: nowSeconds() - 60 })}`,
+    'not valid yet': `Bearer ${await mintToken(stack, { sub, nbf: nowSeconds() + 600 })}`,
+    'without an end': `Bearer ${await mintToken(stack, { sub, exp: undefined })}`,
+    'of another issuer': `Bearer ${await mintToken(stack, { sub, iss: 'someone-else' })}`,
+    'for another audience': `Bearer ${await mintToken(stack, { sub, aud: 'another-api' })}`,
+    'for no audience': `Bearer ${await mintToken(stack, { sub, aud: undefined })}`,
+    'of another key': `Bearer ${await forged('RS256', sub)}`,
+    'of a symmetric key': `Bearer ${await forged('HS256', sub)}`,
+    'unsigned (alg none)': `Bearer ${base64url({ alg: 'none', typ: 'JWT' })}.${body}.`,
+    'with changed claims': `Bearer ${head}.${base64url({ sub: 'alice', iss: 'parley-dev', aud: 'parley-api', exp: nowSeconds() + 600 })}.${signature}`,
+  };
+};
+
+describe('tokens', () => {
+  it('every protected route refuses every kind of bad token, always (US3.3, FR-008, SC-006)', async (context) => {
+    const id = randomUUID();
+    const wish = { method: 'POST', body: { productId, quantity: 1 } };
+    const protectedRoutes = {
+      'POST /api/v1/orders': ['/api/v1/orders', wish],
+      'GET /api/v1/orders': ['/api/v1/orders', {}],
+      'GET /api/v1/orders/{id}': [`/api/v1/orders/${id}`, {}],
+      'GET /api/v1/payments/{orderId}': [`/api/v1/payments/${id}`, {}],
+      'GET /api/v1/notifications/{orderId}': [`/api/v1/notifications/${id}`, {}],
+      'GET /api/v1/shipments/{orderId}': [`/api/v1/shipments/${id}`, {}],
+    } as const;
+    const tokens = await badTokens();
+    let refused = 0;
+    for (const [route, [path, request]] of Object.entries(protectedRoutes)) {
+      for (const [kind, authorization] of Object.entries(tokens)) {
+        const headers = authorization === undefined ? {} : { authorization };
+        const answer = await ask(`${gateway.url}${path}`, { ...request, headers });
+        const problem = Problem.safeParse(answer.body).data;
+        expect([answer.status, problem?.code], `${route} with a token ${kind}`).toEqual([
+          401,
+          'UNAUTHENTICATED',
+        ]);
+        expect(answer.headers.get('content-type')).toBe('application/problem+json');
+        expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm=/);
+        refused += 1;
+      }
+    }
+    expect(refused).toBe(Object.keys(protectedRoutes).length * Object.keys(tokens).length);
+    evidence(context, ['US3.3', 'FR-008', 'SC-006'], {
+      refused,
+      accepted: 0,
+      kindsOfToken: Object.keys(tokens),
+      routes: Object.keys(protectedRoutes),
+    });
+  });
+
+  it('a valid token reaches the service as its subject, whoever the client claims to be (US3.4, FR-008)', async (context) => {
+    const [customer, victim] = await Promise.all([Customer.of(stack, 'valid'), Customer.of(stack, 'victim')]);
+    const answer = await customer.order({ productId, quantity: 1, headers: { 'x-user-id': victim.sub } });
+    expect(answer.status).toBe(201);
+    const order = OrderResource.parse(answer.body);
+    expect(order.customerId).toBe(customer.sub);
+    expect((await victim.read('/api/v1/orders', OrderPage)).items).toEqual([]);
+    await customer.status(order.orderId, 'SHIPPED', shippedDeadlineMs);
+    evidence(context, ['US3.4', 'FR-008'], {
+      orderId: order.orderId,
+      status: answer.status,
+      subject: customer.sub,
+      customerId: order.customerId,
+    });
+  });
+});
