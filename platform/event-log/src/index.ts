@@ -6,3 +6,8 @@ export type { AsyncHops } from './log/spans.ts';
 export { createMemoryBroker, openMemoryLog, type MemoryLogOptions } from './memory/open.ts';
 export { openKafkaLog, type KafkaLogOptions } from './kafka/open.ts';
 export { SchemaRefused } from './kafka/registry.ts';
+export { LogFileError, type LogFileFault } from './file/errors.ts';
+export type { LogFileHeader, LogFileRecord, LogFileSummary } from './file/format.ts';
+export { openFileLog, type FileLogOptions } from './file/open.ts';
+export { scanLogFile, verifyLogFile, type ScanOptions } from './file/reader.ts';
+export { LogFileWriter } from './file/writer.ts';
