@@ -7,7 +7,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem
 h1 { margin-bottom: 0; } .sum { margin-top: .25rem; opacity: .8; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .5rem .75rem; border-bottom: 1px solid var(--line); }
-th { position: sticky; top: 0; background: Canvas; }
+th { position: sticky; top: 0; background: Canvas; } th:last-child { min-width: 14rem; }
 td:first-child { white-space: nowrap; font-weight: 600; }
 .verdict { white-space: nowrap; font-weight: 600; color: var(--open); }
 tr.proven .verdict { color: var(--good); }
@@ -31,6 +31,13 @@ const tableRow = ({ id, text, verdict, proofs, reason }: LedgerRow): string => {
   return `<tr id="${id}" class="${verdict === 'proven' ? 'proven' : 'open'}">${cells.join('')}</tr>`;
 };
 
+const table = (rows: readonly LedgerRow[]): string => `<table>
+<thead><tr><th>Id</th><th>Verdict</th><th>Requirement</th><th>Evidence of this run</th></tr></thead>
+<tbody>
+${rows.map(tableRow).join('\n')}
+</tbody>
+</table>`;
+
 /** The ledger as one page that needs no network and no script. */
 export const toHtml = (ledger: Ledger, generatedAt: string): string => {
   const { passed, failed, skipped } = ledger.tests;
@@ -43,12 +50,9 @@ export const toHtml = (ledger: Ledger, generatedAt: string): string => {
 <h1>Acceptance ledger</h1>
 <p class="sum">${ledger.proven} of ${ledger.total} proven · ${passed} tests passed, ${failed} failed, ${skipped} skipped · ${escapeMarkup(generatedAt)}</p>
 <p>A row is proven when a test that claims it passed in this run and measured something, and no test that claims it failed.</p>
-<table>
-<thead><tr><th>Id</th><th>Verdict</th><th>Requirement</th><th>Evidence of this run</th></tr></thead>
-<tbody>
-${ledger.rows.map(tableRow).join('\n')}
-</tbody>
-</table>
+${table(ledger.rows)}
+<h2>Beyond the specification</h2>
+${table(ledger.promises)}
 </html>
 `;
 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { evidence, isEmptyEvidence } from './evidence.ts';
 import { toHtml } from './html.ts';
-import { idsIn, requirements } from './ids.ts';
+import { idsIn, promises, requirements } from './ids.ts';
 import { toJunit } from './junit.ts';
 import { mergeLedger, type TestRecord } from './merge.ts';
 
@@ -14,9 +14,10 @@ const test = (over: Partial<TestRecord>): TestRecord => ({
   evidence: [],
   ...over,
 });
+const asked = { requirements, promises };
 const measured = [{ ids: ['US8.2'], data: { latencyMs: 12 } }];
 const rowOf = (id: string, tests: TestRecord[]) =>
-  mergeLedger(requirements, tests).rows.find((row) => row.id === id);
+  mergeLedger(asked, tests).rows.find((row) => row.id === id);
 
 describe('the requirements', () => {
   it('are the 71 of the specification, each once', () => {
@@ -24,6 +25,17 @@ describe('the requirements', () => {
     expect(new Set(requirements.map(({ id }) => id)).size).toBe(71);
     const count = (prefix: string) => requirements.filter(({ id }) => id.startsWith(prefix)).length;
     expect([count('US'), count('FR-'), count('SC-'), count('EC-')]).toEqual([31, 20, 14, 6]);
+  });
+
+  it('are apart from what is promised beyond them', () => {
+    expect(promises.every(({ id }) => id.startsWith('P-'))).toBe(true);
+    const ledger = mergeLedger(asked, [
+      test({ title: 'ships (P-01)', evidence: [{ ids: ['P-01'], data: { n: 1 } }] }),
+    ]);
+    expect(ledger.proven).toBe(0);
+    expect(ledger.promises.filter(({ verdict }) => verdict === 'proven').map(({ id }) => id)).toEqual([
+      'P-01',
+    ]);
   });
 
   it('are claimed in a title by their ids, and a claim of one that does not exist is refused', () => {
@@ -36,7 +48,7 @@ describe('a row', () => {
   it('is proven by a passing test that claims it and measured something', () => {
     const row = rowOf('US8.2', [test({ title: 'ships (US8.2)', evidence: measured })]);
     expect(row).toMatchObject({ verdict: 'proven', proofs: [{ evidence: [{ latencyMs: 12 }] }] });
-    expect(mergeLedger(requirements, []).proven).toBe(0);
+    expect(mergeLedger(asked, []).proven).toBe(0);
   });
 
   it.each([
@@ -95,8 +107,8 @@ describe('the reports', () => {
   });
 
   it('the page has a row for each requirement and no text of a test becomes markup', () => {
-    const page = toHtml(mergeLedger(requirements, [hostile]), 'now');
-    expect(page.match(/<tr id="/g)).toHaveLength(71);
+    const page = toHtml(mergeLedger(asked, [hostile]), 'now');
+    expect(page.match(/<tr id="/g)).toHaveLength(71 + promises.length);
     expect(page).not.toContain('<b>');
     expect(page).not.toMatch(/<(script|link|img)|https?:/);
   });

@@ -31,7 +31,16 @@ export interface Ledger {
   readonly proven: number;
   readonly total: number;
   readonly tests: { readonly passed: number; readonly failed: number; readonly skipped: number };
+  /** One for each requirement of the specification. */
   readonly rows: readonly LedgerRow[];
+  /** One for each promise beyond it. */
+  readonly promises: readonly LedgerRow[];
+}
+
+/** What a ledger has rows for. */
+export interface Asked {
+  readonly requirements: readonly Requirement[];
+  readonly promises: readonly Requirement[];
 }
 
 const proofOf = (id: string, test: TestRecord): Proof[] => {
@@ -64,13 +73,14 @@ const rowOf = (requirement: Requirement, tests: readonly TestRecord[]): LedgerRo
  * The ledger of one run. A row is proven when a test that claims it passed and measured something, and no test that
  * claims it failed. Nothing else makes it so.
  */
-export const mergeLedger = (requirements: readonly Requirement[], tests: readonly TestRecord[]): Ledger => {
-  const rows = requirements.map((requirement) => rowOf(requirement, tests));
+export const mergeLedger = (asked: Asked, tests: readonly TestRecord[]): Ledger => {
+  const rows = asked.requirements.map((requirement) => rowOf(requirement, tests));
   const count = (state: TestRecord['state']): number => tests.filter((test) => test.state === state).length;
   return {
     proven: rows.filter((row) => row.verdict === 'proven').length,
     total: rows.length,
     tests: { passed: count('passed'), failed: count('failed'), skipped: count('skipped') },
     rows,
+    promises: asked.promises.map((promise) => rowOf(promise, tests)),
   };
 };

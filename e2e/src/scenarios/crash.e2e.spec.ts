@@ -25,7 +25,7 @@ const killing = (name: Parameters<typeof pidOf>[1]): { kill: () => void; isBack:
 };
 
 describe.each(serviceNames)('kill -9 of %s while 20 orders are in flight', (service) => {
-  it('all 20 reach SHIPPED, each held, paid and shipped once', async () => {
+  it('all 20 reach SHIPPED, each held, paid and shipped once (P-01)', async (context) => {
     const customer = await Customer.of(stack, `crash-${service}`);
     const stockBefore = await stockOf(customer);
     const { kill, isBack } = killing(service);
@@ -37,6 +37,12 @@ describe.each(serviceNames)('kill -9 of %s while 20 orders are in flight', (serv
       (await stockOf(customer)) === stockBefore - orders ? true : undefined;
     await waitFor('the stock to be 20 less', settled, { deadlineMs: restartDeadlineMs });
     const { orderIds, ...figures } = outcome;
+    evidence(context, ['P-01'], {
+      killed: service,
+      orders: orderIds.length,
+      once: orderIds.length,
+      ...figures,
+    });
     process.stdout.write(`kill -9 of ${service}: ${orderIds.length} orders, ${JSON.stringify(figures)}\n`);
   });
 });

@@ -14,7 +14,7 @@ const dear = 'meridian-orrery';
 const stockOf = async (customer: Customer, productId: string): Promise<number> =>
   (await customer.read(`/api/v1/products/${productId}`, ProductResource)).stock;
 
-it('the same request with the same key, one after the other and ten at once, is one order with one answer', async () => {
+it('the same request with the same key, one after the other and ten at once, is one order with one answer (P-02)', async (context) => {
   const customer = await Customer.of(stack, 'twice');
   const wish = { productId: plenty, quantity: 1, idempotencyKey: randomUUID() };
   const answers = await Promise.all(Array.from({ length: 10 }, () => customer.order(wish)));
@@ -29,6 +29,7 @@ it('the same request with the same key, one after the other and ten at once, is 
   expect(OrderResource.parse((await customer.order(wish)).body)).toEqual(first);
   const { items } = await customer.read('/api/v1/orders', OrderPage);
   expect(items.map((order) => order.orderId)).toEqual([first.orderId]);
+  evidence(context, ['P-02'], { requests: answers.length + 1, orders: items.length, answer: first });
 });
 
 it('a key that was used for another request is IDEMPOTENCY_KEY_REUSED', async () => {
