@@ -1,7 +1,7 @@
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
-import { createService } from '@parley/service';
+import { createService, runInContext } from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { onShipment } from './adapters/inbound/reactions.ts';
@@ -47,7 +47,7 @@ service.onStop('clients', () => {
 service.onStop('event log', ({ deadlineMs }) => log.close({ deadlineMs }));
 await service.run(async (signal) => {
   await log.start({ signal });
-  const recovery = startRecovery(createRecovery({ unfinished, advance, now }), {
+  const recovery = startRecovery(createRecovery({ unfinished, advance, onBehalfOf: runInContext, now }), {
     settled: (count) => {
       logger.info({ orders: count }, 'unfinished orders were settled');
     },

@@ -8,6 +8,8 @@ export interface UnfinishedRow {
   readonly orderId: string;
   readonly createdAtMs: number;
   readonly correlationId: string;
+  /** W3C trace context of the request that placed it: what is done for it later belongs to the same trace. */
+  readonly traceparent: string | undefined;
 }
 
 /** A row while an order is CREATED or PAYMENT_PENDING, none afterwards. */
@@ -15,10 +17,14 @@ export const unfinishedOrders: ProjectionDefinition<UnfinishedRow, OrderEvent> =
   name: 'unfinished-orders',
   topic: orderEvents,
   key: ({ event }) => event.data.orderId,
-  fold: (row, { event, correlationId }) => {
+  fold: (row, recorded) => {
+    const { event } = recorded;
     switch (event.type) {
-      case 'OrderCreated':
-        return { orderId: event.data.orderId, createdAtMs: event.data.createdAt, correlationId };
+      case 'OrderCreated': {
+        const { orderId, createdAt: createdAtMs } = event.data;
+        const { correlationId, traceparent } = recorded;
+        return { orderId, createdAtMs, correlationId, traceparent };
+      }
       case 'PaymentStarted':
         return row;
       case 'OrderPaid':
@@ -35,10 +41,17 @@ const GRACE_MS = 2000;
 const BATCH_MAX = 200;
 const CONCURRENCY = 8;
 
+/** Runs `fn` on behalf of the request that placed an order: its correlation id and trace reach whoever is called. */
+export type OnBehalfOf = <T>(
+  order: Pick<UnfinishedRow, 'correlationId' | 'traceparent'>,
+  fn: () => Promise<T>,
+) => Promise<T>;
+
 /** One sweep over what the log shows unfinished. Resolves to how many orders were settled. */
 export const createRecovery = (deps: {
   readonly unfinished: Pick<View<UnfinishedRow>, 'list'>;
   readonly advance: Advance;
+  readonly onBehalfOf: OnBehalfOf;
   readonly now: () => number;
 }): (() => Promise<number>) => {
   let after: string | undefined;
@@ -50,7 +63,8 @@ export const createRecovery = (deps: {
     let settled = 0;
     const worker = async (): Promise<void> => {
       for (let row = due[next++]; row !== undefined; row = due[next++]) {
-        const advanced = await deps.advance(row.orderId, { correlationId: row.correlationId });
+        const { orderId, correlationId } = row;
+        const advanced = await deps.onBehalfOf(row, () => deps.advance(orderId, { correlationId }));
         if (advanced.kind === 'settled') settled++;
       }
     };
