@@ -1,4 +1,4 @@
-import kafkajs, { type Kafka, type logCreator } from 'kafkajs';
+import kafkajs, { type ISocketFactory, type Kafka, type logCreator } from 'kafkajs';
 import type { Logger } from 'pino';
 import { patchKafkajs } from './patch-kafkajs.ts';
 
@@ -25,6 +25,7 @@ export function kafkaClient(options: {
   readonly clientId: string;
   readonly bootstrap: string;
   readonly logger: Logger;
+  readonly socketFactory?: ISocketFactory;
 }): Kafka {
   patchKafkajs();
   return new kafkajs.Kafka({
@@ -35,5 +36,6 @@ export function kafkaClient(options: {
     retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 10 },
     logLevel: kafkajs.logLevel.WARN,
     logCreator: logInto(options.logger),
+    ...(options.socketFactory === undefined ? {} : { socketFactory: options.socketFactory }),
   });
 }

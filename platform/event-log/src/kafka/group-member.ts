@@ -1,6 +1,14 @@
-/** Joins a consumer group for a reaction: assignment and offsets are Kafka's, effects are the listener's. */
-import type { Consumer, Kafka } from 'kafkajs';
-import type { GroupListener } from '../log/transport.ts';
+/**
+ * Joins a consumer group for a reaction: assignment and offsets are Kafka's, effects are the listener's.
+ *
+ * A committed offset carries the id of the commit before it. Whoever gets the partition next looks that record up
+ * again; when another one lies there, the log was cut behind the group's back, and the partition is gone through from
+ * its beginning: effects may be repeated, none is missed.
+ */
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Logger } from 'pino';
+import type { GroupListener, RawRecord } from '../log/transport.ts';
+import { commitOf } from './topic-reader.ts';
 
 export interface GroupMemberOptions {
   readonly kafka: Kafka;
@@ -8,14 +16,14 @@ export interface GroupMemberOptions {
   readonly topic: string;
   readonly partitions: number;
   readonly listener: GroupListener;
+  readonly logger: Logger;
 }
 
 /** A member that was killed is replaced after this long: the smallest time-out that brokers allow by default. */
 const SESSION_TIMEOUT_MS = 6000;
 
-export async function joinGroup(options: GroupMemberOptions): Promise<Consumer> {
-  const { kafka, group, topic, partitions, listener } = options;
-  const consumer = kafka.consumer({
+export const memberOf = (kafka: Kafka, group: string): Consumer =>
+  kafka.consumer({
     groupId: group,
     sessionTimeout: SESSION_TIMEOUT_MS,
     rebalanceTimeout: 10_000,
@@ -26,35 +34,130 @@ export async function joinGroup(options: GroupMemberOptions): Promise<Consumer> 
     retry: {
       initialRetryTime: 50,
       maxRetryTime: 500,
-      retries: 10,
-      restartOnFailure: () => Promise.resolve(true),
+      retries: 5,
+      restartOnFailure: () => Promise.resolve(false), // it is replaced by a new one
     },
   });
+
+class Membership {
+  readonly #consumer: Consumer;
+  readonly #options: GroupMemberOptions;
+  /** What the record before the first batch must be, by partition; absent once it was seen or there is none. */
+  readonly #expected = new Map<number, string>();
+  readonly #unverified = new Set<number>();
+  /** Counts joins and losses: what was handed out before the last one is no longer this member's. */
+  #generation = 0;
+
+  constructor(consumer: Consumer, options: GroupMemberOptions) {
+    this.#consumer = consumer;
+    this.#options = options;
+  }
+
+  onJoined(partitions: readonly number[]): void {
+    this.onLost();
+    this.#expected.clear();
+    this.#unverified.clear();
+    for (const partition of partitions) this.#unverified.add(partition);
+    this.#options.listener.onAssigned(partitions);
+  }
+
+  onLost(): void {
+    this.#generation++;
+  }
+
+  async onBatch(payload: EachBatchPayload): Promise<void> {
+    const { partition, messages, highWatermark } = payload.batch;
+    const generation = this.#generation;
+    const records = this.#unverified.has(partition) ? await this.#verified(payload) : messages;
+    if (records.length === 0) return;
+    await this.#options.listener.onBatch({
+      partition,
+      records,
+      logEnd: Number(highWatermark),
+      isActive: () => generation === this.#generation && payload.isRunning() && !payload.isStale(),
+      heartbeat: () => payload.heartbeat(),
+      commit: async (next) => {
+        if (generation !== this.#generation || !payload.isRunning() || payload.isStale()) return;
+        const last = messages.find(({ offset }) => Number(offset) === next - 1);
+        await this.#commit(payload, next, last === undefined ? undefined : commitOf(last));
+      },
+    });
+  }
+
+  /** Commits without kafkajs' own retries: while they last, a rebalance that all others wait for cannot go on. */
+  async #commit(payload: EachBatchPayload, next: number, commit: string | undefined): Promise<void> {
+    const { topic } = this.#options;
+    const at = { partition: payload.batch.partition, offset: String(next), metadata: commit ?? null };
+    await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [at] }] });
+    payload.resolveOffset(String(next - 1));
+  }
+
+  /** What of the batch is to be handled; nothing when something else must be read first, which has been sought. */
+  async #verified(payload: EachBatchPayload): Promise<readonly RawRecord[]> {
+    const { topic, logger, group } = this.#options;
+    const { partition, messages } = payload.batch;
+    const [first] = messages;
+    if (first === undefined || payload.isStale()) return [];
+    const expected = this.#expected.get(partition);
+    if (expected !== undefined) {
+      this.#expected.delete(partition);
+      this.#unverified.delete(partition);
+      if (commitOf(first) === expected) {
+        payload.resolveOffset(first.offset);
+        return messages.slice(1); // the first was handled before its offset was committed
+      }
+      logger.error(
+        { topic, partition, group, offset: first.offset },
+        'the log was cut; the reaction starts again',
+      );
+      this.#consumer.seek({ topic, partition, offset: '0' });
+      return [];
+    }
+    const committed = await this.#committed(partition);
+    if (committed.commit === undefined || committed.offset !== Number(first.offset)) {
+      this.#unverified.delete(partition); // nothing to compare with, or kafkajs went back to the beginning itself
+      return messages;
+    }
+    this.#expected.set(partition, committed.commit);
+    this.#consumer.seek({ topic, partition, offset: String(committed.offset - 1) });
+    return [];
+  }
+
+  async #committed(
+    partition: number,
+  ): Promise<{ readonly offset: number; readonly commit: string | undefined }> {
+    const { kafka, topic, group } = this.#options;
+    const admin = kafka.admin();
+    try {
+      await admin.connect();
+      const [answer] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+      const at = answer?.partitions.find((other) => other.partition === partition);
+      const metadata = at?.metadata ?? '';
+      return { offset: Number(at?.offset ?? -1), commit: metadata === '' ? undefined : metadata };
+    } finally {
+      await admin.disconnect().catch(() => undefined);
+    }
+  }
+}
+
+/** Connects the consumer and lets it be a member of the group until it ends. */
+export async function joinGroup(consumer: Consumer, options: GroupMemberOptions): Promise<void> {
+  const { topic, partitions } = options;
+  const membership = new Membership(consumer, options);
+  const onLost = (): void => {
+    membership.onLost();
+  };
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-    listener.onAssigned(payload.memberAssignment[topic] ?? []);
+    membership.onJoined(payload.memberAssignment[topic] ?? []);
   });
+  consumer.on(consumer.events.REBALANCING, onLost);
+  consumer.on(consumer.events.CRASH, onLost);
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({
     autoCommit: false,
     eachBatchAutoResolve: false,
     partitionsConsumedConcurrently: partitions,
-    eachBatch: async (payload) => {
-      const { batch } = payload;
-      const isActive = (): boolean => payload.isRunning() && !payload.isStale();
-      await listener.onBatch({
-        partition: batch.partition,
-        records: batch.messages,
-        logEnd: Number(batch.highWatermark),
-        isActive,
-        heartbeat: () => payload.heartbeat(),
-        commit: async (next) => {
-          if (!isActive()) return;
-          payload.resolveOffset(String(next - 1));
-          await consumer.commitOffsets([{ topic, partition: batch.partition, offset: String(next) }]);
-        },
-      });
-    },
+    eachBatch: (payload) => membership.onBatch(payload),
   });
-  return consumer;
 }

@@ -1,3 +1,4 @@
+import type { ISocketFactory } from 'kafkajs';
 import type { Logger } from 'pino';
 import { TransportLog } from '../log/event-log.ts';
 import { defaultLimits, type LogLimits } from '../log/limits.ts';
@@ -15,6 +16,8 @@ export interface KafkaLogOptions {
   readonly registryUrl: string;
   readonly logger: Logger;
   readonly limits?: Partial<LogLimits>;
+  /** How brokers are reached; default: plain TCP. */
+  readonly socketFactory?: ISocketFactory;
   /** Whether a reaction's span is a child of the publisher's span (default) or linked to it. */
   readonly asyncHops?: AsyncHops;
 }

@@ -3,7 +3,8 @@
  * that was folded: when another commit lies there now, or none, the log was cut under the reader, which must start over.
  */
 import { randomUUID } from 'node:crypto';
-import type { Consumer, Kafka } from 'kafkajs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { decodeCommitHeader, fromKey } from '../arbitration/commit-header.ts';
 import { logHeaders } from '../headers.ts';
@@ -15,17 +16,22 @@ export interface TopicReaderOptions {
   readonly partitions: number;
   readonly listener: TopicListener;
   readonly logger: Logger;
+  /** End offsets now, by partition. */
+  readonly endOffsets: () => Promise<readonly number[]>;
 }
 
-const commitOf = (record: RawRecord): string | undefined => {
+const GAP_PAUSE_MS_MIN = 50;
+const GAP_PAUSE_MS_MAX = 5000;
+
+export const commitOf = (record: RawRecord): string | undefined => {
   const header = decodeCommitHeader(record.headers?.[logHeaders.commit]);
   return header === undefined ? undefined : fromKey(header.commit);
 };
 
-export async function readTopic(options: TopicReaderOptions): Promise<Consumer> {
-  const { kafka, topic, partitions, listener, logger } = options;
-  const consumer = kafka.consumer({
-    groupId: `parley.reader.${randomUUID()}`, // a group of one: every process reads everything
+/** A group of one: every process reads everything. A new group each time, so that no former self is waited for. */
+export const readerOf = (kafka: Kafka): Consumer =>
+  kafka.consumer({
+    groupId: `parley.reader.${randomUUID()}`,
     sessionTimeout: 30_000,
     heartbeatInterval: 3000,
     minBytes: 1,
@@ -36,59 +42,100 @@ export async function readTopic(options: TopicReaderOptions): Promise<Consumer> 
     retry: {
       initialRetryTime: 50,
       maxRetryTime: 500,
-      retries: 10,
-      restartOnFailure: () => Promise.resolve(true),
+      retries: 5,
+      restartOnFailure: () => Promise.resolve(false), // it is replaced by a new one
     },
   });
+
+class Reading {
+  readonly #consumer: Consumer;
+  readonly #options: TopicReaderOptions;
   /** Partitions whose last folded record must be seen again before anything behind it counts. */
-  const unverified = new Set<number>();
-  const seekAll = (): void => {
+  readonly #unverified = new Set<number>();
+  #gapPauseMs = GAP_PAUSE_MS_MIN;
+
+  constructor(consumer: Consumer, options: TopicReaderOptions) {
+    this.#consumer = consumer;
+    this.#options = options;
+  }
+
+  seekAll(): void {
+    const { topic, partitions, listener } = this.#options;
     for (let partition = 0; partition < partitions; partition++) {
       const { next } = listener.progress(partition);
-      if (next > 0) unverified.add(partition);
-      consumer.seek({ topic, partition, offset: String(Math.max(0, next - 1)) });
+      if (next > 0) this.#unverified.add(partition);
+      this.#consumer.seek({ topic, partition, offset: String(Math.max(0, next - 1)) });
     }
-  };
-  consumer.on(consumer.events.GROUP_JOIN, seekAll);
+  }
+
+  /** Drops the state when the log ends before what was folded; a reader behind its end would wait there unaware. */
+  async compareWithEnds(): Promise<void> {
+    const { partitions, listener, endOffsets } = this.#options;
+    const nexts = Array.from({ length: partitions }, (_, partition) => listener.progress(partition).next);
+    if (nexts.every((next) => next === 0)) return;
+    const ends = await endOffsets();
+    const cut = nexts.findIndex((next, partition) => next > (ends[partition] ?? 0));
+    if (cut !== -1) this.#diverged(cut, `the log ends at ${String(ends[cut])}`);
+  }
+
+  async onBatch(payload: EachBatchPayload): Promise<void> {
+    const { topic, listener, logger } = this.#options;
+    const { partition, messages } = payload.batch;
+    const [first] = messages;
+    if (first === undefined || payload.isStale()) return;
+    if (this.#unverified.has(partition)) {
+      const { next, lastCommit } = listener.progress(partition);
+      if (Number(first.offset) !== next - 1 || commitOf(first) !== lastCommit) {
+        this.#diverged(partition, 'another record lies there now');
+        this.seekAll();
+        return;
+      }
+      this.#unverified.delete(partition);
+    }
+    if (Number(first.offset) <= listener.progress(partition).next) {
+      await listener.onRecords(partition, messages);
+      await payload.heartbeat();
+    }
+    const { next } = listener.progress(partition);
+    if (Number(first.offset) <= next) {
+      this.#gapPauseMs = GAP_PAUSE_MS_MIN;
+      return;
+    }
+    // Fetched before a restart at 0, or a hole in the log: folding it would diverge from every other reader.
+    logger.error(
+      { topic, partition, next, offset: first.offset, pauseMs: this.#gapPauseMs },
+      'records ahead of the fold; read again',
+    );
+    await pause(this.#gapPauseMs);
+    this.#gapPauseMs = Math.min(this.#gapPauseMs * 2, GAP_PAUSE_MS_MAX);
+    this.#consumer.seek({ topic, partition, offset: String(next) });
+  }
+
+  #diverged(partition: number, what: string): void {
+    const { topic, listener, logger } = this.#options;
+    const { next } = listener.progress(partition);
+    logger.error(
+      { topic, partition, next, what },
+      'the log was cut under this reader; it drops its state and replays',
+    );
+    this.#unverified.clear();
+    listener.onDiverged(`${topic}/${String(partition)}@${String(next - 1)} is not what was folded: ${what}`);
+  }
+}
+
+/** Connects the consumer and reads with it until it ends. */
+export async function readTopic(consumer: Consumer, options: TopicReaderOptions): Promise<void> {
+  const reading = new Reading(consumer, options);
+  await reading.compareWithEnds();
+  consumer.on(consumer.events.GROUP_JOIN, () => {
+    reading.seekAll();
+  });
   await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.subscribe({ topic: options.topic, fromBeginning: true });
   await consumer.run({
     autoCommit: false,
     eachBatchAutoResolve: true,
-    partitionsConsumedConcurrently: partitions,
-    eachBatch: async (payload) => {
-      const { batch } = payload;
-      const [first] = batch.messages;
-      if (first === undefined || payload.isStale()) return;
-      const { partition } = batch;
-      if (unverified.has(partition)) {
-        const { next, lastCommit } = listener.progress(partition);
-        if (Number(first.offset) !== next - 1 || commitOf(first) !== lastCommit) {
-          const detail = `${topic}/${String(partition)}: the record at ${String(next - 1)} is not the one that was folded`;
-          logger.error(
-            { topic, partition, next },
-            'the log was cut under this reader; it drops its state and replays',
-          );
-          unverified.clear();
-          listener.onDiverged(detail);
-          seekAll();
-          return;
-        }
-        unverified.delete(partition);
-      }
-      const { next } = listener.progress(partition);
-      if (Number(first.offset) > next) {
-        // Fetched before a restart at 0, or a hole in the log: folding it would diverge from every other reader.
-        logger.error(
-          { topic, partition, next, offset: first.offset },
-          'records ahead of the fold; read again',
-        );
-        consumer.seek({ topic, partition, offset: String(next) });
-        return;
-      }
-      await listener.onRecords(partition, batch.messages);
-      await payload.heartbeat();
-    },
+    partitionsConsumedConcurrently: options.partitions,
+    eachBatch: (payload) => reading.onBatch(payload),
   });
-  return consumer;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import kafkajs, { type Consumer, type Kafka, type Producer } from 'kafkajs';
+import kafkajs, { type ISocketFactory, type Kafka, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { SchemaStore } from '../avro/codec.ts';
 import {
@@ -10,9 +10,10 @@ import {
   type Transport,
 } from '../log/transport.ts';
 import { kafkaClient } from './client.ts';
-import { joinGroup } from './group-member.ts';
+import { joinGroup, memberOf } from './group-member.ts';
 import { registryStore, SchemaRefused } from './registry.ts';
-import { readTopic } from './topic-reader.ts';
+import { SupervisedConsumer, type SupervisedConsumerOptions } from './supervised-consumer.ts';
+import { readerOf, readTopic } from './topic-reader.ts';
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2000;
@@ -32,6 +33,8 @@ export interface KafkaTransportOptions {
   /** Base URL of the registry's Confluent-compatible API. */
   readonly registryUrl: string;
   readonly logger: Logger;
+  /** How brokers are reached; default: plain TCP. */
+  readonly socketFactory?: ISocketFactory;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -41,8 +44,8 @@ export class KafkaTransport implements Transport {
   readonly #options: KafkaTransportOptions;
   readonly #kafka: Kafka;
   readonly #producer: Producer;
-  readonly #readers: Consumer[] = [];
-  readonly #members: Consumer[] = [];
+  readonly #readers: SupervisedConsumer[] = [];
+  readonly #members: SupervisedConsumer[] = [];
   readonly #partitions = new Map<string, number>();
   readonly #closing = new AbortController();
 
@@ -129,38 +132,58 @@ export class KafkaTransport implements Transport {
   }
 
   async read(topic: string, listener: TopicListener): Promise<void> {
-    const consumer = await this.#untilItWorks(`a reader of ${topic}`, this.#closing.signal, () =>
-      readTopic({
-        kafka: this.#kafka,
-        topic,
-        partitions: this.#partitionsOf(topic),
-        listener,
-        logger: this.#options.logger,
-      }),
-    );
-    this.#readers.push(consumer);
+    const options = {
+      kafka: this.#kafka,
+      topic,
+      partitions: this.#partitionsOf(topic),
+      listener,
+      logger: this.#options.logger,
+      endOffsets: () => this.endOffsets(topic),
+    };
+    const reader = this.#supervised({
+      what: `a reader of ${topic}`,
+      make: () => readerOf(this.#kafka),
+      run: (consumer) => readTopic(consumer, options),
+    });
+    this.#readers.push(reader);
+    await reader.start();
   }
 
   async join(group: string, topic: string, listener: GroupListener): Promise<void> {
-    const consumer = await this.#untilItWorks(`consumer group ${group}`, this.#closing.signal, () =>
-      joinGroup({ kafka: this.#kafka, group, topic, partitions: this.#partitionsOf(topic), listener }),
-    );
-    this.#members.push(consumer);
+    const options = {
+      kafka: this.#kafka,
+      group,
+      topic,
+      partitions: this.#partitionsOf(topic),
+      listener,
+      logger: this.#options.logger,
+    };
+    const member = this.#supervised({
+      what: `consumer group ${group}`,
+      make: () => memberOf(this.#kafka, group),
+      run: (consumer) => joinGroup(consumer, options),
+    });
+    this.#members.push(member);
+    await member.start();
   }
 
   async leaveGroups(): Promise<void> {
-    await Promise.all(
-      this.#members.splice(0).map((consumer) => consumer.disconnect().catch(() => undefined)),
-    );
+    await Promise.all(this.#members.splice(0).map((member) => member.close()));
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
     await this.leaveGroups();
-    await Promise.all(
-      this.#readers.splice(0).map((consumer) => consumer.disconnect().catch(() => undefined)),
-    );
+    await Promise.all(this.#readers.splice(0).map((reader) => reader.close()));
     await this.#producer.disconnect().catch(() => undefined);
+  }
+
+  #supervised(parts: Pick<SupervisedConsumerOptions, 'what' | 'make' | 'run'>): SupervisedConsumer {
+    return new SupervisedConsumer({
+      ...parts,
+      logger: this.#options.logger,
+      untilItWorks: (what, attempt) => this.#untilItWorks(what, this.#closing.signal, attempt),
+    });
   }
 
   #partitionsOf(topic: string): number {

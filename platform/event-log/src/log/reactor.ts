@@ -17,6 +17,14 @@ const RETRY_MS_MAX = 5000;
 /** Records handled before offsets are committed: what a crash may repeat. */
 const CHUNK = 64;
 const VERDICT_WAIT_MS = 1000;
+/** A handle or a pause may last longer than the group waits for a sign of life. */
+const HEARTBEAT_MS = 1000;
+
+/** A batch, and a signal that ends when it is no longer this member's. */
+interface Turn {
+  readonly batch: GroupBatch;
+  readonly signal: AbortSignal;
+}
 
 export interface ReactorOptions {
   readonly hops: AsyncHops;
@@ -71,9 +79,26 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     const first = batch.records[0];
     if (first !== undefined)
       this.#ends.set(batch.partition, { committed: Number(first.offset), end: batch.logEnd });
+    const lost = new AbortController();
+    const ticking = setInterval(() => {
+      if (this.#options.signal.aborted) return; // closing: whoever hangs now is given up by the group
+      if (!batch.isActive()) lost.abort();
+      void batch.heartbeat().catch(() => {
+        lost.abort(); // the group re-balances, or is out of reach: whoever is assigned next continues
+      });
+    }, HEARTBEAT_MS);
+    try {
+      await this.#inChunks({ batch, signal: AbortSignal.any([this.#options.signal, lost.signal]) });
+    } finally {
+      clearInterval(ticking);
+    }
+  }
+
+  async #inChunks(turn: Turn): Promise<void> {
+    const { batch } = turn;
     for (let start = 0; start < batch.records.length; start += CHUNK) {
       const chunk = batch.records.slice(start, start + CHUNK);
-      const done = await this.#chunk(batch, chunk);
+      const done = await this.#chunk(turn, chunk);
       if (!done) return;
       const last = chunk.at(-1);
       if (last === undefined) return;
@@ -84,14 +109,13 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   }
 
   /** True when every effect of the chunk is confirmed; false when it was interrupted. */
-  async #chunk(batch: GroupBatch, chunk: readonly RawRecord[]): Promise<boolean> {
+  async #chunk(turn: Turn, chunk: readonly RawRecord[]): Promise<boolean> {
+    const { partition } = turn.batch;
     const byStream = new Map<string, RecordedEvent<E>[]>();
     for (const raw of chunk) {
-      if (!(await this.#isAccepted(batch, Number(raw.offset)))) {
-        if (!this.#isActive(batch)) return false;
-        continue;
-      }
-      const event = await this.#fold.recorded(batch.partition, raw);
+      if (!(await this.#isFolded(turn, Number(raw.offset)))) return false;
+      if (!this.#fold.isAccepted(partition, Number(raw.offset))) continue;
+      const event = await this.#fold.recorded(partition, raw);
       if (event === undefined || this.definition.types?.includes(event.event.type) === false) continue;
       const events = byStream.get(event.streamId) ?? [];
       byStream.set(event.streamId, events);
@@ -102,7 +126,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     const worker = async (): Promise<boolean> => {
       while (next < streams.length) {
         const events = streams[next++] ?? [];
-        for (const event of events) if (!(await this.#handle(batch, event))) return false;
+        for (const event of events) if (!(await this.#handle(turn, event))) return false;
       }
       return true;
     };
@@ -110,46 +134,43 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     return (await Promise.all(workers)).every(Boolean);
   }
 
-  /** Waits until the process's own fold has reached the offset. False when rejected or interrupted. */
-  async #isAccepted(batch: GroupBatch, offset: number): Promise<boolean> {
-    const position = { topic: this.definition.topic.name, partition: batch.partition, offset };
-    while (!(await this.#fold.waitFor(position, VERDICT_WAIT_MS))) {
-      if (!this.#isActive(batch)) return false;
-      await batch.heartbeat();
-    }
-    return this.#fold.isAccepted(batch.partition, offset);
+  /** Waits until the process's own fold has reached the offset. False when interrupted. */
+  async #isFolded(turn: Turn, offset: number): Promise<boolean> {
+    const position = { topic: this.definition.topic.name, partition: turn.batch.partition, offset };
+    while (!(await this.#fold.waitFor(position, VERDICT_WAIT_MS))) if (!isActive(turn)) return false;
+    return isActive(turn);
   }
 
-  async #handle(batch: GroupBatch, event: RecordedEvent<E>): Promise<boolean> {
+  async #handle(turn: Turn, event: RecordedEvent<E>): Promise<boolean> {
     const { group, handle } = this.definition;
+    const { signal } = turn;
     let retryMs = RETRY_MS_MIN;
-    for (let attempt = 1; this.#isActive(batch); attempt++) {
+    for (let attempt = 1; isActive(turn); attempt++) {
       try {
-        await tracedHandle(event, group, this.#options.hops, () =>
-          handle(event, { signal: this.#options.signal, attempt }),
-        );
+        await tracedHandle(event, group, this.#options.hops, () => handle(event, { signal, attempt }));
         this.#handled++;
-        if (this.#stalled !== undefined && samePosition(this.#stalled.position, event.position))
-          this.#stalled = undefined;
-        await batch.heartbeat();
+        this.#recovered(event.position);
         return true;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         this.#stalled = { position: event.position, attempt, error: message };
         const context = { group, ...event.position, attempt, retryMs, err: message };
         this.#options.logger.warn(context, 'reaction failed; it is tried again');
-        await pause(retryMs, undefined, { signal: this.#options.signal }).catch(() => undefined);
+        await pause(retryMs, undefined, { signal }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
-        await batch.heartbeat();
       }
     }
+    this.#recovered(event.position); // elsewhere, or here in a later turn
     return false;
   }
 
-  #isActive(batch: GroupBatch): boolean {
-    return !this.#options.signal.aborted && batch.isActive();
+  #recovered(position: LogPosition): void {
+    if (this.#stalled !== undefined && samePosition(this.#stalled.position, position))
+      this.#stalled = undefined;
   }
 }
+
+const isActive = ({ batch, signal }: Turn): boolean => !signal.aborted && batch.isActive();
 
 const samePosition = (a: LogPosition, b: LogPosition): boolean =>
   a.partition === b.partition && a.offset === b.offset;

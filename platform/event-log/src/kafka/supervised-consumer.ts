@@ -1,0 +1,88 @@
+/**
+ * kafkajs ends a consumer for good on an error that it holds for final, and joins again under a new member id, beside
+ * its own former self, on any other. So every crash has one answer here: a new consumer, after a growing pause.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Consumer } from 'kafkajs';
+import type { Logger } from 'pino';
+
+const PAUSE_MS_MIN = 100;
+const PAUSE_MS_MAX = 2000;
+
+export interface SupervisedConsumerOptions {
+  /** For messages. */
+  readonly what: string;
+  readonly logger: Logger;
+  /** Repeats until it works or the transport closes. */
+  readonly untilItWorks: <T>(what: string, attempt: () => Promise<T>) => Promise<T>;
+  /** A consumer that is not connected yet. */
+  readonly make: () => Consumer;
+  /** Connects, subscribes and runs it. */
+  readonly run: (consumer: Consumer) => Promise<void>;
+}
+
+interface Running {
+  /** Resolves with the reason when the consumer ended by itself. */
+  readonly crashed: Promise<Error>;
+}
+
+export class SupervisedConsumer {
+  readonly #options: SupervisedConsumerOptions;
+  readonly #closing = new AbortController();
+  #consumer: Consumer | undefined;
+
+  constructor(options: SupervisedConsumerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the first consumer runs; it is replaced for as long as `close` was not called. */
+  async start(): Promise<void> {
+    void this.#supervise(await this.#build());
+  }
+
+  /** Leaves the group. A batch under way is waited for. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#consumer?.disconnect().catch(() => undefined);
+  }
+
+  async #supervise(first: Running): Promise<void> {
+    let running = first;
+    let pauseMs = PAUSE_MS_MIN;
+    for (;;) {
+      const startedAtMs = Date.now();
+      const error = await running.crashed;
+      if (this.#closing.signal.aborted) return;
+      pauseMs = Date.now() - startedAtMs > PAUSE_MS_MAX ? PAUSE_MS_MIN : Math.min(pauseMs * 2, PAUSE_MS_MAX);
+      const { what, logger } = this.#options;
+      logger.warn({ consumer: what, err: error.message, pauseMs }, `${what} stopped; it is made again`);
+      try {
+        await pause(pauseMs, undefined, { signal: this.#closing.signal });
+        running = await this.#build();
+      } catch {
+        return; // closing
+      }
+    }
+  }
+
+  #build(): Promise<Running> {
+    const { what, untilItWorks, make, run } = this.#options;
+    return untilItWorks(what, async () => {
+      this.#closing.signal.throwIfAborted();
+      const consumer = make();
+      const { promise: crashed, resolve } = Promise.withResolvers<Error>();
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        resolve(payload.error);
+      });
+      this.#consumer = consumer;
+      try {
+        await run(consumer);
+      } catch (error) {
+        await consumer.disconnect().catch(() => undefined);
+        throw error;
+      }
+      if (this.#closing.signal.aborted) await consumer.disconnect().catch(() => undefined);
+      return { crashed };
+    });
+  }
+}
