@@ -157,7 +157,12 @@ export interface ReadProgress {
   readonly accepted: number;
   readonly conflicts: number;
   readonly duplicates: number;
+  /** Records that no reader of any release can read; dropped by all alike. */
   readonly badRecords: number;
+  /** Accepted events of a type or schema that this release does not know: they count for the version only. */
+  readonly skippedTypes: number;
+  /** Events that a fold threw on and that are left out of it. */
+  readonly failedFolds: number;
 }
 
 /** Reads one projection. Reads are synchronous and see whole commits only. */

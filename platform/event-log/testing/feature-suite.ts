@@ -2,104 +2,27 @@
  * What every adapter of the event log must do. Run on the in-memory adapter (unit) and on Kafka (integration).
  */
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
-import type {
-  AggregateDefinition,
-  Aggregates,
-  EventLog,
-  EventTopic,
-  LogPosition,
-  RecordedEvent,
-  View,
-} from '../src/ports.ts';
+import { describe, expect, it } from 'vitest';
 import { deriveId } from '../src/ids.ts';
-
-export interface Counted {
-  readonly type: 'Counted';
-  readonly data: { readonly by: number; readonly note: string };
-}
-
-const schema = {
-  type: 'record',
-  name: 'Counted',
-  namespace: 'parley.test',
-  fields: [
-    { name: 'by', type: 'int' },
-    { name: 'note', type: 'string' },
-  ],
-};
-export const countedTopic = (name: string): EventTopic<Counted> => ({
-  name,
-  partitions: 4,
-  schemas: { Counted: schema },
-});
-export const counted = (by: number, note = ''): Counted => ({ type: 'Counted', data: { by, note } });
-export const counterOf = (topic: EventTopic<Counted>): AggregateDefinition<number, Counted> => ({
-  name: 'counter',
-  topic,
-  initial: 0,
-  evolve: (sum, event) => sum + event.data.by,
-});
-const sumsOf = (topic: EventTopic<Counted>) => ({
-  name: 'sums',
-  topic,
-  fold: (row: { sum: number; events: number } | undefined, event: RecordedEvent<Counted>) => ({
-    sum: (row?.sum ?? 0) + event.event.data.by,
-    events: (row?.events ?? 0) + 1,
-  }),
-});
-
-/** What the suite needs of an adapter: logs that share one broker. */
-export interface Harness {
-  readonly open: () => EventLog;
-  readonly stop: () => Promise<void>;
-}
-
-const metadata = { correlationId: 'suite' };
-
-interface Node {
-  readonly log: EventLog;
-  readonly counters: Aggregates<number, Counted>;
-  readonly sums: View<{ sum: number; events: number }>;
-}
+import type { LogPosition, RecordedEvent } from '../src/ports.ts';
+import { badRecordSuite } from './bad-record-suite.ts';
+import { counted, type Counted } from './counter.ts';
+import { faultSuite } from './fault-suite.ts';
+import { freshTopic, metadata, Nodes, run, type Harness } from './harness.ts';
 
 /** Runs the suite. `make` answers a fresh harness; topics have fresh names, so a shared broker is fine. */
 export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>): void {
   describe(name, () => {
-    let harness: Harness | undefined;
-    const logs: EventLog[] = [];
-    afterEach(async () => {
-      for (const log of logs.splice(0)) await log.close();
-      await harness?.stop();
-      harness = undefined;
-    });
-
-    const node = async (
-      topic: EventTopic<Counted>,
-      react?: (event: RecordedEvent<Counted>) => Promise<void>,
-      group = 'g',
-    ): Promise<Node> => {
-      harness ??= await make();
-      const log = harness.open();
-      logs.push(log);
-      const counters = log.aggregate(counterOf(topic));
-      const sums = log.project(sumsOf(topic));
-      if (react !== undefined) log.react({ group: `${topic.name}.${group}`, topic, handle: react });
-      await log.start();
-      return { log, counters, sums };
-    };
-    const freshTopic = (): EventTopic<Counted> => countedTopic(`suite.${randomUUID()}`);
+    const nodes = new Nodes(make);
+    const node: Nodes['node'] = (topic, options) => nodes.node(topic, options);
     const add = (by: number) => () => ({ kind: 'events' as const, events: [counted(by)] });
-    const run = (
-      counters: Node['counters'],
-      streamId: string,
-      by: number,
-      commandId: string = randomUUID(),
-    ) => counters.execute({ streamId, commandId, decide: add(by), metadata });
     const positionOf = (outcome: object): LogPosition => {
       if (!('position' in outcome)) throw new Error(`no position in ${JSON.stringify(outcome)}`);
       return outcome.position as LogPosition;
     };
+
+    faultSuite(nodes);
+    badRecordSuite(nodes);
 
     it('an accepted append is in the fold and in the read model of its writer', async () => {
       const { counters, sums } = await node(freshTopic());
@@ -154,8 +77,8 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
     it('a command that is repeated, later or at the same time, is recorded once', async () => {
       const { counters, sums } = await node(freshTopic());
       const commandId = randomUUID();
-      const outcomes = await Promise.all([1, 2, 3].map(() => run(counters, 's-1', 7, commandId)));
-      outcomes.push(await run(counters, 's-1', 7, commandId));
+      const outcomes = await Promise.all([1, 2, 3].map(() => run(counters, 's-1', 7, { commandId })));
+      outcomes.push(await run(counters, 's-1', 7, { commandId }));
       expect(outcomes.map(({ kind }) => kind)).toEqual(['accepted', 'duplicate', 'duplicate', 'duplicate']);
       expect(sums.get('s-1')).toEqual({ sum: 7, events: 1 });
     });
@@ -199,14 +122,14 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
 
     it('writers that race on one stream lose nothing and count nothing twice', async () => {
       const topic = freshTopic();
-      const nodes = [await node(topic), await node(topic)];
+      const racers = [await node(topic), await node(topic)];
       const outcomes = await Promise.all(
-        nodes.flatMap(({ counters }) => Array.from({ length: 20 }, () => run(counters, 's', 1))),
+        racers.flatMap(({ counters }) => Array.from({ length: 20 }, () => run(counters, 's', 1))),
       );
       const accepted = outcomes.filter(({ kind }) => kind === 'accepted');
       expect(accepted.length).toBeGreaterThan(0);
       const hashes: string[] = [];
-      for (const { sums } of nodes) {
+      for (const { sums } of racers) {
         for (const outcome of accepted)
           expect(await sums.waitFor(positionOf(outcome), { deadlineMs: 5000 })).toBe(true);
         expect(sums.get('s')?.sum).toBe(accepted.length);
@@ -255,9 +178,11 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
     it('a reaction acts on accepted commits only, in the order of each stream', async () => {
       const topic = freshTopic();
       const seen: number[] = [];
-      const { counters } = await node(topic, (event) => {
-        seen.push(event.event.data.by);
-        return Promise.resolve();
+      const { counters } = await node(topic, {
+        react: (event) => {
+          seen.push(event.event.data.by);
+          return Promise.resolve();
+        },
       });
       await run(counters, 's', 1);
       const stale = {
@@ -277,10 +202,12 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
       const topic = freshTopic();
       const seen: number[] = [];
       let failures = 2;
-      const { counters } = await node(topic, (event) => {
-        if (failures-- > 0) return Promise.reject(new Error('not yet'));
-        seen.push(event.event.data.by);
-        return Promise.resolve();
+      const { counters } = await node(topic, {
+        react: (event) => {
+          if (failures-- > 0) return Promise.reject(new Error('not yet'));
+          seen.push(event.event.data.by);
+          return Promise.resolve();
+        },
       });
       await run(counters, 's', 1);
       await run(counters, 's', 2);
@@ -294,13 +221,13 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
         effects.set(event.eventId, event.event.data.by);
         return Promise.resolve();
       };
-      const first = await node(topic, act);
+      const first = await node(topic, { react: act });
       for (let by = 1; by <= 5; by++) await run(first.counters, 's', by);
       await expect.poll(() => effects.size, { timeout: 20_000 }).toBe(5);
       await first.log.close();
       const writer = await node(topic);
       for (let by = 6; by <= 10; by++) await run(writer.counters, 's', by);
-      await node(topic, act);
+      await node(topic, { react: act });
       await expect.poll(() => effects.size, { timeout: 30_000 }).toBe(10);
       expect([...effects.values()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     });
@@ -308,9 +235,11 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
     it('every event carries derived ids and the metadata of its command', async () => {
       const topic = freshTopic();
       const seen: RecordedEvent<Counted>[] = [];
-      const { counters } = await node(topic, (event) => {
-        seen.push(event);
-        return Promise.resolve();
+      const { counters } = await node(topic, {
+        react: (event) => {
+          seen.push(event);
+          return Promise.resolve();
+        },
       });
       const commandId = deriveId('suite', 'metadata');
       const command = {

@@ -30,7 +30,16 @@ const viewOf = (rows: readonly ProductRow[]): View<ProductRow> => {
     from: readonly ProductRow[],
     { limit, after = '' }: { readonly limit: number; readonly after?: string },
   ): ProductRow[] => from.filter((row) => row.productId > after).slice(0, limit);
-  const progress = { topic: 't', nextOffsets: [], accepted: 0, conflicts: 0, duplicates: 0, badRecords: 0 };
+  const progress = {
+    topic: 't',
+    nextOffsets: [],
+    accepted: 0,
+    conflicts: 0,
+    duplicates: 0,
+    badRecords: 0,
+    skippedTypes: 0,
+    failedFolds: 0,
+  };
   return {
     name: 'products',
     size: rows.length,

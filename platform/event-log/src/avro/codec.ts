@@ -1,6 +1,9 @@
 /**
  * Events in Confluent wire format: magic byte 0, schema id (4 bytes, big-endian), Avro binary. The writer's schema is
  * resolved to the reader's. Ids are cached in both directions for the life of the process.
+ *
+ * Whether a record is readable is judged by its writer's schema alone, so that every release of every reader agrees.
+ * Whether this release can use it is another question, with another answer: `FOREIGN`.
  */
 import { Buffer } from 'node:buffer';
 import avsc, { type Schema, type Type } from 'avsc';
@@ -31,7 +34,14 @@ interface Reader {
   readonly type: string;
   readonly avro: Type;
 }
-type Decoder = (value: Buffer) => DomainEvent | undefined;
+type Decoder = (value: Buffer) => DomainEvent | Foreign | undefined;
+
+/**
+ * An event that its writer's schema reads, and this release does not know: a type that is not declared, or a schema
+ * that does not resolve to the declared one.
+ */
+export const FOREIGN = null;
+type Foreign = typeof FOREIGN;
 
 const fullName = (schema: Named): string =>
   schema.namespace === undefined ? schema.name : `${schema.namespace}.${schema.name}`;
@@ -40,7 +50,7 @@ export class AvroCodec<E extends DomainEvent> {
   readonly #store: SchemaStore;
   readonly #readers = new Map<string, Reader>();
   readonly #writers = new Map<string, { readonly id: number; readonly avro: Type }>();
-  /** By schema id; null is a cached "there is none that this reader can use". */
+  /** By schema id; null is a cached "no reader can use it": there is no such id, or it names no Avro schema. */
   readonly #decoders = new Map<number, Decoder | null>();
   readonly #fetching = new Map<number, Promise<void>>();
 
@@ -96,30 +106,67 @@ export class AvroCodec<E extends DomainEvent> {
     return fetching;
   }
 
-  /** Undefined for anything that is not exactly one readable event. Every schema id must have been prepared. */
-  decode(value: Buffer | null): E | undefined {
+  /**
+   * Undefined for anything that is not exactly one event of its writer's schema. Every schema id must have been
+   * prepared.
+   */
+  decode(value: Buffer | null): E | Foreign | undefined {
     if (value === null || value.length < PREFIX_BYTES || value[0] !== 0) return undefined;
     const decoder = this.#decoders.get(value.readUInt32BE(1));
     if (decoder === undefined || decoder === null) return undefined;
     try {
-      return decoder(value) as E | undefined;
+      return decoder(value) as E | Foreign | undefined;
     } catch {
       return undefined; // avsc throws on bytes that its schema cannot mean
     }
   }
 
   #decoderOf(schema: object): Decoder | null {
-    const reader = this.#readers.get(fullName(schema as Named));
-    if (reader === undefined) return null;
-    try {
-      const writer = avsc.Type.forSchema(schema as Schema);
-      const resolver = writer.equals(reader.avro) ? undefined : reader.avro.createResolver(writer);
+    const writer = typeOf(schema);
+    if (writer === undefined) return null;
+    const isReadable = (bytes: Buffer): boolean => {
+      const decoded: Decoded = writer.decode(bytes, PREFIX_BYTES);
+      return decoded.offset === bytes.length;
+    };
+    const foreign: Decoder = (bytes) => (isReadable(bytes) ? FOREIGN : undefined);
+    const reader = this.#readers.get(writer.name ?? '');
+    if (reader === undefined) return foreign;
+    const { type, avro } = reader;
+    if (writer.equals(avro)) {
       return (bytes) => {
-        const decoded: Decoded = reader.avro.decode(bytes, PREFIX_BYTES, resolver);
-        return decoded.offset === bytes.length ? { type: reader.type, data: decoded.value } : undefined;
+        const decoded: Decoded = avro.decode(bytes, PREFIX_BYTES);
+        return decoded.offset === bytes.length ? { type, data: decoded.value } : undefined;
       };
-    } catch {
-      return null; // the writer's schema cannot be read as ours: incompatible, the same for every reader of this release
     }
+    const resolver = resolverOf(avro, writer);
+    if (resolver === undefined) return foreign;
+    return (bytes) => {
+      // Read twice: resolving skips what this release does not need, and what is skipped is not looked at.
+      if (!isReadable(bytes)) return undefined;
+      try {
+        const decoded: Decoded = avro.decode(bytes, PREFIX_BYTES, resolver);
+        return { type, data: decoded.value };
+      } catch {
+        return FOREIGN; // a value that the declared type has no place for, such as a new symbol of an enum
+      }
+    };
+  }
+}
+
+/** Undefined when avsc cannot read it as a schema: it is none, for every reader. */
+function typeOf(schema: object): Type | undefined {
+  try {
+    return avsc.Type.forSchema(schema as Schema);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined when the writer's values cannot be read as the reader's. */
+function resolverOf(reader: Type, writer: Type): ReturnType<Type['createResolver']> | undefined {
+  try {
+    return reader.createResolver(writer);
+  } catch {
+    return undefined;
   }
 }

@@ -1,8 +1,7 @@
 import { startTestEngines } from '@parley/engines/testing';
-import { pino } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 import { eventLogFeatureSuite } from '../../testing/feature-suite.ts';
-import { openKafkaLog } from './open.ts';
+import { kafkaHarness } from '../../testing/kafka-harness.ts';
 
 let engines: Awaited<ReturnType<typeof startTestEngines>>;
 beforeAll(async () => {
@@ -12,16 +11,4 @@ afterAll(async () => {
   await engines.stop();
 });
 
-eventLogFeatureSuite('the event log on Kafka', () =>
-  Promise.resolve({
-    open: () =>
-      openKafkaLog({
-        service: 'suite',
-        clientId: 'suite',
-        bootstrap: engines.bootstrap,
-        registryUrl: engines.registryUrl,
-        logger: pino({ level: 'silent' }),
-      }),
-    stop: () => Promise.resolve(),
-  }),
-);
+eventLogFeatureSuite('the event log on Kafka', () => kafkaHarness(engines));

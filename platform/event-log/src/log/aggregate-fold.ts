@@ -10,6 +10,10 @@ export class AggregateFold<S, E extends DomainEvent> implements FoldTarget<E> {
     this.#definition = definition;
   }
 
+  get name(): string {
+    return this.#definition.name;
+  }
+
   apply(event: RecordedEvent<E>): void {
     this.#states.set(event.streamId, this.#definition.evolve(this.state(event.streamId), event.event));
   }

@@ -40,6 +40,7 @@ interface TopicParts {
 
 interface AnyWriter {
   open(): void;
+  refuse(reason: 'closed' | 'disconnected'): void;
   close(): void;
   readonly queued: number;
 }
@@ -50,9 +51,12 @@ export class TransportLog implements EventLog {
   readonly #topics = new Map<string, TopicParts>();
   readonly #writers = new Map<string, AnyWriter>();
   readonly #reactors: Reactor<DomainEvent>[] = [];
+  /** Topics that are replayed again, as the log was cut under their reader. */
+  readonly #replaying = new Set<string>();
   readonly #closing = new AbortController();
   #phase: 'declared' | 'starting' | 'started' | 'closed' = 'declared';
   #waitingFor: string | undefined = 'start';
+  #closed: Promise<void> | undefined;
 
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
@@ -113,17 +117,22 @@ export class TransportLog implements EventLog {
     await Promise.all(topics.map((parts) => this.#catchUp(parts, signal)));
     for (const writer of this.#writers.values()) writer.open();
     this.#waitingFor = 'the consumer groups';
-    for (const reactor of this.#reactors) {
-      await this.#transport.join(reactor.definition.group, reactor.definition.topic.name, reactor);
-    }
+    // All at once: each may have to wait until its group has given up a member that was killed.
+    await Promise.all(
+      this.#reactors.map((reactor) =>
+        this.#transport.join(reactor.definition.group, reactor.definition.topic.name, reactor),
+      ),
+    );
     this.#waitingFor = undefined;
     this.#phase = 'started';
   }
 
   health(): EventLogHealth {
     const unjoined = this.#reactors.find((reactor) => !reactor.joined);
+    const [replaying] = this.#replaying;
     const waitingFor =
       this.#waitingFor ??
+      (replaying === undefined ? undefined : `${replaying} to be replayed after it was cut`) ??
       (unjoined === undefined ? undefined : `consumer group ${unjoined.definition.group}`) ??
       (this.#phase === 'closed' ? 'closed' : undefined);
     return {
@@ -134,26 +143,58 @@ export class TransportLog implements EventLog {
     };
   }
 
-  async close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
-    if (this.#phase === 'closed') return;
+  close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
+    return this.#closed;
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
     this.#phase = 'closed';
-    const deadline = this.#options.now() + (options.deadlineMs ?? CLOSE_DEADLINE_MS);
+    const deadline = this.#options.now() + deadlineMs;
     this.#closing.abort();
-    await this.#transport.leaveGroups();
-    const busy = (): boolean => [...this.#writers.values()].some(({ queued }) => queued > 0);
-    while (busy() && this.#options.now() < deadline) await pause(10);
-    for (const writer of this.#writers.values()) writer.close();
+    // A reaction under way may still append, so commands are refused only behind it; one that hangs is left behind.
+    await Promise.race([this.#transport.leaveGroups(), pause(deadlineMs, undefined, { ref: false })]);
+    const writers = [...this.#writers.values()];
+    for (const writer of writers) writer.refuse('closed');
+    while (writers.some(({ queued }) => queued > 0) && this.#options.now() < deadline) await pause(10);
+    for (const writer of writers) writer.close();
     await this.#transport.close();
   }
 
   async #catchUp(parts: TopicParts, signal: AbortSignal): Promise<void> {
     const { fold, topic } = parts;
     const ends = await this.#transport.endOffsets(topic.name);
+    this.#waitingFor = `${topic.name} to be replayed`;
     await this.#transport.read(topic.name, fold);
-    for (const [partition, end] of ends.entries()) {
-      this.#waitingFor = `${topic.name} to be replayed`;
-      const last = { topic: topic.name, partition, offset: end - 1 };
-      while (end > 0 && !(await fold.waitFor(last, CATCH_UP_SLICE_MS))) signal.throwIfAborted();
+    await this.#reach(parts, ends, signal);
+  }
+
+  async #reach({ fold, topic }: TopicParts, ends: readonly number[], signal: AbortSignal): Promise<void> {
+    for (const [partition, measured] of ends.entries()) {
+      let end = measured;
+      while (
+        end > 0 &&
+        !(await fold.waitFor({ topic: topic.name, partition, offset: end - 1 }, CATCH_UP_SLICE_MS))
+      ) {
+        signal.throwIfAborted();
+        end = Math.min(end, (await this.#transport.endOffsets(topic.name))[partition] ?? 0); // cut meanwhile
+      }
+    }
+  }
+
+  /** The state was dropped: nothing is decided on it before it reaches the end of the log again. */
+  async #replayAgain(parts: TopicParts): Promise<void> {
+    const { name } = parts.topic;
+    if (this.#phase !== 'started' || this.#replaying.has(name)) return;
+    this.#replaying.add(name);
+    const writer = this.#writers.get(name);
+    writer?.refuse('disconnected');
+    try {
+      await this.#reach(parts, await this.#transport.endOffsets(name), this.#closing.signal);
+      writer?.open();
+      this.#replaying.delete(name);
+    } catch (error) {
+      if (!this.#closing.signal.aborted) throw error;
     }
   }
 
@@ -164,8 +205,16 @@ export class TransportLog implements EventLog {
     if (known !== undefined) return known.fold as unknown as TopicFold<E>; // one topic name, one event type
     const fold = new TopicFold(topic, new AvroCodec(topic, this.#transport.schemas), {
       maxRejected: this.#options.limits.maxRejectedOffsets,
-      reportBad: (position, reason) => {
-        this.#options.logger.error({ ...position, reason }, 'bad record skipped');
+      report: {
+        badRecord: (position, reason) => {
+          this.#options.logger.error({ ...position, reason }, 'bad record skipped');
+        },
+        failedFold: (position, target, error) => {
+          this.#options.logger.error(
+            { ...position, target, err: error },
+            'a fold failed; the event is left out',
+          );
+        },
       },
     });
     const parts = {
@@ -173,6 +222,7 @@ export class TransportLog implements EventLog {
       topic: topic as EventTopic<DomainEvent>,
     };
     this.#topics.set(topic.name, parts);
+    fold.addListener({ onVerdict: () => undefined, onReset: () => void this.#replayAgain(parts) });
     return fold;
   }
 }

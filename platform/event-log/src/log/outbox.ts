@@ -15,6 +15,8 @@ export interface Outgoing {
   readonly bytes: number;
   /** Called right before the first attempt to send: from now on it may be in the log. */
   readonly onSending: () => void;
+  /** The broker says that it is in the log. */
+  readonly onAcknowledged?: () => void;
   /** The broker refused it for good. */
   readonly onRefused: (detail: string) => void;
 }
@@ -23,18 +25,14 @@ export class Outbox {
   readonly #send: (records: readonly NewRecord[]) => Promise<void>;
   readonly #limits: LogLimits;
   #waiting: Outgoing[] = [];
+  /** So many are sent one by one, as the batch that they were in was refused for one of them. */
+  #single = 0;
   #running = false;
   #closed = false;
-  #connected = true;
 
   constructor(send: (records: readonly NewRecord[]) => Promise<void>, limits: LogLimits) {
     this.#send = send;
     this.#limits = limits;
-  }
-
-  /** False while sends fail. */
-  get connected(): boolean {
-    return this.#connected;
   }
 
   add(outgoing: Outgoing): void {
@@ -65,9 +63,10 @@ export class Outbox {
   #nextBatch(): readonly Outgoing[] {
     let bytes = 0;
     let count = 0;
+    const maxCommits = this.#single-- > 0 ? 1 : this.#limits.maxBatchCommits;
+    this.#single = Math.max(0, this.#single);
     for (const { bytes: more } of this.#waiting) {
-      if (count > 0 && (bytes + more > this.#limits.maxBatchBytes || count >= this.#limits.maxBatchCommits))
-        break;
+      if (count > 0 && (bytes + more > this.#limits.maxBatchBytes || count >= maxCommits)) break;
       bytes += more;
       count++;
     }
@@ -80,16 +79,26 @@ export class Outbox {
     for (let retryMs = RETRY_MS_MIN; !this.#closed; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
       try {
         await this.#send(records);
-        this.#connected = true;
+        for (const outgoing of batch) outgoing.onAcknowledged?.();
         return;
       } catch (error) {
         if (error instanceof BatchRefused) {
-          for (const outgoing of batch) outgoing.onRefused(error.message);
+          this.#refused(batch, error.message);
           return;
         }
-        this.#connected = false;
         await pause(retryMs, undefined, { ref: false });
       }
     }
+  }
+
+  /** Nothing of the batch is in the log. One of several is to blame: they are sent again, each alone, in order. */
+  #refused(batch: readonly Outgoing[], detail: string): void {
+    const [only, ...others] = batch;
+    if (only !== undefined && others.length === 0) {
+      only.onRefused(detail);
+      return;
+    }
+    this.#waiting.unshift(...batch);
+    this.#single += batch.length;
   }
 }

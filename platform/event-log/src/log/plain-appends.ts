@@ -1,6 +1,6 @@
 /** Commits appended as they are, without deciding: their fate is that of one attempt. */
 import type { Judged } from '../arbitration/arbiter.ts';
-import { fromKey, MAX_COMMIT_EVENTS, toKey } from '../arbitration/commit-header.ts';
+import { MAX_COMMIT_EVENTS, toKey } from '../arbitration/commit-header.ts';
 import type { AvroCodec } from '../avro/codec.ts';
 import type { AppendOutcome, Commit, DomainEvent, LogPosition } from '../ports.ts';
 import { attemptKey, recordsOf } from './attempt.ts';
@@ -32,14 +32,18 @@ export const tooLarge = (bytes: number, maxBytes: number): Rejected => ({
   detail: `the commit has ${bytes} bytes, at most ${maxBytes} fit`,
 });
 
-type Settle = (outcome: AppendOutcome) => void;
+interface Pending {
+  readonly settle: (outcome: AppendOutcome) => void;
+  /** Settles as what it is without an echo; what was not sent never will be. */
+  readonly expire: (reason: 'closed' | 'disconnected') => void;
+}
 
 export class PlainAppends<E extends DomainEvent> {
   readonly #codec: AvroCodec<E>;
   readonly #outboxOf: (streamId: string) => Outbox;
   readonly #options: WriterOptions;
   /** By attempt; the same commit may be appended twice at the same time. */
-  readonly #pending = new Map<string, Set<Settle>>();
+  readonly #pending = new Map<string, Set<Pending>>();
   #count = 0;
 
   constructor(codec: AvroCodec<E>, outboxOf: (streamId: string) => Outbox, options: WriterOptions) {
@@ -48,72 +52,81 @@ export class PlainAppends<E extends DomainEvent> {
     this.#options = options;
   }
 
-  append(commit: Commit<E>, deadlineMs: number): Promise<AppendOutcome> {
+  /** Appends not yet settled. */
+  get queued(): number {
+    return this.#count;
+  }
+
+  /** Settles everything as `unknown` (or `unavailable` when it was not sent). */
+  close(): void {
+    for (const all of [...this.#pending.values()]) for (const { expire } of [...all]) expire('closed');
+  }
+
+  /** Rejects when an event does not fit its schema. */
+  async append(commit: Commit<E>, deadlineMs: number): Promise<AppendOutcome> {
     const { limits, source, now } = this.#options;
     const invalid = invalidSize(commit.events.length);
-    if (invalid !== undefined) return Promise.resolve(invalid);
-    if (this.#count >= limits.maxQueuedCommands)
-      return Promise.resolve({ kind: 'unavailable', reason: 'queue-full' });
+    if (invalid !== undefined) return invalid;
+    if (this.#count >= limits.maxQueuedCommands) return { kind: 'unavailable', reason: 'queue-full' };
     const key = toKey(commit.commitId);
     const previous = commit.previousCommitId === undefined ? '' : toKey(commit.previousCommitId);
     const parts = { ...commit, commit: key, previous, base: commit.baseVersion };
     const { records, bytes } = recordsOf(parts, this.#codec, { source, nowMs: now() });
-    if (bytes > limits.maxBatchBytes) return Promise.resolve(tooLarge(bytes, limits.maxBatchBytes));
+    if (bytes > limits.maxBatchBytes) return tooLarge(bytes, limits.maxBatchBytes);
     return new Promise((resolve) => {
-      let sent = false;
+      const state = { sent: false };
       const attempt = attemptKey(key, previous);
-      const settle: Settle = (outcome) => {
+      const outbox = this.#outboxOf(commit.streamId);
+      const settle = (outcome: AppendOutcome): void => {
         clearTimeout(timer);
-        this.#forget(attempt, settle);
+        this.#forget(attempt, pending);
         resolve(outcome);
       };
       const outgoing: Outgoing = {
         records,
         bytes,
-        onSending: () => (sent = true),
+        onSending: () => (state.sent = true),
         onRefused: (detail) => {
           settle({ kind: 'rejected', reason: 'too-large', detail });
         },
       };
-      const outbox = this.#outboxOf(commit.streamId);
+      const expire: Pending['expire'] = (reason) => {
+        if (!state.sent) outbox.remove(outgoing);
+        settle(state.sent ? { kind: 'unknown', commitId: commit.commitId } : { kind: 'unavailable', reason });
+      };
+      const pending: Pending = { settle, expire };
       const timer = setTimeout(() => {
-        if (!sent) outbox.remove(outgoing);
-        settle(
-          sent
-            ? { kind: 'unknown', commitId: commit.commitId }
-            : { kind: 'unavailable', reason: 'disconnected' },
-        );
+        expire('disconnected');
       }, deadlineMs);
-      this.#remember(attempt, settle);
+      this.#remember(attempt, pending);
       outbox.add(outgoing);
     });
   }
 
   onVerdict(judged: Judged<unknown>, position: LogPosition): void {
-    const settles = this.#pending.get(attemptKey(judged.header.commit, judged.header.previous));
-    const [settle] = settles ?? []; // one copy in the log answers one caller
-    settle?.(outcomeOf(judged, position));
+    if (this.#count === 0) return;
+    const all = this.#pending.get(attemptKey(judged.header.commit, judged.header.previous));
+    const [first] = all ?? []; // one copy in the log answers one caller
+    first?.settle(outcomeOf(judged, position));
   }
 
   /** The log was replaced under the reader: what was on its way may or may not be in it. */
   onReset(): void {
-    for (const [attempt, settles] of this.#pending) {
-      for (const settle of settles) settle({ kind: 'unknown', commitId: fromKey(attempt.slice(0, 16)) });
-    }
+    for (const all of [...this.#pending.values()]) for (const { expire } of [...all]) expire('disconnected');
   }
 
-  #remember(attempt: string, settle: Settle): void {
-    const settles = this.#pending.get(attempt) ?? new Set();
-    this.#pending.set(attempt, settles);
-    settles.add(settle);
+  #remember(attempt: string, pending: Pending): void {
+    const all = this.#pending.get(attempt) ?? new Set();
+    this.#pending.set(attempt, all);
+    all.add(pending);
     this.#count++;
   }
 
-  #forget(attempt: string, settle: Settle): void {
-    const settles = this.#pending.get(attempt);
-    if (settles?.delete(settle) !== true) return;
+  #forget(attempt: string, pending: Pending): void {
+    const all = this.#pending.get(attempt);
+    if (all?.delete(pending) !== true) return;
     this.#count--;
-    if (settles.size === 0) this.#pending.delete(attempt);
+    if (all.size === 0) this.#pending.delete(attempt);
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type CommitHeader,
   type CommitKey,
 } from '../arbitration/commit-header.ts';
-import type { AvroCodec } from '../avro/codec.ts';
+import { FOREIGN, type AvroCodec } from '../avro/codec.ts';
 import { logHeaders } from '../headers.ts';
 import type { DomainEvent, EventTopic, LogPosition, ReadProgress, RecordedEvent } from '../ports.ts';
 import { LazyRecordedEvent } from './recorded-event.ts';
@@ -14,6 +14,8 @@ import type { RawRecord, TopicListener } from './transport.ts';
 
 /** What is folded before an echo is told: aggregates and views. */
 export interface FoldTarget<E extends DomainEvent> {
+  /** Named when its fold throws. */
+  readonly name: string;
   apply(event: RecordedEvent<E>): void;
   reset(): void;
 }
@@ -24,11 +26,28 @@ export interface EchoListener {
   onReset(): void;
 }
 
-/** Where bad records are reported: once each. */
-export type BadRecordReporter = (position: LogPosition, reason: string) => void;
+/** Where what is left out is reported. */
+export interface FoldReporter {
+  /** A record that no reader can read: once each. */
+  badRecord(position: LogPosition, reason: string): void;
+  /** An accepted event that a target's fold threw on: it is left out of that target. */
+  failedFold(position: LogPosition, target: string, error: unknown): void;
+}
+
+const noCounts = {
+  accepted: 0,
+  conflicts: 0,
+  duplicates: 0,
+  badRecords: 0,
+  skippedTypes: 0,
+  failedFolds: 0,
+};
+
+/** What the arbiter carries from a record to its verdict; FOREIGN counts for the version and reaches no target. */
+type Carried<E extends DomainEvent> = LazyRecordedEvent<E> | typeof FOREIGN;
 
 interface Partition<E extends DomainEvent> {
-  readonly arbiter: Arbiter<LazyRecordedEvent<E>>;
+  readonly arbiter: Arbiter<Carried<E>>;
   next: number;
   lastCommit: CommitKey | undefined;
   readonly rejected: Set<number>;
@@ -67,21 +86,21 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   readonly #targets: FoldTarget<E>[] = [];
   readonly #listeners: EchoListener[] = [];
   readonly #waiters = new Set<Waiter>();
-  readonly #reportBad: BadRecordReporter;
+  readonly #report: FoldReporter;
   readonly #maxRejected: number;
-  readonly #counts = { accepted: 0, conflicts: 0, duplicates: 0, badRecords: 0 };
+  readonly #counts = { ...noCounts };
 
   constructor(
     topic: EventTopic<E>,
     codec: AvroCodec<E>,
-    options: { readonly reportBad: BadRecordReporter; readonly maxRejected: number },
+    options: { readonly report: FoldReporter; readonly maxRejected: number },
   ) {
     this.topic = topic;
     this.codec = codec;
-    this.#reportBad = options.reportBad;
+    this.#report = options.report;
     this.#maxRejected = options.maxRejected;
     this.#partitions = Array.from({ length: topic.partitions }, () => ({
-      arbiter: new Arbiter<LazyRecordedEvent<E>>(),
+      arbiter: new Arbiter<Carried<E>>(),
       next: 0,
       lastCommit: undefined,
       rejected: new Set<number>(),
@@ -145,11 +164,11 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     return !rejected.has(offset);
   }
 
-  /** The event at an accepted offset, decoded again for a reaction. */
+  /** The event at an accepted offset, decoded again for a reaction; undefined when this release does not know it. */
   async recorded(partition: number, raw: RawRecord): Promise<RecordedEvent<E> | undefined> {
     const missing = this.codec.missing(raw.value);
     if (missing !== undefined) await this.codec.prepare(missing);
-    return this.#read(partition, raw).event;
+    return this.#read(partition, raw).event ?? undefined;
   }
 
   async onRecords(partition: number, records: readonly RawRecord[]): Promise<void> {
@@ -161,6 +180,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     for (const raw of records) {
       const offset = Number(raw.offset);
       if (offset < state.next) continue; // a re-join delivers again what is folded
+      if (offset > state.next) break; // the state was dropped while a schema was fetched; these are read again
       this.#take(partition, state, raw, offset);
       state.next = offset + 1;
     }
@@ -175,7 +195,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       partition.rejected.clear();
       partition.forgottenBelow = 0;
     }
-    Object.assign(this.#counts, { accepted: 0, conflicts: 0, duplicates: 0, badRecords: 0 });
+    Object.assign(this.#counts, noCounts);
     for (const target of this.#targets) target.reset();
     for (const listener of this.#listeners) listener.onReset();
   }
@@ -185,7 +205,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     state.lastCommit = header?.commit;
     if (reason !== undefined) {
       this.#counts.badRecords++;
-      this.#reportBad({ topic: this.topic.name, partition, offset }, reason);
+      this.#report.badRecord({ topic: this.topic.name, partition, offset }, reason);
     }
     if (header === undefined || raw.key === null) {
       this.#reject(state, [...state.arbiter.breakOpen(), offset]);
@@ -198,10 +218,23 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     this.#count(judged);
     if (judged.verdict === 'accepted') {
       for (const { event: accepted } of judged.records) {
-        if (accepted !== undefined) for (const target of this.#targets) target.apply(accepted);
+        if (accepted === undefined || accepted === FOREIGN) this.#counts.skippedTypes++;
+        else this.#apply(accepted);
       }
     }
     for (const listener of this.#listeners) listener.onVerdict(partition, judged);
+  }
+
+  /** A fold that throws on an event is a bug of its release; the reader goes on, and says so. */
+  #apply(event: LazyRecordedEvent<E>): void {
+    for (const target of this.#targets) {
+      try {
+        target.apply(event);
+      } catch (error) {
+        this.#counts.failedFolds++;
+        this.#report.failedFold(event.position, target.name, error);
+      }
+    }
   }
 
   #read(
@@ -209,7 +242,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     raw: RawRecord,
   ): {
     header: CommitHeader | undefined;
-    event: LazyRecordedEvent<E> | undefined;
+    event: Carried<E> | undefined;
     reason: string | undefined;
   } {
     const header = decodeCommitHeader(raw.headers?.[logHeaders.commit]);
@@ -217,6 +250,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     if (raw.key === null) return { header, event: undefined, reason: 'no key' };
     const event = this.codec.decode(raw.value);
     if (event === undefined) return { header, event: undefined, reason: 'value is not a readable event' };
+    if (event === FOREIGN) return { header, event: FOREIGN, reason: undefined };
     const at = { topic: this.topic.name, partition };
     return {
       header,

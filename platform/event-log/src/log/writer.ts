@@ -5,9 +5,8 @@
  * When the head of a chain loses, all behind it lose too; once the log has told of every copy that was sent, they
  * are decided again, in order, on the folded state.
  */
-import { context } from '@opentelemetry/api';
 import type { Judged } from '../arbitration/arbiter.ts';
-import { fromKey, toKey, type CommitKey } from '../arbitration/commit-header.ts';
+import { fromKey, type CommitKey } from '../arbitration/commit-header.ts';
 import type {
   AggregateDefinition,
   Aggregates,
@@ -19,7 +18,16 @@ import type {
 } from '../ports.ts';
 import { AggregateFold } from './aggregate-fold.ts';
 import { recordsOf } from './attempt.ts';
-import type { CommitLink, Entry, Lane, Link } from './lane.ts';
+import {
+  entryOf,
+  isAttempt,
+  noteFollower,
+  takeBack,
+  takeUnheard,
+  type CommitLink,
+  type Entry,
+  type Lane,
+} from './lane.ts';
 import { Outbox } from './outbox.ts';
 import { partitionOf } from './partition-of.ts';
 import { invalidSize, PlainAppends, tooLarge, type WriterOptions } from './plain-appends.ts';
@@ -30,6 +38,9 @@ import type { Transport } from './transport.ts';
 type Unavailable = Extract<AppendOutcome, { kind: 'unavailable' }>;
 const unavailable = (reason: Unavailable['reason']): Unavailable => ({ kind: 'unavailable', reason });
 
+/** How often acknowledged commits without an echo are looked for, at most. */
+const RESEND_CHECK_MS_MIN = 20;
+
 export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoListener {
   readonly #definition: AggregateDefinition<S, E>;
   readonly #fold: TopicFold<E>;
@@ -39,7 +50,9 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   readonly #lanes = new Map<string, Lane<S, E>>();
   readonly #plain: PlainAppends<E>;
   readonly #byCommand = new Map<string, Promise<CommandOutcome<S, unknown>>>();
-  #open = false;
+  #resending: NodeJS.Timeout | undefined;
+  /** Why commands are refused; undefined while they are accepted. */
+  #refusing: Unavailable['reason'] | undefined = 'closed';
   #queued = 0;
 
   constructor(
@@ -68,23 +81,31 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
 
   /** Commands are accepted from now on. */
   open(): void {
-    this.#open = true;
+    this.#refusing = undefined;
+    const everyMs = Math.max(RESEND_CHECK_MS_MIN, this.#options.limits.echoDeadlineMs / 5);
+    clearInterval(this.#resending);
+    this.#resending = setInterval(() => {
+      this.#resend();
+    }, everyMs).unref();
   }
 
-  /** Commands not yet settled. */
+  /** Commands and appends not yet settled. */
   get queued(): number {
-    return this.#queued;
+    return this.#queued + this.#plain.queued;
+  }
+
+  /** Refuses new commands; what is under way goes on. */
+  refuse(reason: Unavailable['reason']): void {
+    this.#refusing = reason;
   }
 
   /** Refuses new commands; what is unsettled is settled as `unavailable` or `unknown`. */
   close(): void {
-    this.#open = false;
+    this.refuse('closed');
+    clearInterval(this.#resending);
     for (const outbox of this.#outboxes) outbox.close();
-    for (const lane of this.#lanes.values()) {
-      for (const link of [...lane.chain, ...lane.rewinding]) this.#expire(link, 'closed');
-      for (const entry of lane.waiting) entry.settle(unavailable('closed'));
-    }
-    this.#lanes.clear();
+    this.#plain.close();
+    this.#abandon('closed');
   }
 
   load(streamId: string): {
@@ -105,7 +126,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   }
 
   execute<R>(command: Command<S, E, R>): Promise<CommandOutcome<S, R>> {
-    if (!this.#open) return Promise.resolve(unavailable('closed'));
+    if (this.#refusing !== undefined) return Promise.resolve(unavailable(this.#refusing));
     const name = `${command.streamId}\n${command.commandId}`;
     const under = this.#byCommand.get(name);
     if (under !== undefined) {
@@ -119,12 +140,13 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       return Promise.resolve(unavailable('queue-full'));
     const outcome = tracedAppend(this.#definition.topic.name, () => this.#enqueue(command));
     this.#byCommand.set(name, outcome);
-    void outcome.finally(() => this.#byCommand.delete(name));
+    const forget = (): boolean => this.#byCommand.delete(name);
+    void outcome.then(forget, forget);
     return outcome as Promise<CommandOutcome<S, R>>;
   }
 
   append(commit: Commit<E>, options: { readonly deadlineMs?: number } = {}): Promise<AppendOutcome> {
-    if (!this.#open) return Promise.resolve(unavailable('closed'));
+    if (this.#refusing !== undefined) return Promise.resolve(unavailable(this.#refusing));
     return this.#plain.append(commit, options.deadlineMs ?? this.#options.limits.echoDeadlineMs);
   }
 
@@ -160,41 +182,22 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
 
   onReset(): void {
     this.#plain.onReset();
-    for (const lane of this.#lanes.values()) {
-      for (const link of [...lane.chain, ...lane.rewinding]) this.#expire(link, 'disconnected');
-      for (const entry of lane.waiting) entry.settle(unavailable('disconnected'));
-    }
-    this.#lanes.clear();
+    this.#abandon('disconnected');
   }
 
   #enqueue(command: Command<S, E, unknown>): Promise<CommandOutcome<S, unknown>> {
-    return new Promise((resolve) => {
-      const deadlineMs = command.deadlineMs ?? this.#options.limits.echoDeadlineMs;
-      const active = context.active();
-      const entry: Entry<S, E> = {
-        command,
-        commit: toKey(command.commandId),
-        deadlineAtMs: this.#options.now() + deadlineMs,
-        inContext: (fn) => context.with(active, fn),
-        settle: (outcome) => {
-          if (entry.settled) return;
-          entry.settled = true;
-          clearTimeout(entry.timer);
-          this.#queued--;
-          resolve(outcome);
-        },
-        settled: false,
-        losses: 0,
-        timer: undefined,
-      };
-      this.#queued++;
-      const lane = this.#laneOf(command.streamId);
-      entry.timer = setTimeout(() => {
-        this.#onDeadline(lane, entry);
-      }, deadlineMs);
-      lane.waiting.push(entry);
-      this.#advance(lane);
+    const deadlineMs = command.deadlineMs ?? this.#options.limits.echoDeadlineMs;
+    const { entry, outcome } = entryOf<S, E>(command, () => {
+      this.#queued--;
     });
+    this.#queued++;
+    const lane = this.#laneOf(command.streamId);
+    entry.timer = setTimeout(() => {
+      this.#onDeadline(lane, entry);
+    }, deadlineMs);
+    lane.waiting.push(entry);
+    this.#advance(lane);
+    return outcome;
   }
 
   /** Settles what the head of the chain allows, then decides what waits. */
@@ -206,9 +209,15 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     if (lane.rewinding.length > 0) return;
     while (lane.waiting.length > 0 && lane.chain.length < this.#options.limits.maxChainLength) {
       const entry = lane.waiting.shift();
-      if (entry !== undefined && !entry.settled) this.#decide(lane, entry);
+      if (entry === undefined || entry.settled) continue;
+      try {
+        this.#decide(lane, entry);
+      } catch (error) {
+        entry.fail(error); // its own bug: neither the reader that tells verdicts nor the commands behind it suffer
+      }
     }
-    if (lane.chain.length === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.streamId);
+    const isIdle = lane.chain.length === 0 && lane.waiting.length === 0;
+    if (isIdle && this.#lanes.get(lane.streamId) === lane) this.#lanes.delete(lane.streamId);
   }
 
   #decide(lane: Lane<S, E>, entry: Entry<S, E>): void {
@@ -218,6 +227,11 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       const { version, ...position } = earlier;
       const { state } = this.load(lane.streamId);
       entry.settle({ kind: 'duplicate', state, version, position });
+      return;
+    }
+    const same = lane.chain.find((link) => link.kind === 'commit' && link.entry.commit === commit);
+    if (same?.kind === 'commit') {
+      same.entry = entry; // told unknown before, and repeated while its echo may still come
       return;
     }
     const tail = lane.chain.findLast((link) => link.kind === 'commit');
@@ -276,28 +290,41 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       entry.settle(tooLarge(bytes, this.#options.limits.maxBatchBytes));
       return;
     }
+    const version = decided.version + decided.events.length;
+    if (entry.lostVersions.has(version)) {
+      // A late copy of what was chained on a lost attempt names this commit and this version: it would be accepted.
+      entry.settle({ kind: 'conflict', attempts: entry.losses + 1 });
+      return;
+    }
     const link: CommitLink<S, E> = {
       kind: 'commit',
       entry,
       previous: decided.previous,
       state: decided.events.reduce<S>((state, event) => this.#definition.evolve(state, event), decided.state),
-      version: decided.version + decided.events.length,
+      version,
       outgoing: {
         records,
         bytes,
         onSending: () => (link.sent = true),
+        onAcknowledged: () => (link.acknowledgedAtMs = this.#options.now()),
         onRefused: (detail) => {
-          entry.settle({ kind: 'rejected', reason: 'too-large', detail });
-          link.sent = false; // certainly not in the log: no echo will come
-          lane.rewinding = lane.rewinding.filter((rewound) => rewound !== link);
-          this.#rewind(lane);
-          this.#advance(lane);
+          this.#onRefused(lane, link, detail);
         },
       },
       sent: false,
+      acknowledgedAtMs: undefined,
     };
     lane.chain.push(link);
     this.#outbox(lane.partition).add(link.outgoing);
+  }
+
+  /** Certainly not in the log: no echo will come. */
+  #onRefused(lane: Lane<S, E>, link: CommitLink<S, E>, detail: string): void {
+    link.entry.settle({ kind: 'rejected', reason: 'too-large', detail });
+    link.sent = false;
+    lane.rewinding = lane.rewinding.filter((rewound) => rewound !== link);
+    this.#rewind(lane);
+    this.#advance(lane);
   }
 
   #headAccepted(
@@ -316,6 +343,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   ): void {
     const { entry } = head;
     lane.chain.shift();
+    noteFollower(head, lane.chain);
     if (duplicate !== undefined) {
       const { version, ...position } = duplicate;
       entry.settle({ kind: 'duplicate', state: this.#states.state(lane.streamId), version, position });
@@ -331,15 +359,8 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
 
   /** Takes the whole chain back; what was sent must be heard of before anything is decided again. */
   #rewind(lane: Lane<S, E>, ahead = 0): void {
-    const again: Entry<S, E>[] = [];
-    for (const link of lane.chain) {
-      if (link.kind === 'commit') {
-        if (link.sent) lane.rewinding.push(link);
-        else this.#outbox(lane.partition).remove(link.outgoing);
-      }
-      if (!link.entry.settled) again.push(link.entry);
-    }
-    lane.chain = [];
+    const { again, unsent } = takeBack(lane);
+    for (const { outgoing } of unsent) this.#outbox(lane.partition).remove(outgoing);
     lane.waiting.splice(ahead, 0, ...again);
   }
 
@@ -367,10 +388,31 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#advance(lane);
   }
 
-  #expire(link: Link<S, E>, reason: Unavailable['reason']): void {
-    if (link.kind === 'commit' && link.sent)
-      link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
-    else link.entry.settle(unavailable(reason));
+  /** Settles everything. What was not sent never will be. */
+  #abandon(reason: Unavailable['reason']): void {
+    for (const lane of this.#lanes.values()) {
+      for (const link of [...lane.chain, ...lane.rewinding]) {
+        if (link.kind === 'commit' && link.sent) {
+          link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
+        } else {
+          if (link.kind === 'commit') this.#outbox(lane.partition).remove(link.outgoing);
+          link.entry.settle(unavailable(reason));
+        }
+      }
+      for (const entry of lane.waiting) entry.settle(unavailable(reason));
+    }
+    this.#lanes.clear();
+  }
+
+  /**
+   * What the broker acknowledged long ago and the reader does not meet may have gone with the end of a log that was
+   * cut; nothing of its stream could be decided ever again. Copies are inert, so it is sent again, in chain order.
+   */
+  #resend(): void {
+    const before = this.#options.now() - this.#options.limits.echoDeadlineMs;
+    for (const lane of this.#lanes.values()) {
+      for (const { outgoing } of takeUnheard(lane, before)) this.#outbox(lane.partition).add(outgoing);
+    }
   }
 
   #laneOf(streamId: string): Lane<S, E> {
@@ -396,12 +438,4 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     if (outbox === undefined) throw new RangeError(`no partition ${partition}`);
     return outbox;
   }
-}
-
-function isAttempt<S, E extends DomainEvent>(
-  link: Link<S, E>,
-  commit: CommitKey,
-  previous: CommitKey,
-): link is CommitLink<S, E> {
-  return link.kind === 'commit' && link.entry.commit === commit && link.previous === previous;
 }

@@ -4,7 +4,13 @@
  */
 import { Buffer } from 'node:buffer';
 import type { SchemaStore } from '../avro/codec.ts';
-import type { GroupListener, NewRecord, RawRecord, TopicListener } from '../log/transport.ts';
+import {
+  BatchRefused,
+  type GroupListener,
+  type NewRecord,
+  type RawRecord,
+  type TopicListener,
+} from '../log/transport.ts';
 
 interface Reader {
   readonly topic: string;
@@ -20,8 +26,11 @@ interface Member {
   active: boolean;
 }
 
-/** What to do with the next send: nothing of it is written, or it is written and the acknowledgement is lost. */
-export type SendFault = 'lost' | 'acknowledgement-lost';
+/**
+ * What to do with the next send: nothing of it is written, it is written and the acknowledgement is lost, it is
+ * acknowledged and gone with the end of the log, or it is refused for good.
+ */
+export type SendFault = 'lost' | 'acknowledgement-lost' | 'dropped' | 'refused';
 
 const jsonHeaders = (headers: NewRecord['headers']): Record<string, Buffer> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
@@ -35,7 +44,6 @@ export class MemoryBroker {
   >();
   readonly #schemas: object[] = [];
   readonly #faults: SendFault[] = [];
-  #held: (() => void)[] | undefined;
 
   readonly schemas: SchemaStore = {
     register: (_subject, schema) => {
@@ -52,20 +60,13 @@ export class MemoryBroker {
     this.#faults.push(...faults);
   }
 
-  /** Sends wait, unwritten, until `release` is called. */
-  hold(): void {
-    this.#held ??= [];
-  }
-
-  release(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const go of held) go();
-  }
-
   /** Cuts a partition to its first `length` records, as a power failure without replicas does. */
   truncate(topic: string, partition: number, length: number): void {
     this.#partition(topic, partition).splice(length);
+    for (const state of this.#groups.values()) {
+      // What was committed no longer lies there: the group goes through the partition again.
+      if (state.topic === topic && (state.committed[partition] ?? 0) > length) state.committed[partition] = 0;
+    }
     for (const reader of this.#readers) {
       if (reader.topic !== topic) continue;
       const { next } = reader.listener.progress(partition);
@@ -77,7 +78,7 @@ export class MemoryBroker {
   /** Appends as a stranger: any bytes, any headers. Answers the offset. */
   appendRaw(topic: string, partition: number, record: Pick<RawRecord, 'key' | 'value' | 'headers'>): number {
     const records = this.#partition(topic, partition);
-    records.push({ ...record, offset: String(records.length), timestamp: '0' });
+    records.push({ headers: {}, ...record, offset: String(records.length), timestamp: '0' });
     this.#notify(topic, partition);
     return records.length - 1;
   }
@@ -98,17 +99,20 @@ export class MemoryBroker {
     return this.#partitions(topic).map((records) => records.length);
   }
 
-  async send(topic: string, partition: number, batch: readonly NewRecord[]): Promise<void> {
-    if (this.#held !== undefined) await new Promise<void>((resolve) => this.#held?.push(resolve));
+  send(topic: string, partition: number, batch: readonly NewRecord[]): Promise<void> {
     const fault = this.#faults.shift();
-    if (fault === 'lost') throw new Error('connection lost');
+    if (fault === 'lost') return Promise.reject(new Error('connection lost'));
+    if (fault === 'dropped') return Promise.resolve();
+    if (fault === 'refused') return Promise.reject(new BatchRefused('the broker refuses the batch'));
     const records = this.#partition(topic, partition);
     for (const { key, value, headers } of batch) {
       const offset = String(records.length);
       records.push({ offset, key: Buffer.from(key), value, headers: jsonHeaders(headers), timestamp: '0' });
     }
     this.#notify(topic, partition);
-    if (fault === 'acknowledgement-lost') throw new Error('connection lost after the write');
+    return fault === 'acknowledgement-lost'
+      ? Promise.reject(new Error('connection lost after the write'))
+      : Promise.resolve();
   }
 
   read(topic: string, listener: TopicListener): () => void {

@@ -1,125 +1,177 @@
-import { Buffer } from 'node:buffer';
+/** Faults that only a broker in memory can be told to have; what both adapters can have is in the feature suite. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { counted, countedTopic, counterOf, type Counted } from '../../testing/feature-suite.ts';
+import { counted, countedTopic, counterOf, type Counted } from '../../testing/counter.ts';
+import { metadata, run } from '../../testing/harness.ts';
 import { partitionOf } from '../log/partition-of.ts';
 import type { Aggregates, EventLog } from '../ports.ts';
+import { MemoryLink } from './link.ts';
 import { createMemoryBroker, openMemoryLog } from './open.ts';
 
 const topic = countedTopic('faults');
-const metadata = { correlationId: 'faults' };
+const partition = partitionOf('s', topic.partitions);
 const setUp = async (limits = {}) => {
   const broker = createMemoryBroker();
-  const open = async (): Promise<{ log: EventLog; counters: Aggregates<number, Counted> }> => {
-    const log = openMemoryLog({ broker, limits });
+  const open = async (): Promise<{
+    log: EventLog;
+    link: MemoryLink;
+    counters: Aggregates<number, Counted>;
+  }> => {
+    const link = new MemoryLink();
+    const log = openMemoryLog({ broker, link, limits });
     const counters = log.aggregate(counterOf(topic));
     await log.start();
-    return { log, counters };
+    return { log, link, counters };
   };
   return { broker, open, ...(await open()) };
 };
-const run = (
+const decided = (
   counters: Aggregates<number, Counted>,
-  by: number,
-  options: { commandId?: string; deadlineMs?: number } = {},
+  decide: (sum: number) => readonly Counted[],
+  commandId: string = randomUUID(),
 ) =>
   counters.execute({
     streamId: 's',
-    commandId: options.commandId ?? randomUUID(),
-    decide: () => ({ kind: 'events', events: [counted(by)] }),
+    commandId,
+    decide: (sum) => ({ kind: 'events', events: decide(sum) }),
     metadata,
-    ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
   });
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('when the log fails', () => {
-  it('a send that is lost is repeated and the command is accepted', async () => {
+describe('a send', () => {
+  it('that is lost is repeated and the command is accepted', async () => {
     const { broker, counters } = await setUp();
     broker.failNextSends('lost', 'lost');
-    expect(await run(counters, 1)).toMatchObject({ kind: 'accepted', state: 1 });
+    expect(await run(counters, 's', 1)).toMatchObject({ kind: 'accepted', state: 1 });
   });
 
-  it('a send whose acknowledgement is lost is repeated and counts once', async () => {
+  it('whose acknowledgement is lost is repeated and counts once', async () => {
     const { broker, counters, open } = await setUp();
     broker.failNextSends('acknowledgement-lost', 'acknowledgement-lost');
-    expect(await run(counters, 1)).toMatchObject({ kind: 'accepted', state: 1 });
-    expect(await run(counters, 2)).toMatchObject({ kind: 'accepted', state: 3 });
+    expect(await run(counters, 's', 1)).toMatchObject({ kind: 'accepted', state: 1 });
+    expect(await run(counters, 's', 2)).toMatchObject({ kind: 'accepted', state: 3 });
     expect((await open()).counters.load('s')).toMatchObject({ state: 3, version: 2 });
   });
 
-  it('a command that was never sent within its deadline is unavailable and never appears', async () => {
+  it('that was acknowledged and went with the end of the log does not block its stream for ever', async () => {
+    const { broker, counters, open } = await setUp({ echoDeadlineMs: 200 });
+    broker.failNextSends('dropped');
+    const outcomes = await Promise.all([run(counters, 's', 1), run(counters, 's', 2)]);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['unknown', 'unknown']);
+    await expect.poll(() => counters.load('s')).toMatchObject({ state: 3, version: 2 });
+    expect(await run(counters, 's', 4)).toMatchObject({ kind: 'accepted', state: 7, version: 3 });
+    expect((await open()).counters.load('s')).toMatchObject({ state: 7, version: 3 });
+  });
+
+  it('that is refused for one of its commits loses that one alone', async () => {
     const { broker, counters } = await setUp();
-    broker.hold();
-    const first = run(counters, 1, { deadlineMs: 100 });
-    await expect.poll(() => broker.records('faults', partitionOf('s', 4)).length).toBe(0);
-    const second = run(counters, 10, { deadlineMs: 50 });
-    expect((await second).kind).toMatch(/unavailable|unknown/);
-    expect(await first).toMatchObject({ kind: 'unknown' });
-    broker.release();
-    await expect.poll(() => counters.load('s').version).toBeGreaterThan(0);
+    broker.failNextSends('refused', 'refused'); // the batch of three, then its first commit alone
+    const outcomes = await Promise.all(['a', 'b', 'c'].map((stream) => run(counters, streamLike(stream), 1)));
+    expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['accepted', 'accepted', 'rejected']);
   });
 
-  it('an unknown command that is sent again under its id counts once', async () => {
+  it('that is refused for a commit on which others are chained has those decided again', async () => {
     const { broker, counters } = await setUp();
-    const commandId = randomUUID();
-    broker.hold();
-    expect(await run(counters, 1, { commandId, deadlineMs: 50 })).toMatchObject({
-      kind: 'unknown',
-      commitId: commandId,
-    });
-    broker.release();
-    const again = await run(counters, 1, { commandId });
-    expect(['accepted', 'duplicate']).toContain(again.kind);
-    expect(counters.load('s')).toMatchObject({ state: 1, version: 1 });
-  });
-
-  it('commands chained on a predecessor that loses are decided again, in order, on what won', async () => {
-    const { broker, counters, open } = await setUp();
-    const rival = await open();
-    broker.hold();
-    const mine = [run(counters, 1), run(counters, 2), run(counters, 3)];
-    const theirs = run(rival.counters, 100);
-    broker.release();
-    const outcomes = await Promise.all([...mine, theirs]);
-    expect(outcomes.map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
-    expect(counters.load('s')).toMatchObject({ state: 106, version: 4 });
-  });
-
-  it('a full queue refuses with a retryable answer, and what is queued is not lost', async () => {
-    const { broker, counters } = await setUp({ maxQueuedCommands: 3 });
-    broker.hold();
-    const queued = [run(counters, 1), run(counters, 1), run(counters, 1)];
-    expect(await run(counters, 1)).toEqual({ kind: 'unavailable', reason: 'queue-full' });
-    broker.release();
-    expect((await Promise.all(queued)).map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'accepted']);
-  });
-
-  it('a reader of a log that was cut drops its state and folds what is there', async () => {
-    const { broker, counters, open } = await setUp();
-    await run(counters, 1);
-    await run(counters, 2);
-    broker.truncate('faults', partitionOf('s', 4), 1);
-    await expect.poll(() => counters.load('s').version).toBe(1);
-    expect(await run(counters, 5)).toMatchObject({ kind: 'accepted', state: 6, version: 2 });
-    expect((await open()).counters.load('s')).toMatchObject({ state: 6, version: 2 });
+    broker.failNextSends('refused', 'refused');
+    const outcomes = await Promise.all([run(counters, 's', 1), run(counters, 's', 2), run(counters, 's', 4)]);
+    expect(outcomes).toMatchObject([
+      { kind: 'rejected' },
+      { kind: 'accepted', state: 2, version: 1 },
+      { kind: 'accepted', state: 6, version: 2 },
+    ]);
   });
 });
 
-describe('bad records', () => {
-  const partition = partitionOf('s', 4);
-  const key = Buffer.from('s');
-  it.each([
-    ['no headers', { key, value: Buffer.from([0, 0, 0, 0, 1]) }],
-    ['a null value', { key, value: null, headers: { 'parley-commit': Buffer.alloc(40, 1) } }],
-    ['no key', { key: null, value: null, headers: {} }],
-    ['rubbish', { key, value: Buffer.from('rubbish'), headers: { 'parley-commit': Buffer.from('short') } }],
-  ])('with %s are counted and skipped by every reader alike', async (_what, record) => {
-    const { broker, counters, open, log } = await setUp();
-    await run(counters, 1);
-    broker.appendRaw('faults', partition, record);
-    expect(await run(counters, 2)).toMatchObject({ kind: 'accepted', state: 3 });
-    const other = await open();
-    expect(other.counters.load('s')).toEqual(counters.load('s'));
-    expect(other.log.health().topics).toEqual(log.health().topics);
-    expect(log.health().topics[0]?.badRecords).toBe(1);
+/** A stream of the same partition as `s`, so that its commits travel in one batch with others. */
+function streamLike(prefix: string): string {
+  for (let n = 0; ; n++)
+    if (partitionOf(`${prefix}-${n}`, topic.partitions) === partition) return `${prefix}-${n}`;
+}
+
+describe('a command', () => {
+  it('whose decider throws fails alone, also when it is decided again: reader and stream go on', async () => {
+    const { counters, link, open, log } = await setUp();
+    const rival = await open();
+    link.hold('requests');
+    const fragile = decided(counters, (sum) => {
+      if (sum >= 100) throw new RangeError('a bug');
+      return [counted(1)];
+    });
+    const behind = run(counters, 's', 2);
+    expect(await run(rival.counters, 's', 100)).toMatchObject({ kind: 'accepted' });
+    link.release();
+    await expect(fragile).rejects.toThrow(RangeError);
+    expect(await behind).toMatchObject({ kind: 'accepted', state: 102, version: 2 });
+    await expect(
+      decided(counters, () => [{ type: 'Counted', data: {} } as unknown as Counted]),
+    ).rejects.toThrow();
+    expect(await run(counters, 's', 4)).toMatchObject({ kind: 'accepted', state: 106, version: 3 });
+    expect(log.health().topics[0]).toMatchObject({ badRecords: 0, failedFolds: 0 });
+  });
+
+  it('is told conflict rather than led to a version on which a late copy of a loser would be accepted', async () => {
+    const { broker, counters, link, open } = await setUp();
+    const rival = await open();
+    link.hold('requests');
+    // Three events on nothing, and one chained on them. A rival's two events win: one event more makes three again.
+    const first = decided(counters, (sum) =>
+      sum === 0 ? [counted(1), counted(1), counted(1)] : [counted(1)],
+    );
+    const second = decided(counters, () => [counted(10)]);
+    await nextTurn();
+    expect(await decided(rival.counters, () => [counted(100), counted(100)])).toMatchObject({ version: 2 });
+    link.release();
+    expect(await first).toMatchObject({ kind: 'conflict' });
+    expect(await second).toMatchObject({ kind: 'accepted', state: 210, version: 3 });
+    const [, , , , , loser] = broker.records('faults', partition);
+    if (loser === undefined) throw new Error('the chained loser is not in the log');
+    broker.appendRaw('faults', partition, loser); // a copy that the network had kept
+    expect(await run(counters, 's', 1000)).toMatchObject({ kind: 'accepted', state: 1210, version: 4 });
+    expect((await open()).counters.load('s')).toMatchObject({ state: 1210, version: 4 });
+  });
+
+  it('that was told unavailable while the log was cut under it is never sent', async () => {
+    const { broker, counters, link, log } = await setUp();
+    await run(counters, 's', 1);
+    await run(counters, 's', 2);
+    link.hold('requests');
+    const sending = run(counters, 's', 4);
+    await nextTurn();
+    const waiting = run(counters, 's', 8);
+    broker.truncate('faults', partition, 1);
+    expect(await waiting).toEqual({ kind: 'unavailable', reason: 'disconnected' });
+    expect(await sending).toMatchObject({ kind: 'unknown' });
+    // Nothing is decided on the state that was dropped.
+    expect(log.health().ready).toBe(false);
+    expect(await run(counters, 's', 32)).toEqual({ kind: 'unavailable', reason: 'disconnected' });
+    link.release();
+    await expect.poll(() => log.health().ready).toBe(true);
+    expect(await run(counters, 's', 16)).toMatchObject({ kind: 'accepted', state: 17, version: 2 });
+    // The one that was told unknown names a commit that is no more; the one told unavailable is not in the log at all.
+    expect(broker.records('faults', partition)).toHaveLength(3);
+  });
+
+  it('that is repeated while its echo is awaited is decided once', async () => {
+    const { counters, link } = await setUp();
+    const commandId = randomUUID();
+    const seen: number[] = [];
+    const once = (sum: number): readonly Counted[] => {
+      seen.push(sum);
+      return sum === 0 ? [counted(1)] : [];
+    };
+    link.hold('answers');
+    const execute = (deadlineMs: number) =>
+      counters.execute({
+        streamId: 's',
+        commandId,
+        decide: (sum) => ({ kind: 'events', events: once(sum) }),
+        metadata,
+        deadlineMs,
+      });
+    expect(await execute(50)).toMatchObject({ kind: 'unknown' });
+    const again = execute(5000);
+    link.release();
+    expect(await again).toMatchObject({ kind: 'accepted', state: 1, version: 1 });
+    expect(seen).toEqual([0]);
   });
 });

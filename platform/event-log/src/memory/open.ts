@@ -2,9 +2,10 @@ import { pino, type Logger } from 'pino';
 import { TransportLog } from '../log/event-log.ts';
 import { defaultLimits, type LogLimits } from '../log/limits.ts';
 import type { AsyncHops } from '../log/spans.ts';
-import type { Transport } from '../log/transport.ts';
+import type { TopicListener, Transport } from '../log/transport.ts';
 import type { EventLog } from '../ports.ts';
 import { MemoryBroker } from './broker.ts';
+import { MemoryLink } from './link.ts';
 
 /** An empty log that several `openMemoryLog` can share. */
 export const createMemoryBroker = (): MemoryBroker => new MemoryBroker();
@@ -12,6 +13,8 @@ export const createMemoryBroker = (): MemoryBroker => new MemoryBroker();
 export interface MemoryLogOptions {
   /** Default: a broker of its own. */
   readonly broker?: MemoryBroker;
+  /** Default: one that is never held up. */
+  readonly link?: MemoryLink;
   /** Default: `memory`. */
   readonly service?: string;
   /** Default: silent. */
@@ -24,6 +27,7 @@ export interface MemoryLogOptions {
 /** The event log without a broker, for unit tests: the same arbitration, chaining and reactions. */
 export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
   const broker = options.broker ?? createMemoryBroker();
+  const link = options.link ?? new MemoryLink();
   const leaving: (() => void)[] = [];
   const closing: (() => void)[] = [];
   const transport: Transport = {
@@ -33,9 +37,23 @@ export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
       return Promise.resolve();
     },
     endOffsets: (topic) => Promise.resolve(broker.endOffsets(topic)),
-    send: (topic, partition, records) => broker.send(topic, partition, records),
+    send: async (topic, partition, records) => {
+      await link.request();
+      await broker.send(topic, partition, records);
+      await link.answer();
+    },
     read: (topic, listener) => {
-      closing.push(broker.read(topic, listener));
+      const linked: TopicListener = {
+        progress: (partition) => listener.progress(partition),
+        onRecords: async (partition, records) => {
+          await link.answer();
+          await listener.onRecords(partition, records);
+        },
+        onDiverged: (detail) => {
+          listener.onDiverged(detail);
+        },
+      };
+      closing.push(broker.read(topic, linked));
       return Promise.resolve();
     },
     join: (group, topic, listener) => {
