@@ -1,0 +1,164 @@
+/** What a process does while the broker, or one of its own kind, is away. Measured times are printed. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { startTestEngines, type TestEngines } from '@parley/engines/testing';
+import kafkajs from 'kafkajs';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { counterOf, sumsOf, type Counted } from '../../testing/counter.ts';
+import { freshTopic, run } from '../../testing/harness.ts';
+import type { EventLog, EventTopic, RecordedEvent } from '../ports.ts';
+import { openKafkaLog } from './open.ts';
+import { KafkaTransport } from './transport.ts';
+
+let engines: TestEngines;
+beforeAll(async () => {
+  engines = await startTestEngines({ only: ['kafka', 'registry'] });
+});
+afterAll(async () => {
+  await engines.stop();
+});
+
+const logs: EventLog[] = [];
+const children: ChildProcess[] = [];
+afterEach(async () => {
+  for (const log of logs.splice(0)) await log.close();
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+const PATIENCE = { timeout: 60_000, interval: 20 };
+const DEADLINE_MS = 1000;
+/** The deadline, and what a busy machine adds to a timer. */
+const DEADLINE_MET_MS = DEADLINE_MS + 1000;
+const RECOVERED_MS_MAX = 15_000;
+
+const say = (what: string, sinceMs: number): number => {
+  const tookMs = Date.now() - sinceMs;
+  process.stdout.write(`${what}: ${tookMs} ms\n`);
+  return tookMs;
+};
+
+const declare = (topic: EventTopic<Counted>, handled: number[] = []) => {
+  const waits: string[] = [];
+  const write = (line: string): void => {
+    const { waitingFor } = JSON.parse(line) as { readonly waitingFor?: string };
+    if (waitingFor !== undefined) waits.push(waitingFor);
+  };
+  const log = openKafkaLog({
+    service: 'outage',
+    clientId: 'outage',
+    bootstrap: engines.bootstrap,
+    registryUrl: engines.registryUrl,
+    logger: pino({ level: 'warn' }, { write }),
+    limits: { echoDeadlineMs: DEADLINE_MS },
+  });
+  logs.push(log);
+  const counters = log.aggregate(counterOf(topic));
+  const sums = log.project(sumsOf(topic));
+  log.react({
+    group: `${topic.name}.outage`,
+    topic,
+    handle: ({ event }: RecordedEvent<Counted>) => {
+      handled.push(event.data.by);
+      return Promise.resolve();
+    },
+  });
+  return { log, counters, sums, waits, handled };
+};
+
+describe('a broker', () => {
+  it('that is down at start is waited for, with a message that names it', async () => {
+    await engines.kill('kafka');
+    const { log, counters, waits } = declare(freshTopic());
+    const starting = log.start();
+    await expect.poll(() => waits, PATIENCE).toContain(`Kafka at ${engines.bootstrap}`);
+    expect(log.health()).toMatchObject({ ready: false, waitingFor: 'the log to answer' });
+    await engines.restart('kafka');
+    const upAtMs = Date.now();
+    await starting;
+    say('started after the broker was ready', upAtMs);
+    expect(log.health().ready).toBe(true);
+    expect(await run(counters, 's', 1, { deadlineMs: 10_000 })).toMatchObject({ kind: 'accepted' });
+  });
+
+  it('that goes down later makes appends fail retryably within their deadline, and all recovers by itself', async () => {
+    const topic = freshTopic();
+    const { log, counters, sums, handled } = declare(topic);
+    await log.start();
+    expect(await run(counters, 's', 1)).toMatchObject({ kind: 'accepted' });
+    await expect.poll(() => handled, PATIENCE).toEqual([1]);
+    await engines.kill('kafka');
+    const startedAtMs = Date.now();
+    const failed = await Promise.all([2, 4, 8].map((by) => run(counters, 's', by)));
+    const later = await run(counters, 's', 16);
+    for (const { kind } of [...failed, later]) expect(['unknown', 'unavailable']).toContain(kind);
+    expect(Date.now() - startedAtMs).toBeLessThan(2 * DEADLINE_MET_MS);
+    await engines.restart('kafka');
+    const upAtMs = Date.now();
+    await expect.poll(async () => (await run(counters, 's', 32)).kind, PATIENCE).toBe('accepted');
+    const appendMs = say('appends recovered after the broker was ready', upAtMs);
+    await expect.poll(() => handled.includes(32), PATIENCE).toBe(true);
+    const reactionMs = say('reactions recovered after the broker was ready', upAtMs);
+    expect(appendMs).toBeLessThan(RECOVERED_MS_MAX);
+    expect(reactionMs).toBeLessThan(RECOVERED_MS_MAX);
+    const other = declare(topic);
+    await other.log.start();
+    expect(other.sums.stateHash()).toBe(sums.stateHash());
+  });
+});
+
+describe('a reaction', () => {
+  it('whose process is killed goes on in its successor, soon', async () => {
+    const topic = freshTopic();
+    const { log, counters } = declare(topic);
+    await log.start();
+    const path = fileURLToPath(new URL('../../testing/reacting-process.ts', import.meta.url));
+    const start = () => {
+      const child = spawn(process.execPath, [path, engines.bootstrap, engines.registryUrl, topic.name], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      children.push(child);
+      const handled: number[] = [];
+      createInterface({ input: child.stdout }).on('line', (line) => handled.push(Number(line)));
+      return { child, handled };
+    };
+    const first = start();
+    await run(counters, 's', 1);
+    await expect.poll(() => first.handled, PATIENCE).toEqual([1]);
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    const killedAtMs = Date.now();
+    await run(counters, 's', 2);
+    const second = start();
+    await expect.poll(() => second.handled.includes(2), PATIENCE).toBe(true);
+    expect(say('a killed reaction went on in its successor', killedAtMs)).toBeLessThan(RECOVERED_MS_MAX);
+  });
+
+  it('whose consumer kafkajs ends for good gets a new one', async () => {
+    const topic = freshTopic();
+    const { log, counters } = declare(topic);
+    await log.start();
+    await run(counters, 's', 1);
+    const transport = new KafkaTransport({
+      clientId: 'final',
+      bootstrap: engines.bootstrap,
+      registryUrl: engines.registryUrl,
+      logger: pino({ level: 'silent' }),
+    });
+    await transport.connect([topic], AbortSignal.timeout(30_000));
+    let batches = 0;
+    let joins = 0;
+    await transport.join(`${topic.name}.final`, topic.name, {
+      onAssigned: () => joins++,
+      onBatch: () => {
+        if (batches++ === 0) throw new kafkajs.KafkaJSNonRetriableError('final');
+        return Promise.resolve();
+      },
+    });
+    await expect.poll(() => batches, PATIENCE).toBeGreaterThan(1);
+    expect(joins).toBeGreaterThan(1);
+    await transport.close();
+  });
+});
