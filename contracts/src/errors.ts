@@ -69,6 +69,13 @@ export const errorCatalog = {
   ),
   LOG_UNAVAILABLE: define(503, 14, 'UNAVAILABLE', true, 'The event log did not confirm the write in time'),
   OVERLOADED: define(503, 8, 'UNAVAILABLE', true, 'The service has too much to do'),
+  NOT_YET_CONSISTENT: define(
+    503,
+    14,
+    'UNAVAILABLE',
+    true,
+    'The service has not come to the requested log position yet',
+  ),
   NOT_READY: define(503, 14, 'UNAVAILABLE', true, 'The service is starting or stopping'),
   DEADLINE_EXCEEDED: define(504, 4, 'DEADLINE_EXCEEDED', true, 'The request was not finished in time'),
 } as const satisfies Record<string, ErrorDefinition>;

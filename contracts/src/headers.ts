@@ -7,12 +7,21 @@ export const httpHeaders = {
   /** A client's key for one order request: the same key from the same customer is the same order. */
   idempotencyKey: 'idempotency-key',
   traceparent: 'traceparent',
+  /** On the answer to a write: where its last event lies in the log. See consistency.ts. */
+  position: 'x-parley-position',
+  /** On a request: read nothing older than these positions. */
+  atLeast: 'x-parley-at-least',
+  /** RFC 7240; `wait=<seconds>` bounds the wait for `atLeast`. */
+  prefer: 'prefer',
 } as const;
 
 /** gRPC metadata keys. */
 export const grpcMetadata = {
   correlationId: 'x-correlation-id',
   traceparent: 'traceparent',
+  position: httpHeaders.position,
+  atLeast: httpHeaders.atLeast,
+  prefer: httpHeaders.prefer,
 } as const;
 
 /** What a correlation id may look like; anything else is replaced by a fresh one. */
