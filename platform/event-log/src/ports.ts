@@ -133,6 +133,8 @@ export interface Aggregates<S, E extends DomainEvent> {
     readonly state: S;
     readonly version: number;
     readonly lastCommitId: string | undefined;
+    /** Of the stream's last accepted event; undefined for a stream without events. */
+    readonly position: LogPosition | undefined;
   };
   /** Every stream id with at least one event, in no particular order. */
   streamIds(): Iterable<string>;
@@ -226,6 +228,9 @@ export interface EventLogHealth {
   readonly reactions: readonly ReactionStatus[];
 }
 
+/** Whether a position was folded before the deadline. */
+export type WaitOutcome = 'reached' | 'late' | 'not-followed';
+
 /** The event log as one process sees it. Declare everything first, then `start`. */
 export interface EventLog {
   aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E>;
@@ -237,6 +242,13 @@ export interface EventLog {
    */
   start(options?: { readonly signal?: AbortSignal }): Promise<void>;
   health(): EventLogHealth;
+  /**
+   * Waits until everything up to the position is folded here, so that whatever is read next is not older. A topic that
+   * this process does not read is `not-followed` at once: no state of this process can depend on it. A waiter above
+   * the limit is `late` at once.
+   * @throws RangeError for a partition that the topic does not have
+   */
+  waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<WaitOutcome>;
   /** Stops the reactions, lets appends under way finish within the deadline, disconnects. Idempotent. */
   close(options?: { readonly deadlineMs?: number }): Promise<void>;
 }

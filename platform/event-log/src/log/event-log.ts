@@ -9,9 +9,11 @@ import type {
   EventLog,
   EventLogHealth,
   EventTopic,
+  LogPosition,
   ProjectionDefinition,
   ReactionDefinition,
   View,
+  WaitOutcome,
 } from '../ports.ts';
 import type { LogLimits } from './limits.ts';
 import { Reactor } from './reactor.ts';
@@ -57,6 +59,7 @@ export class TransportLog implements EventLog {
   #phase: 'declared' | 'starting' | 'started' | 'closed' = 'declared';
   #waitingFor: string | undefined = 'start';
   #closed: Promise<void> | undefined;
+  #waits = 0;
 
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
@@ -141,6 +144,21 @@ export class TransportLog implements EventLog {
       topics: [...this.#topics.values()].map(({ fold }) => fold.progress()),
       reactions: this.#reactors.map((reactor) => reactor.status()),
     };
+  }
+
+  async waitFor(
+    position: LogPosition,
+    { deadlineMs }: { readonly deadlineMs: number },
+  ): Promise<WaitOutcome> {
+    const fold = this.#topics.get(position.topic)?.fold;
+    if (fold === undefined) return 'not-followed';
+    if (this.#waits >= this.#options.limits.maxWaits) return 'late';
+    this.#waits++;
+    try {
+      return (await fold.waitFor(position, deadlineMs)) ? 'reached' : 'late';
+    } finally {
+      this.#waits--;
+    }
   }
 
   close(options: { readonly deadlineMs?: number } = {}): Promise<void> {

@@ -16,6 +16,8 @@ export interface LogLimits {
   readonly reactionConcurrency: number;
   /** Rejected offsets remembered per partition; a reaction that is further behind stalls and says so. */
   readonly maxRejectedOffsets: number;
+  /** Waits for a position at the same time (`EventLog.waitFor`); past it `late` at once. */
+  readonly maxWaits: number;
 }
 
 export const defaultLimits: LogLimits = {
@@ -27,4 +29,5 @@ export const defaultLimits: LogLimits = {
   maxConflictRetries: 5,
   reactionConcurrency: 16,
   maxRejectedOffsets: 1_000_000,
+  maxWaits: 1000,
 };

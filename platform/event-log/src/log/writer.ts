@@ -15,6 +15,7 @@ import type {
   CommandOutcome,
   Commit,
   DomainEvent,
+  LogPosition,
 } from '../ports.ts';
 import { AggregateFold } from './aggregate-fold.ts';
 import { recordsOf } from './attempt.ts';
@@ -112,12 +113,16 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     readonly state: S;
     readonly version: number;
     readonly lastCommitId: string | undefined;
+    readonly position: LogPosition | undefined;
   } {
-    const head = this.#fold.head(this.#partitionOf(streamId), streamId);
+    const partition = this.#partitionOf(streamId);
+    const head = this.#fold.head(partition, streamId);
+    const last = head && this.#fold.find(partition, streamId, head.last);
     return {
       state: this.#states.state(streamId),
       version: head?.version ?? 0,
       lastCommitId: head === undefined ? undefined : fromKey(head.last),
+      position: last && { topic: last.topic, partition, offset: last.offset },
     };
   }
 

@@ -1,0 +1,59 @@
+/** Where a stream stands, and waiting for it. */
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { partitionOf } from '../src/log/partition-of.ts';
+import type { Aggregates, LogPosition } from '../src/ports.ts';
+import { counted, type Counted } from './counter.ts';
+import { freshTopic, metadata, type Nodes } from './harness.ts';
+
+const addTwo = async (counters: Aggregates<number, Counted>): Promise<LogPosition> => {
+  const outcome = await counters.execute({
+    streamId: 's',
+    commandId: randomUUID(),
+    decide: () => ({ kind: 'events', events: [counted(1), counted(2)] }),
+    metadata,
+  });
+  if (outcome.kind !== 'accepted') throw new Error(outcome.kind);
+  return outcome.position;
+};
+
+export function positionSuite(nodes: Nodes): void {
+  it("a stream's position is that of its last accepted event, whatever lies behind it", async () => {
+    const { counters } = await nodes.node(freshTopic());
+    expect(counters.load('s').position).toBeUndefined();
+    const first = await addTwo(counters);
+    expect(counters.load('s').position).toEqual(first);
+    const stale = { commitId: randomUUID(), streamId: 's', baseVersion: 0, previousCommitId: undefined };
+    expect(await counters.append({ ...stale, events: [counted(9)], metadata })).toMatchObject({
+      kind: 'conflict',
+    });
+    expect(counters.load('s').position).toEqual(first);
+    const second = await addTwo(counters);
+    expect(second.offset).toBe(first.offset + 3);
+    expect(counters.load('s').position).toEqual(second);
+  });
+
+  it('whoever waits for the position of a write of another process reads that write', async () => {
+    const topic = freshTopic();
+    const [writer, reader] = [await nodes.node(topic), await nodes.node(topic)];
+    for (let writes = 1; writes <= 20; writes++) {
+      const position = await addTwo(writer.counters);
+      expect(await reader.log.waitFor(position, { deadlineMs: 5000 })).toBe('reached');
+      expect(reader.sums.get('s')).toEqual({ sum: 3 * writes, events: 2 * writes });
+    }
+  });
+
+  it('a position that is not there is late at its deadline, and a topic that is not read holds nobody up', async () => {
+    const topic = freshTopic();
+    const { log } = await nodes.node(topic, { limits: { maxWaits: 2 } });
+    const position = { topic: topic.name, partition: partitionOf('s', 4), offset: 1_000_000 };
+    const startedAtMs = performance.now();
+    const waits = Array.from({ length: 2 }, () => log.waitFor(position, { deadlineMs: 200 }));
+    // More than may wait at the same time: late at once.
+    expect(await log.waitFor(position, { deadlineMs: 60_000 })).toBe('late');
+    expect(await Promise.all(waits)).toEqual(['late', 'late']);
+    expect(performance.now() - startedAtMs).toBeGreaterThan(190);
+    expect(await log.waitFor({ ...position, topic: 'another' }, { deadlineMs: 60_000 })).toBe('not-followed');
+    await expect(log.waitFor({ ...position, partition: 4 }, { deadlineMs: 1 })).rejects.toThrow(RangeError);
+  });
+}
