@@ -9,6 +9,7 @@ export {
 } from './config.ts';
 export { currentContext, currentTraceparent, runInContext, type RequestContext } from './context.ts';
 export { messageOf, type ErrorCatalog, type ErrorDefinition, type KitErrorCode } from './errors.ts';
+export type { GuardedRequest, RequestGuard } from './guard.ts';
 export { createGrpcClient, type GrpcClient } from './grpc/client.ts';
 export { GrpcRefusal, type GrpcAnswer } from './grpc/refusal.ts';
 export type { GrpcCall, GrpcImplementation } from './grpc/server.ts';

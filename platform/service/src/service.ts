@@ -4,6 +4,7 @@ import type { DestinationStream } from 'pino';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { ServiceConfig } from './config.ts';
 import type { ErrorCatalog, KitErrorCode } from './errors.ts';
+import { guardOf, type RequestGuard } from './guard.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { createHttpApp } from './http/app.ts';
 import { type ProblemDetails, problemsOf } from './http/problem.ts';
@@ -38,6 +39,8 @@ export interface Service<Code extends string = string> {
   readonly http: Hono;
   readonly grpc: GrpcServer;
   readonly readiness: Readiness;
+  /** Sets what looks at every HTTP request and gRPC call before it is handled; the last one set counts. */
+  guard(guard: RequestGuard<Code>): void;
   /** Answers with an RFC 9457 problem. */
   problem(c: Context, code: Code | KitErrorCode, details?: ProblemDetails): Response;
   readonly body: ReturnType<typeof validatorsOf>['body'];
@@ -56,12 +59,19 @@ export interface Service<Code extends string = string> {
   readonly ports: { readonly http?: number; readonly grpc?: number; readonly ops?: number };
 }
 
+const loggerOf = (
+  { name, config, logDestination }: Pick<ServiceOptions<string>, 'name' | 'config' | 'logDestination'>,
+  instance: string,
+): Logger => {
+  const destination = logDestination === undefined ? {} : { destination: logDestination };
+  return createLogger({ service: name, instance, level: config.LOG_LEVEL, ...destination });
+};
+
 /** Builds the service of one process. Nothing listens before `run`. */
 export const createService = <const Code extends string>(options: ServiceOptions<Code>): Service<Code> => {
   const { name, config, errors: catalog } = options;
   const instance = config.INSTANCE_ID ?? `${name}-${randomUUID().slice(0, 8)}`;
-  const destination = options.logDestination === undefined ? {} : { destination: options.logDestination };
-  const logger = createLogger({ service: name, instance, level: config.LOG_LEVEL, ...destination });
+  const logger = loggerOf(options, instance);
   const telemetry = startTelemetry({
     service: name,
     instance,
@@ -75,13 +85,15 @@ export const createService = <const Code extends string>(options: ServiceOptions
     ownsProcess: options.ownsProcess ?? true,
   });
   const problem = problemsOf<Code>(catalog);
+  const guard = guardOf(problem);
   const http = createHttpApp({
     logger,
     problem,
     deadlineMs: options.httpDeadlineMs ?? HTTP_DEADLINE_MS,
     draining: () => lifecycle.state !== 'running' && lifecycle.state !== 'starting',
+    guard: guard.http,
   });
-  const grpc = new GrpcServer({ catalog, logger });
+  const grpc = new GrpcServer({ catalog, logger, guard: guard.grpc });
   const readiness = new Readiness();
   readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
   const ports: { http?: number; grpc?: number; ops?: number } = {};
@@ -102,6 +114,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
     http,
     grpc,
     readiness,
+    guard: guard.set,
     problem,
     ...validatorsOf(problem),
     ports,

@@ -1,5 +1,5 @@
 import {
-  type Metadata,
+  Metadata,
   type sendUnaryData,
   Server,
   ServerCredentials,
@@ -28,6 +28,8 @@ export interface GrpcCall {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch. */
   readonly deadlineAtMs: number;
+  /** Metadata that goes ahead of the response. */
+  readonly respondWith: (key: string, value: string) => void;
 }
 
 /** The unary methods of a generated service definition, as functions of a request. */
@@ -61,20 +63,39 @@ const deadlineOf = (call: ServerUnaryCall<unknown, unknown>): number => {
 interface ServerContext {
   readonly catalog: AnyErrorCatalog;
   readonly logger: Logger;
+  /** In front of every method; throws a GrpcRefusal. */
+  readonly guard: (metadata: Metadata) => Promise<void>;
 }
 
-const invoke = (call: ServerUnaryCall<unknown, unknown>, fn: UnaryFunction, signal: AbortSignal): unknown => {
+interface Invocation {
+  readonly call: ServerUnaryCall<unknown, unknown>;
+  readonly fn: UnaryFunction;
+  readonly signal: AbortSignal;
+  readonly guard: ServerContext['guard'];
+}
+
+const invoke = ({ call, fn, signal, guard }: Invocation): Promise<unknown> => {
   const deadlineAtMs = deadlineOf(call);
   if (!Number.isFinite(deadlineAtMs))
     throw new GrpcRefusal('MALFORMED_REQUEST', 'The call must carry a deadline.');
   const correlationId = call.metadata.get('x-correlation-id')[0]?.toString();
-  return runInContext({ correlationId, signal, deadlineAtMs }, () =>
-    fn(call.request, { signal, deadlineAtMs }),
-  );
+  return runInContext({ correlationId, signal, deadlineAtMs }, async () => {
+    await guard(call.metadata);
+    const ahead = new Metadata();
+    const response = await fn(call.request, {
+      signal,
+      deadlineAtMs,
+      respondWith: (key, value) => {
+        ahead.set(key, value);
+      },
+    });
+    call.sendMetadata(ahead);
+    return response;
+  });
 };
 
 const handlerOf =
-  ({ catalog, logger }: ServerContext, fn: UnaryFunction) =>
+  ({ catalog, logger, guard }: ServerContext, fn: UnaryFunction) =>
   (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>): void => {
     const startedAtMs = performance.now();
     const path = call.getPath();
@@ -102,7 +123,7 @@ const handlerOf =
     };
     void context.with(trace.setSpan(remote, span), async () => {
       try {
-        const response = await invoke(call, fn, abort.signal);
+        const response = await invoke({ call, fn, signal: abort.signal, guard });
         finish(0);
         callback(null, response);
       } catch (error) {

@@ -35,6 +35,8 @@ export interface HttpAppOptions {
   readonly deadlineMs: number;
   /** True while the process drains: answers then ask the client to close the connection. */
   readonly draining: () => boolean;
+  /** In front of every route. */
+  readonly guard: MiddlewareHandler;
 }
 
 /** The verified user that the gateway named; undefined when absent or not a plausible id. */
@@ -140,6 +142,7 @@ export const createHttpApp = (options: HttpAppOptions): Hono => {
   app.use('*', observe(options));
   app.use('*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') }));
   app.use('*', jsonOnly(problem));
+  app.use('*', options.guard);
   app.notFound((c) => {
     const allowed = allowedMethods(app, c.req.path);
     if (allowed.length === 0) return problem(c, 'ROUTE_NOT_FOUND');

@@ -30,7 +30,7 @@ const service = createService({
 });
 mountHttp(service, { view });
 const grpc = productGrpc({ stock: createStock({ products, now }), view });
-const call = { signal: new AbortController().signal, deadlineAtMs: 0 };
+const call = { signal: new AbortController().signal, deadlineAtMs: 0, respondWith: () => undefined };
 
 beforeAll(async () => {
   await log.start();
