@@ -1,3 +1,4 @@
+import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog } from '@parley/event-log';
 import { notifications } from '@parley/projection-notifications';
@@ -33,6 +34,7 @@ const onPayment = createOnPayment({
   now: Date.now,
 });
 log.react(onPaymentReaction(onPayment));
+service.guard(atLeast(log));
 mountHttp(service, { notifications: log.project(notifications) });
 
 for (const [name, part] of [

@@ -1,3 +1,4 @@
+import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
@@ -8,7 +9,7 @@ import { onShipment } from './adapters/inbound/reactions.ts';
 import { startRecovery } from './adapters/inbound/recovery-loop.ts';
 import { restPayments } from './adapters/outbound/payment.ts';
 import { grpcProducts } from './adapters/outbound/product.ts';
-import { createAdvance, orderAggregate } from './application/advance.ts';
+import { createAdvance, orderAggregate, streamOf } from './application/advance.ts';
 import { createPlaceOrder } from './application/place-order.ts';
 import { createRecordShipment } from './application/record-shipment.ts';
 import { createRecovery, unfinishedOrders } from './application/recovery.ts';
@@ -33,7 +34,12 @@ const view = log.project(ordersProjection);
 const unfinished = log.project(unfinishedOrders);
 const advance = createAdvance({ orders, products, payments: restPayments(config.PAYMENT_URL), now });
 log.react(onShipment(createRecordShipment({ orders, advance, now })));
-mountHttp(service, { placeOrder: createPlaceOrder({ orders, advance, now }), orders: view });
+service.guard(atLeast(log));
+mountHttp(service, {
+  placeOrder: createPlaceOrder({ orders, advance, now }),
+  orders: view,
+  positionOf: (orderId) => orders.load(streamOf(orderId)).position,
+});
 mountGrpc(service, view);
 
 service.readiness.add('event log', () => {

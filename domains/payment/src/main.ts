@@ -1,9 +1,10 @@
+import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog } from '@parley/event-log';
 import { payments } from '@parley/projection-payments';
 import { createService } from '@parley/service';
 import { mountHttp } from './adapters/inbound/http.ts';
-import { createPay, paymentAggregate } from './application/pay.ts';
+import { createPay, paymentAggregate, streamOf } from './application/pay.ts';
 import { paymentConfig } from './config.ts';
 
 const config = paymentConfig();
@@ -16,8 +17,13 @@ const log = openKafkaLog({
   logger: service.logger,
 });
 
-const pay = createPay({ payments: log.aggregate(paymentAggregate), now: Date.now });
-mountHttp(service, { pay, payments: log.project(payments) });
+const aggregates = log.aggregate(paymentAggregate);
+service.guard(atLeast(log));
+mountHttp(service, {
+  pay: createPay({ payments: aggregates, now: Date.now }),
+  payments: log.project(payments),
+  positionOf: (orderId) => aggregates.load(streamOf(orderId)).position,
+});
 
 service.readiness.add('event log', () => {
   const { ready, waitingFor } = log.health();

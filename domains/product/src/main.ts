@@ -1,3 +1,4 @@
+import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog } from '@parley/event-log';
 import { productsProjection } from '@parley/projection-products';
@@ -7,7 +8,7 @@ import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { onOrder } from './adapters/inbound/reactions.ts';
 import { readSeed } from './adapters/outbound/seed-file.ts';
-import { productAggregate } from './application/aggregate.ts';
+import { productAggregate, streamOf } from './application/aggregate.ts';
 import { createExpiry } from './application/expiry.ts';
 import { ordersProjection } from './application/orders.ts';
 import { seedProducts } from './application/seed.ts';
@@ -35,8 +36,13 @@ const view = log.project(productsProjection);
 const orders = log.project(ordersProjection);
 const stock = createStock({ products, now });
 log.react(onOrder(createSettle({ stock, orders, log: logger, now })));
+service.guard(atLeast(log));
 mountHttp(service, { view });
-mountGrpc(service, { stock, view });
+mountGrpc(service, {
+  stock,
+  view,
+  positionOf: (productId) => products.load(streamOf(productId)).position,
+});
 
 service.readiness.add('event log', () => {
   const { ready, waitingFor } = log.health();

@@ -1,3 +1,4 @@
+import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { shippingRequests } from '@parley/contracts/queues';
 import { openKafkaLog } from '@parley/event-log';
@@ -27,6 +28,7 @@ const queue = openWorkQueue({
 });
 
 const dispatch = createDispatch({ shipments: log.aggregate(shipmentAggregate), now: Date.now });
+service.guard(atLeast(log));
 mountHttp(service, { shipments: log.project(shipments) });
 
 for (const [name, part] of [

@@ -18,6 +18,9 @@ export const paymentAggregate: AggregateDefinition<PaymentState, PaymentEvent> =
   evolve,
 };
 
+/** The stream of one order's payment. */
+export const streamOf = (orderId: string): string => `payment-${orderId}`;
+
 /** A payment that ended one way or the other. */
 export type SettledPayment = Extract<PaymentState, { status: 'COMPLETED' | 'FAILED' }>;
 
@@ -62,7 +65,7 @@ export const createPay =
       nowMs: deps.now(),
     };
     const outcome = await deps.payments.execute({
-      streamId: `payment-${orderId}`,
+      streamId: streamOf(orderId),
       commandId: deriveId('request-payment', orderId, customerId, String(amountMinor), currency),
       decide: (state) => requestPayment(state, command),
       metadata,

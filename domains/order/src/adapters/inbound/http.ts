@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { formatPosition, type LogPosition } from '@parley/contracts/consistency';
 import type { ErrorCode } from '@parley/contracts/errors';
 import { httpHeaders, idempotencyKeyPattern } from '@parley/contracts/headers';
 import { OrderId, PageQuery, PlaceOrderRequest, type OrderPage } from '@parley/contracts/rest';
@@ -84,11 +85,18 @@ export const answerTo = (outcome: PlaceOutcome): Answer => {
   }
 };
 
+const orderIdOf = (outcome: PlaceOutcome): string | undefined =>
+  'state' in outcome && outcome.state.status !== 'NONE' ? outcome.state.placed.orderId : undefined;
+
+export interface HttpDependencies {
+  readonly placeOrder: PlaceOrder;
+  readonly orders: Pick<View<OrderRow>, 'get' | 'find'>;
+  /** Where the order's last event lies; undefined when there is none. */
+  readonly positionOf: (orderId: string) => LogPosition | undefined;
+}
+
 /** Mounts the REST edge. */
-export const mountHttp = (
-  service: Service<ErrorCode>,
-  deps: { readonly placeOrder: PlaceOrder; readonly orders: Pick<View<OrderRow>, 'get' | 'find'> },
-): void => {
+export const mountHttp = (service: Service<ErrorCode>, deps: HttpDependencies): void => {
   service.http.post('/api/v1/orders', service.body(PlaceOrderRequest), async (c) => {
     const customerId = parseUser(c);
     if (customerId === undefined) return service.problem(c, 'UNAUTHENTICATED');
@@ -99,7 +107,11 @@ export const mountHttp = (
     }
     const { correlationId } = currentContext();
     const request = { customerId, idempotencyKey, ...c.req.valid('json') };
-    const answer = answerTo(await deps.placeOrder(request, { correlationId }));
+    const outcome = await deps.placeOrder(request, { correlationId });
+    const orderId = orderIdOf(outcome);
+    const position = orderId === undefined ? undefined : deps.positionOf(orderId);
+    if (position !== undefined) c.header(httpHeaders.position, formatPosition(position));
+    const answer = answerTo(outcome);
     if (answer.kind === 'order') return c.json(answer.body, answer.status);
     const { code, ...options } = answer.refusal;
     return service.problem(c, code, options);

@@ -1,4 +1,6 @@
+import { formatPosition, type LogPosition } from '@parley/contracts/consistency';
 import type { ErrorCode } from '@parley/contracts/errors';
+import { httpHeaders } from '@parley/contracts/headers';
 import { OrderId, PaymentRequest } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { PaymentRow } from '@parley/projection-payments';
@@ -43,14 +45,23 @@ const Params = z.object({ orderId: OrderId });
 /** Mounts the REST edge. */
 export const mountHttp = (
   service: Service<ErrorCode>,
-  deps: { readonly pay: Pay; readonly payments: Pick<View<PaymentRow>, 'get'> },
+  deps: {
+    readonly pay: Pay;
+    readonly payments: Pick<View<PaymentRow>, 'get'>;
+    /** Where the last event of an order's payment lies; undefined when there is none. */
+    readonly positionOf: (orderId: string) => LogPosition | undefined;
+  },
 ): void => {
   service.http.post('/api/v1/payments', service.body(PaymentRequest), async (c) => {
     const { correlationId } = currentContext();
-    const outcome = await deps.pay(c.req.valid('json'), { correlationId });
+    const request = c.req.valid('json');
+    const outcome = await deps.pay(request, { correlationId });
     switch (outcome.kind) {
-      case 'settled':
+      case 'settled': {
+        const position = deps.positionOf(request.orderId);
+        if (position !== undefined) c.header(httpHeaders.position, formatPosition(position));
         return c.json(resourceOfPayment(outcome.payment), 201);
+      }
       case 'refused':
         return service.problem(c, 'CONFLICT', {
           detail: `The order has a payment on other terms (${outcome.rejection.fields.join(', ')}).`,

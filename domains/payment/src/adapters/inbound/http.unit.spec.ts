@@ -47,6 +47,8 @@ const appWith = (outcome: PayOutcome) => {
       return Promise.resolve(outcome);
     },
     payments: { get: (key) => (key === orderId ? row : undefined) },
+    positionOf: (id) =>
+      id === orderId ? { topic: 'parley.payment.events', partition: 2, offset: 41 } : undefined,
   });
   const post = (body: unknown) =>
     service.http.request('/api/v1/payments', {
@@ -63,6 +65,7 @@ describe('POST /api/v1/payments', () => {
     const { post, asked } = appWith({ kind: 'settled', payment: completed });
     const answer = await post(request);
     expect(answer.status).toBe(201);
+    expect(answer.headers.get('x-parley-position')).toBe('parley.payment.events/2@41');
     expect(PaymentResource.parse(await answer.json())).toMatchObject({ status: 'COMPLETED', orderId });
     expect(asked).toEqual([[request, { correlationId: 'corr-1' }]]);
   });

@@ -1,10 +1,11 @@
+import { parsePositions } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { Problem, ProductPage, ProductResource } from '@parley/contracts/rest';
 import { openMemoryLog, type EventLog } from '@parley/event-log';
 import { productsProjection } from '@parley/projection-products';
 import { createService } from '@parley/service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { productAggregate } from '../../application/aggregate.ts';
+import { productAggregate, streamOf } from '../../application/aggregate.ts';
 import { seedProducts } from '../../application/seed.ts';
 import { createStock } from '../../application/stock.ts';
 import { readSeed } from '../outbound/seed-file.ts';
@@ -29,8 +30,17 @@ const service = createService({
   ownsProcess: false,
 });
 mountHttp(service, { view });
-const grpc = productGrpc({ stock: createStock({ products, now }), view });
-const call = { signal: new AbortController().signal, deadlineAtMs: 0, respondWith: () => undefined };
+const grpc = productGrpc({
+  stock: createStock({ products, now }),
+  view,
+  positionOf: (productId) => products.load(streamOf(productId)).position,
+});
+const ahead = new Map<string, string>();
+const call = {
+  signal: new AbortController().signal,
+  deadlineAtMs: 0,
+  respondWith: (key: string, value: string) => void ahead.set(key, value),
+};
 
 beforeAll(async () => {
   await log.start();
@@ -110,6 +120,20 @@ describe('gRPC', () => {
     expect(await grpc.releaseStock(request, call)).toEqual({ releasedQuantity: 2 });
     expect(await grpc.releaseStock(request, call)).toEqual({ releasedQuantity: 2 });
     expect(view.get('lunar-wall-clock')?.available).toBe(3);
+  });
+  it('answers each write with the position of its last event', async () => {
+    const request = { orderId: orderId.replace(/1$/, '3'), productId: 'cinder-earbuds', quantity: 1 };
+    const offsetAfter = async (write: Promise<unknown> | object): Promise<number> => {
+      ahead.clear();
+      await write;
+      const parsed = parsePositions(ahead.get('x-parley-position') ?? '');
+      if (parsed.kind === 'invalid') throw new Error(parsed.message);
+      const [position] = parsed.positions;
+      expect(position?.topic).toBe('parley.product.events');
+      return position?.offset ?? -1;
+    };
+    const held = await offsetAfter(grpc.reserveStock(request, call));
+    expect(await offsetAfter(grpc.releaseStock(request, call))).toBe(held + 1);
   });
   it.each([
     ['PRODUCT_NOT_FOUND', { orderId, productId: 'none', quantity: 1 }],

@@ -1,9 +1,17 @@
+import { formatPosition, type LogPosition } from '@parley/contracts/consistency';
 import type { ErrorCode } from '@parley/contracts/errors';
 import { ProductServiceService, type ReserveStockResponse } from '@parley/contracts/grpc/product';
+import { grpcMetadata } from '@parley/contracts/headers';
 import { OrderId } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import { productMessage, productReads, type ProductRow } from '@parley/projection-products';
-import { currentContext, GrpcRefusal, type GrpcImplementation, type Service } from '@parley/service';
+import {
+  currentContext,
+  GrpcRefusal,
+  type GrpcCall,
+  type GrpcImplementation,
+  type Service,
+} from '@parley/service';
 import { describeFailure, type LogFailure } from '../../application/aggregate.ts';
 import type { ReserveOutcome, Stock } from '../../application/stock.ts';
 import type { Rejection } from '../../core/decide.ts';
@@ -66,14 +74,21 @@ const responseOf = (held: Extract<ReserveOutcome, { kind: 'held' }>): ReserveSto
 export interface GrpcDependencies {
   readonly stock: Stock;
   readonly view: View<ProductRow>;
+  /** Where the product's last event lies; undefined when there is none. */
+  readonly positionOf: (productId: string) => LogPosition | undefined;
 }
 
 /** ProductService: reads from the catalogue's projection, writes through the use cases. */
 export const productGrpc = ({
   stock,
   view,
+  positionOf,
 }: GrpcDependencies): GrpcImplementation<typeof ProductServiceService> => {
   const reads = productReads(view);
+  const tellPosition = (call: GrpcCall, productId: string): void => {
+    const position = positionOf(productId);
+    if (position !== undefined) call.respondWith(grpcMetadata.position, formatPosition(position));
+  };
   return {
     getProduct: (request) => {
       const found = reads.getProduct(request);
@@ -86,13 +101,14 @@ export const productGrpc = ({
       if (found === undefined) throw notFound(request.productId);
       return found;
     },
-    reserveStock: async ({ orderId, productId, quantity }) => {
+    reserveStock: async ({ orderId, productId, quantity }, call) => {
       checkOrderId(orderId);
       checkQuantity(quantity);
       const { correlationId } = currentContext();
       const outcome = await stock.reserve({ orderId, productId, quantity }, { correlationId });
       switch (outcome.kind) {
         case 'held':
+          tellPosition(call, productId);
           return responseOf(outcome);
         case 'refused':
           throw ofRejection(outcome.rejection, productId);
@@ -100,11 +116,12 @@ export const productGrpc = ({
           throw ofFailure(outcome.failure);
       }
     },
-    releaseStock: async ({ orderId, productId }) => {
+    releaseStock: async ({ orderId, productId }, call) => {
       checkOrderId(orderId);
       const { correlationId } = currentContext();
       const outcome = await stock.release({ orderId, productId }, { correlationId });
       if (outcome.kind === 'failed') throw ofFailure(outcome.failure);
+      tellPosition(call, productId);
       return { releasedQuantity: outcome.quantity };
     },
   };
