@@ -1,6 +1,7 @@
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { waitLimits } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { routes } from '../routes.ts';
 import { renderEnvoy, type EnvoyOptions } from './render.ts';
@@ -96,6 +97,11 @@ describe('the rendered gateway', () => {
       expect({ status, title }).toEqual({ status: definition?.httpStatus, title: definition?.title });
       expect(mapper.status_code).toBe(status);
     }
+  });
+
+  it('gives every route more time than a service may wait for a log position', () => {
+    for (const { name, timeoutMs } of routes)
+      expect(timeoutMs - waitLimits.maxMs, name).toBeGreaterThanOrEqual(1000);
   });
 
   it('removes an identity that a client claims before any filter reads it', () => {
