@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir } from './artifacts/cache.ts';
+import { damageIn } from './artifacts/manifest.ts';
 import { fixFor, type Prerequisite, versionOf } from './artifacts/debian.ts';
 import { javaRuntime } from './artifacts/pypi.ts';
 import { engines } from './engines/index.ts';
@@ -11,30 +12,43 @@ export interface Check {
   readonly name: string;
   readonly ok: boolean;
   readonly version?: string;
+  /** What is out of the ordinary, in a few words. */
+  readonly detail?: string;
   /** The command that brings it, when it is not there. */
   readonly fix?: string;
 }
 
-const obtainCommand = 'node platform/engines/src/cli.ts obtain';
+const obtainCommand = 'npm run obtain';
 const prerequisites: readonly Prerequisite[] = ['python3', 'pip', 'maven', 'rabbitmq'];
 
-const inCache = (name: string, version: string, entry: string): Check =>
-  existsSync(join(cacheDir(), entry))
+const inCache = async (name: string, version: string, entry: string): Promise<Check> => {
+  const folder = join(cacheDir(), entry);
+  if (!existsSync(folder))
+    return { name, ok: false, version, detail: 'not obtained yet', fix: obtainCommand };
+  const damage = await damageIn(folder, 'contents');
+  return damage === undefined
     ? { name, ok: true, version }
-    : { name, ok: false, version, fix: obtainCommand };
+    : { name, ok: false, version, detail: `damaged: ${damage}`, fix: obtainCommand };
+};
 
-/** What is there, looking only: nothing is installed, obtained or started. */
+/** What the machine itself has. What only obtaining needs is not called missing once everything is obtained. */
+const onMachine = async (name: Prerequisite, isAllObtained: boolean): Promise<Check> => {
+  const version = await versionOf(name);
+  if (version !== undefined) return { name, ok: true, version };
+  if (isAllObtained && name !== 'rabbitmq')
+    return { name, ok: true, detail: 'not here, and not needed: all it would obtain is there' };
+  return { name, ok: false, fix: fixFor([name]) };
+};
+
+/** What is there and whole, looking only: nothing is installed, obtained or started. Reads all that was obtained: a second or two. */
 export const doctor = async (): Promise<Check[]> => {
-  const machine = await Promise.all(
-    prerequisites.map(async (name): Promise<Check> => {
-      const version = await versionOf(name);
-      return version === undefined ? { name, ok: false, fix: fixFor([name]) } : { name, ok: true, version };
-    }),
-  );
   const java = inCache(javaRuntime.name, javaRuntime.version, `${javaRuntime.name}-${javaRuntime.version}`);
   const cachedEngines = engineNames.flatMap((name) => {
     const { cacheEntry, version } = engines[name];
     return cacheEntry === undefined ? [] : [inCache(name, version, cacheEntry)];
   });
-  return [...machine, java, ...cachedEngines];
+  const obtained = await Promise.all([java, ...cachedEngines]);
+  const isAllObtained = obtained.every(({ ok }) => ok);
+  const machine = await Promise.all(prerequisites.map((name) => onMachine(name, isAllObtained)));
+  return [...machine, ...obtained];
 };

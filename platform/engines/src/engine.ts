@@ -1,3 +1,4 @@
+import type { ObtainControl } from './artifacts/cache.ts';
 import type { EngineName, Ports } from './ports.ts';
 
 /** Where and with what one engine runs. */
@@ -24,7 +25,7 @@ export interface Engine {
   /** Name of its entry in the cache, undefined when Debian has it. */
   readonly cacheEntry: string | undefined;
   /** Brings it onto this machine if it is not there. Safe in two processes at once. */
-  obtain(): Promise<void>;
+  obtain(control?: ObtainControl): Promise<void>;
   /** Writes its configuration and first state. Called before every start. */
   prepare(context: EngineContext): Promise<Command>;
   /** Whether it does its work now, by asking it for some. May throw: that is a no. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { engineNames } from './ports.ts';
-import { pidRecordOf, processesOf, signal } from './process.ts';
+import { pidRecordOf, processesOf, signal, tmpDirOf } from './process.ts';
 import { startTicksOf } from './procfs.ts';
 import { waitUntil } from './wait.ts';
 
@@ -46,6 +46,7 @@ export const killLeftovers = async (folder: string): Promise<string[]> => {
   };
   if (!(await waitUntil(gone, termWaitMs)) && !(await waitUntil(killed, killWaitMs)))
     throw new Error(`processes of ${runDir} survive SIGKILL: ${[...leftovers(runDir).keys()].join(', ')}`);
+  for (const name of engineNames) rmSync(tmpDirOf(runDir, name), { recursive: true, force: true });
   const pids = join(runDir, 'pids');
   const ours = existsSync(pids) ? readdirSync(pids) : [];
   for (const file of ours)

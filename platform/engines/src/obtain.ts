@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDir } from './artifacts/cache.ts';
+import { cacheDir, type ObtainControl } from './artifacts/cache.ts';
 import { type Prerequisite, ensure } from './artifacts/debian.ts';
 import { engines } from './engines/index.ts';
 import { type EngineName, engineNames } from './ports.ts';
@@ -9,18 +8,20 @@ import { type EngineName, engineNames } from './ports.ts';
 /** One step of obtaining an engine. */
 export interface ObtainProgress {
   readonly name: EngineName | 'prerequisites';
-  /** `started`, `done`, `cached`, or for prerequisites what is being installed. */
+  /** `started`, `done`, `cached`, `going on`, or a few words on what is out of the ordinary. */
   readonly step: string;
   readonly seconds: number;
-  /** Of its folder in the cache, when it has one and is there. */
+  /** Of its folder in the cache, when it has one; while it goes on, of what has arrived. */
   readonly sizeBytes?: number;
 }
 
 /** What to obtain, everything by default. */
-export interface ObtainOptions {
+export interface ObtainOptions extends Omit<ObtainControl, 'say'> {
   readonly only?: readonly EngineName[];
   readonly onProgress?: (progress: ObtainProgress) => void;
 }
+
+const progressEveryMs = 10_000;
 
 const prerequisitesOf = (names: readonly EngineName[]): Prerequisite[] => {
   const wanted = new Set<Prerequisite>();
@@ -35,34 +36,62 @@ const prerequisitesOf = (names: readonly EngineName[]): Prerequisite[] => {
   return [...wanted];
 };
 
-const sizeOf = async (folder: string): Promise<number> => {
-  const files = await readdir(folder, { recursive: true });
-  const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, file))).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
+/** Bytes of all files in a folder; files come and go while it is built. */
+const sizeOf = (folder: string): number =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0)
+    .reduce((sum, size) => sum + size, 0);
+
+/** Bytes that have arrived of an entry that is being built. */
+const arrived = (entry: string): number => {
+  const root = cacheDir();
+  try {
+    const folders = readdirSync(root).filter((name) => name.includes(entry));
+    return folders.reduce((sum, name) => sum + sizeOf(join(root, name)), 0);
+  } catch {
+    return 0; // not begun, or renamed into place at this moment
+  }
 };
 
 /**
  * Brings engines onto this machine, in parallel; what is there is not obtained again. Throws EnvironmentError when a
- * prerequisite is missing and may not be installed. After a failure a second call continues with what is missing.
+ * prerequisite is missing and may not be installed. After a failure or an abort a second call continues with what is missing.
  */
 export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
-  const names = options.only ?? engineNames;
-  const say = options.onProgress ?? ((): void => undefined);
+  const { only: names = engineNames, onProgress, ...control } = options;
   const startedAt = Date.now();
-  const seconds = (): number => (Date.now() - startedAt) / 1000;
-  await ensure(prerequisitesOf(names), (step) => {
-    say({ name: 'prerequisites', step, seconds: seconds() });
-  });
-  const results = await Promise.allSettled(
-    names.map(async (name) => {
-      const entry = engines[name].cacheEntry;
-      const folder = entry === undefined ? undefined : join(cacheDir(), entry);
-      const isThere = folder === undefined || existsSync(folder);
-      if (!isThere) say({ name, step: 'started', seconds: seconds() });
-      await engines[name].obtain();
-      const size = folder === undefined ? {} : { sizeBytes: await sizeOf(folder) };
-      say({ name, step: isThere ? 'cached' : 'done', seconds: seconds(), ...size });
-    }),
-  );
+  const sayer =
+    (name: ObtainProgress['name']) =>
+    (step: string, sizeBytes?: number): void =>
+      onProgress?.({
+        name,
+        step,
+        seconds: (Date.now() - startedAt) / 1000,
+        ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      });
+  await ensure(prerequisitesOf(names), { ...control, say: sayer('prerequisites') });
+  const obtain = async (name: EngineName): Promise<void> => {
+    const say = sayer(name);
+    const entry = engines[name].cacheEntry;
+    if (entry === undefined) {
+      await engines[name].obtain({ ...control, say });
+      return;
+    }
+    const folder = join(cacheDir(), entry);
+    const isThere = existsSync(folder);
+    if (!isThere) say('started');
+    const timer = setInterval(() => {
+      const sizeBytes = arrived(entry); // nothing while Maven fills its own repository first
+      say('going on', sizeBytes > 0 ? sizeBytes : undefined);
+    }, progressEveryMs);
+    try {
+      await engines[name].obtain({ ...control, say });
+    } finally {
+      clearInterval(timer);
+    }
+    say(isThere ? 'cached' : 'done', sizeOf(folder));
+  };
+  const results = await Promise.allSettled(names.map(obtain));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 };

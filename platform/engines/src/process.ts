@@ -30,7 +30,10 @@ export const marksOf = (runDir: string, name: string): Record<string, string> =>
   PARLEY_ENGINE: name,
 });
 
-const inherited = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'HOME'];
+/** Where the temporary files of an engine lie while it runs; emptied before a start and after a stop. */
+export const tmpDirOf = (runDir: string, name: string): string => join(runDir, 'tmp', name);
+
+const inherited = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'HOME'];
 
 /** What an engine sees of our environment: nothing that could configure it by accident. */
 const baseEnv = (): Record<string, string> =>
@@ -58,7 +61,7 @@ export const supervise = async (options: SuperviseOptions): Promise<Supervised> 
   mkdirSync(join(runDir, 'pids'), { recursive: true });
   const log = createWriteStream(join(runDir, 'logs', `${name}.log`), { flags: 'a' });
   log.on('error', () => undefined); // a full disk must not take the stack down; the last lines are kept in memory
-  const env = { ...baseEnv(), ...options.env, ...marksOf(runDir, name) };
+  const env = { ...baseEnv(), TMPDIR: tmpDirOf(runDir, name), ...options.env, ...marksOf(runDir, name) };
   const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const kept: string[] = [];
   for (const stream of [child.stdout, child.stderr])

@@ -1,9 +1,10 @@
+import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { EngineContext } from './engine.ts';
 import { engines } from './engines/index.ts';
 import { EngineError } from './errors.ts';
 import type { EngineName } from './ports.ts';
-import { type Exit, killAllOf, processesOf, signal, supervise } from './process.ts';
+import { type Exit, killAllOf, processesOf, signal, supervise, tmpDirOf } from './process.ts';
 import { residentBytesOf } from './procfs.ts';
 import { waitUntil } from './wait.ts';
 
@@ -31,11 +32,19 @@ export interface Engine {
   residentBytes(): number;
 }
 
+const emptyTmpDir = (runDir: string, name: EngineName): void => {
+  rmSync(tmpDirOf(runDir, name), { recursive: true, force: true });
+  mkdirSync(tmpDirOf(runDir, name), { recursive: true });
+};
+
 /** Starts an engine, obtaining it when it is not there. `ready` tells when it can be used. */
 export const startEngine = async (name: EngineName, options: StartOptions): Promise<Engine> => {
   const engine = engines[name];
   const context: EngineContext = { ...options, runDir: resolve(options.runDir) };
   const { runDir } = context;
+  // The process that was started may have died alone: RabbitMQ's start script, for one, is not the node itself.
+  if (!(await killAllOf(runDir, name))) throw new EngineError(`${name}: an earlier process survives SIGKILL`);
+  emptyTmpDir(runDir, name);
   const command = await engine.prepare(context);
   const onLine = options.onLine === undefined ? {} : { onLine: options.onLine };
   const child = await supervise({ ...command, ...onLine, name, runDir });
@@ -66,6 +75,7 @@ export const startEngine = async (name: EngineName, options: StartOptions): Prom
     await engine.afterStop?.(context);
     if (!(await killAllOf(runDir, name))) throw new EngineError(`${name}: a process survives SIGKILL`);
     await exited;
+    rmSync(tmpDirOf(runDir, name), { recursive: true, force: true });
   };
   return {
     name,

@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killLeftovers } from '../src/leftovers.ts';
 import { obtainAll } from '../src/obtain.ts';
+import { isFree } from '../src/port-holders.ts';
 import { type EngineName, engineNames, type Ports, portsFor } from '../src/ports.ts';
 import { killAllOf } from '../src/process.ts';
 import { type Engine, startEngine } from '../src/start.ts';
@@ -44,19 +44,6 @@ export interface TestEngines {
 const basesMax = 50;
 const firstBase = 30_000;
 const baseStep = 200;
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.on('error', () => {
-      resolve(false);
-    });
-    server.listen(port, '127.0.0.1', () => {
-      server.close(() => {
-        resolve(true);
-      });
-    });
-  });
 
 /** A base whose ports are all free now. The first candidate depends on the pid, so that parallel runs seldom meet. */
 const freeBase = async (): Promise<number> => {

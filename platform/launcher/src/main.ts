@@ -1,4 +1,4 @@
-import { EnvironmentError } from '@parley/engines';
+import { EngineError, EnvironmentError, IntegrityError } from '@parley/engines';
 import { commandsOn } from './commands/index.ts';
 import { dispatch } from './cli/command.ts';
 import { CommandError, exitCodes } from './cli/exit.ts';
@@ -22,7 +22,11 @@ try {
   if (error instanceof CommandError) {
     output.bad(error.message);
     process.exitCode = error.exitCode;
-  } else if (error instanceof EnvironmentError) {
+  } else if (
+    error instanceof EnvironmentError ||
+    error instanceof EngineError ||
+    error instanceof IntegrityError
+  ) {
     output.bad(error.message);
     process.exitCode = exitCodes.environment;
   } else {

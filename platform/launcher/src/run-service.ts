@@ -1,11 +1,12 @@
 import { join, relative } from 'node:path';
-import { serviceEnv, serviceNamed, shutdownDeadlineMs } from './stack/addresses.ts';
+import { endpointsOf, serviceEnv, serviceNamed, shutdownDeadlineMs } from './stack/addresses.ts';
 import { contextFrom, rootDir, runFiles } from './stack/context.ts';
 import { removePidFile, writePidFile } from './stack/pid-files.ts';
 import { marker } from './stack/procfs.ts';
 import { Supervisor } from './stack/supervisor.ts';
 import { sourceFolders, watchSources } from './stack/watch.ts';
-import { sayMark } from './stack/turbo-lines.ts';
+import { markedOutput } from './stack/turbo-lines.ts';
+import { answers } from './stack/wait.ts';
 import { exitCodes } from './cli/exit.ts';
 
 /*
@@ -19,7 +20,8 @@ if (service === undefined) {
 }
 const context = contextFrom(process.env);
 const folder = join(rootDir, 'domains', service);
-const say = (line: string): void => void process.stdout.write(`${sayMark}${line}\n`);
+const output = markedOutput((line) => process.stdout.write(`${line}\n`));
+const readyUrl = `${endpointsOf(context)[service].ops}/readyz`;
 
 const supervisor = new Supervisor({
   name: service,
@@ -29,7 +31,8 @@ const supervisor = new Supervisor({
   env: { ...process.env, ...serviceEnv(service, context), [marker]: context.runDir },
   logPath: join(runFiles(context.runDir).logs, `${service}.log`),
   stopDeadlineMs: shutdownDeadlineMs + 2000,
-  say,
+  output,
+  isReady: () => answers(readyUrl),
   started: (pid) => {
     writePidFile(context.runDir, service, { pid, supervisorPid: process.pid });
   },
@@ -39,7 +42,7 @@ const endWatch =
   process.env.PARLEY_WATCH === '0'
     ? () => undefined
     : watchSources(sourceFolders(folder, rootDir), (file) => {
-        say(`${service} reloads: ${relative(rootDir, file)} changed`);
+        output.line(`${service} reloads: ${relative(rootDir, file)} changed`);
         supervisor.reload();
       });
 const stop = (): void => {

@@ -1,13 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { EnvironmentError, IntegrityError } from '../errors.ts';
 import { startTicksOf } from '../procfs.ts';
 import { waitUntil } from '../wait.ts';
+import { damageIn, writeManifest, type Depth } from './manifest.ts';
+import type { RunControl } from './run.ts';
+
+/** Changes with the shape of a cache entry, so that an older clone never meets a newer one's entries. */
+const layout = 'engines-2';
 
 /** Folder of everything obtained, shared by all clones of one user. */
 export const cacheDir = (env: NodeJS.ProcessEnv = process.env): string =>
-  env.PARLEY_CACHE_DIR ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'parley', 'engines');
+  env.PARLEY_CACHE_DIR ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'parley', layout);
+
+/** What the one who obtains decides for everything that is obtained. */
+export interface ObtainControl extends RunControl {
+  /** How thoroughly an entry that is there is checked; `sizes` by default. */
+  readonly depth?: Depth | undefined;
+  /** Told what takes long or is out of the ordinary. */
+  readonly say?: ((line: string) => void) | undefined;
+}
 
 const lockWaitMs = 15 * 60_000;
 
@@ -46,34 +60,99 @@ const tryLock = (lock: string): boolean => {
 };
 
 /** One thing to put in the cache: `build` fills an empty folder on the same file system. */
-export interface CacheEntry {
+export interface CacheEntry extends ObtainControl {
   readonly root: string;
   readonly name: string;
   readonly build: (folder: string) => Promise<void>;
 }
 
-/**
- * The folder of a cache entry, built if it is not there. Whole or absent at any time: it is built aside and renamed into
- * place. The lock only saves double work (a dead owner's is taken over); were two builders to meet, the first rename wins.
- */
-export const cached = async ({ root, name, build }: CacheEntry): Promise<string> => {
+const buildingPrefix = (name: string): string => `.building-${name}-`;
+
+/** An entry that is there and whole. One that is damaged is said, and for the caller not there. */
+const isWhole = async ({ root, name, depth = 'sizes', say }: CacheEntry): Promise<boolean> => {
   const target = join(root, name);
-  if (existsSync(target)) return target;
-  const lock = join(root, '.locks', name);
-  mkdirSync(join(root, '.locks'), { recursive: true });
-  if (!(await waitUntil(() => tryLock(lock), lockWaitMs)))
-    throw new Error(
-      `${name}: somebody else has been obtaining it for ${lockWaitMs / 60_000} minutes (${lock})`,
-    );
-  const work = join(root, `.building-${name}-${randomUUID()}`);
+  if (!existsSync(target)) return false;
+  const damage = await damageIn(target, depth);
+  if (damage !== undefined) say?.(`${name} in the cache is damaged: ${damage}; obtaining it again`);
+  return damage === undefined;
+};
+
+const isUnwritable = (error: unknown): boolean =>
+  error instanceof Error &&
+  ('code' in error
+    ? ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST'].includes(String(error.code))
+    : /No space left on device|Disk quota exceeded/.test(error.message));
+
+/** What went wrong, with what to type. What a person cannot mend stays as it is. */
+const explained = (error: unknown, { root, name, signal }: CacheEntry): unknown => {
+  if (signal?.aborted === true || error instanceof EnvironmentError || error instanceof IntegrityError)
+    return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return isUnwritable(error)
+    ? new EnvironmentError(
+        `${name} cannot be kept in ${root} (all engines need 600 MB there): ${message}`,
+        'PARLEY_CACHE_DIR=<a folder with room> npm run dev',
+        { cause: error },
+      )
+    : new EnvironmentError(
+        `${name} could not be obtained: ${message}`,
+        'npm run dev (again, with the network there: it continues with what is missing)',
+        { cause: error },
+      );
+};
+
+/** Builds an entry aside and renames it into place. What builders of it that were killed left is removed: the lock is ours. */
+const buildAside = async ({ root, name, build }: CacheEntry): Promise<void> => {
+  for (const left of readdirSync(root).filter((file) => file.startsWith(buildingPrefix(name))))
+    rmSync(join(root, left), { recursive: true, force: true });
+  const target = join(root, name);
+  const work = join(root, `${buildingPrefix(name)}${randomUUID()}`);
   try {
-    if (existsSync(target)) return target;
-    mkdirSync(work, { recursive: true });
+    mkdirSync(work);
     await build(work);
-    if (!moved(work, target) && !existsSync(target)) throw new Error(`cannot rename ${work} to ${target}`);
-    return target;
+    await writeManifest(work);
+    rmSync(target, { recursive: true, force: true }); // a damaged one
+    if (!moved(work, target)) throw new Error(`cannot rename ${work} to ${target}`);
   } finally {
     rmSync(work, { recursive: true, force: true });
-    rmSync(lock, { recursive: true, force: true });
   }
+};
+
+const build = async (entry: CacheEntry): Promise<string> => {
+  const { root, name, say, signal } = entry;
+  const target = join(root, name);
+  if (await isWhole(entry)) return target;
+  const locks = join(root, '.locks');
+  const lock = join(locks, name);
+  try {
+    mkdirSync(locks, { recursive: true });
+    if (!tryLock(lock)) {
+      say?.(`${name}: another start is obtaining it; waiting for that one`);
+      if (!(await waitUntil(() => signal?.aborted === true || tryLock(lock), lockWaitMs)))
+        throw new Error(`somebody else has been obtaining it for ${lockWaitMs / 60_000} minutes (${lock})`);
+      signal?.throwIfAborted();
+    }
+    try {
+      if (!(await isWhole({ ...entry, say: undefined }))) await buildAside(entry); // said once, above
+      return target;
+    } finally {
+      rmSync(lock, { recursive: true, force: true });
+    }
+  } catch (error) {
+    throw explained(error, entry);
+  }
+};
+
+const inFlight = new Map<string, Promise<string>>();
+
+/**
+ * The folder of a cache entry, built if it is not there or not whole. It appears by one rename. A lock keeps other
+ * processes from building it at the same time (a dead owner's is taken over); inside a process one call does it for all.
+ * Throws EnvironmentError with what to type.
+ */
+export const cached = (entry: CacheEntry): Promise<string> => {
+  const target = join(entry.root, entry.name);
+  const started = inFlight.get(target) ?? build(entry).finally(() => inFlight.delete(target));
+  inFlight.set(target, started);
+  return started;
 };

@@ -61,4 +61,38 @@ describe('cache of obtained engines', () => {
     expect(existsSync(join(root, 'thing'))).toBe(false);
     expect(readdirSync(root).filter((name) => name.startsWith('.building'))).toEqual([]);
   });
+
+  it('what a killed builder left is removed by the next one', async () => {
+    mkdirSync(join(root, '.building-thing-of-a-killed-one'), { recursive: true });
+    await cached({ root, name: 'thing', build: () => Promise.resolve() });
+    expect(readdirSync(root).toSorted()).toEqual(['.locks', 'thing']);
+  });
+
+  it.each([
+    { damage: 'ab', depth: 'sizes' },
+    { damage: 'xyz', depth: 'contents' },
+  ] as const)('a damaged entry is found by its $depth, said, and built again', async ({ damage, depth }) => {
+    const said: string[] = [];
+    const build = (folder: string): Promise<void> => {
+      writeFileSync(join(folder, 'file'), 'abc');
+      return Promise.resolve();
+    };
+    const entry = { root, name: 'thing', build, depth, say: (line: string) => said.push(line) };
+    await cached(entry);
+    await cached(entry);
+    expect(said).toEqual([]);
+    writeFileSync(join(root, 'thing', 'file'), damage);
+    await cached(entry);
+    expect(readFileSync(join(root, 'thing', 'file'), 'utf8')).toBe('abc');
+    expect(said).toHaveLength(1);
+  });
+
+  it('a cache folder that cannot be written is refused with the variable that moves it', async () => {
+    writeFileSync(join(root, 'file'), '');
+    const entry = { root: join(root, 'file'), name: 'thing', build: () => Promise.resolve() };
+    await expect(cached(entry)).rejects.toMatchObject({
+      name: 'EnvironmentError',
+      fix: expect.stringContaining('PARLEY_CACHE_DIR') as string,
+    });
+  });
 });

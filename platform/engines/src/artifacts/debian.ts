@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 import { EnvironmentError } from '../errors.ts';
+import type { ObtainControl } from './cache.ts';
 import { run } from './run.ts';
 
 /** What the machine itself must have, from Debian when it may be installed. */
@@ -20,7 +22,7 @@ const packages: Readonly<Record<Prerequisite, string>> = {
 
 const output = async (command: string, args: readonly string[]): Promise<string | undefined> => {
   try {
-    return await run(command, args, { deadlineMs: probeDeadlineMs });
+    return stripVTControlCharacters(await run(command, args, { deadlineMs: probeDeadlineMs }));
   } catch {
     return undefined; // missing or broken: the same to the caller
   }
@@ -43,8 +45,11 @@ export const versionOf = async (what: Prerequisite): Promise<string | undefined>
 };
 
 /** The one command that brings prerequisites onto a Debian machine. */
-export const fixFor = (missing: readonly Prerequisite[]): string =>
-  `${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install -y --no-install-recommends ${missing.map((what) => packages[what]).join(' ')}`;
+export const fixFor = (missing: readonly Prerequisite[]): string => {
+  const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+  const names = missing.map((what) => packages[what]).join(' ');
+  return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${names}`;
+};
 
 let installing: Promise<unknown> = Promise.resolve();
 
@@ -55,45 +60,43 @@ const aptPrefix = async (): Promise<readonly string[] | undefined> => {
   return (await output('sudo', ['-n', 'true'])) === undefined ? undefined : ['sudo', '-n'];
 };
 
-const install = async (wanted: readonly Prerequisite[], say: (line: string) => void): Promise<void> => {
+const install = async (wanted: readonly Prerequisite[], control: ObtainControl): Promise<void> => {
+  const { signal, marks, say } = control;
   const missing: Prerequisite[] = [];
   for (const what of wanted) if ((await versionOf(what)) === undefined) missing.push(what);
   if (missing.length === 0) return;
   const fix = fixFor(missing);
   const prefix = await aptPrefix();
-  if (prefix === undefined) throw new EnvironmentError(`missing: ${missing.join(', ')}`, fix);
-  const apt = async (...args: string[]): Promise<string> =>
-    run(
-      'env',
-      [
-        ...prefix,
-        'env',
-        'DEBIAN_FRONTEND=noninteractive',
-        'apt-get',
-        '-o',
-        'DPkg::Lock::Timeout=300',
-        ...args,
-      ],
-      {
-        deadlineMs: installDeadlineMs,
-      },
+  if (prefix === undefined)
+    throw new EnvironmentError(
+      `missing on this machine: ${missing.join(', ')}; it takes root or sudo to install`,
+      fix,
     );
+  const aptGet = [
+    ...prefix,
+    'env',
+    'DEBIAN_FRONTEND=noninteractive',
+    'apt-get',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+  ];
+  const apt = (...args: string[]): Promise<string> =>
+    run('env', [...aptGet, ...args], { signal, marks, deadlineMs: installDeadlineMs });
   const names = missing.map((what) => packages[what]);
-  say(`installing with apt-get: ${names.join(' ')}`);
+  say?.(`installing with apt-get: ${names.join(' ')}`);
   try {
     await apt('update', '-qq').catch(() => undefined); // stale lists may still do; the installation tells
     await apt('install', '-y', '-qq', '--no-install-recommends', ...names);
   } catch (cause) {
-    throw new EnvironmentError(`apt-get could not install ${names.join(' ')}`, fix, { cause });
+    if (signal?.aborted === true) throw cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new EnvironmentError(`apt-get could not install ${names.join(' ')}: ${message}`, fix, { cause });
   }
 };
 
 /** Makes sure of prerequisites, installing what is missing when allowed, one installation at a time. Throws EnvironmentError otherwise. */
-export const ensure = async (
-  wanted: readonly Prerequisite[],
-  say: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
-): Promise<void> => {
-  const mine = installing.then(() => install(wanted, say));
+export const ensure = async (wanted: readonly Prerequisite[], control: ObtainControl = {}): Promise<void> => {
+  const mine = installing.then(() => install(wanted, control));
   installing = mine.catch(() => undefined);
   await mine;
 };

@@ -1,21 +1,17 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { IntegrityError } from '../errors.ts';
-import { cached, cacheDir } from './cache.ts';
+import { cached, cacheDir, type ObtainControl } from './cache.ts';
 import { ensure } from './debian.ts';
+import { sha256Of } from './manifest.ts';
 import { run } from './run.ts';
 
 const lockFolder = join(import.meta.dirname, '..', '..', 'lock');
 const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
+/** Java takes the home from the user's account, not from $HOME, where it may be one that cannot be written. */
+const userHome = `-Duser.home=${homedir()}`;
 const deadlineMs = 15 * 60_000;
-
-const sha256Of = async (path: string): Promise<string> => {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
-};
 
 /** `lock/<name>.sha256`, in the format of sha256sum: file name to hash. */
 const lockOf = (name: string): Map<string, string> =>
@@ -49,12 +45,16 @@ export interface MavenSource {
 }
 
 /** Folder with the files of a source, each checked against `lock/<name>.sha256`. */
-export const fromMaven = ({ name, version, artifact, unpack }: MavenSource): Promise<string> =>
+export const fromMaven = (
+  { name, version, artifact, unpack }: MavenSource,
+  control: ObtainControl = {},
+): Promise<string> =>
   cached({
+    ...control,
     root: cacheDir(),
     name: `${name}-${version}`,
     build: async (folder) => {
-      await ensure(['maven']);
+      await ensure(['maven'], control);
       const goal =
         artifact === undefined
           ? [
@@ -64,11 +64,15 @@ export const fromMaven = ({ name, version, artifact, unpack }: MavenSource): Pro
               '-DincludeScope=runtime',
             ]
           : [`${plugin}:copy`, `-Dartifact=${artifact}`];
-      await run('mvn', ['-q', '-B', ...goal, `-DoutputDirectory=${folder}`], { cwd: folder, deadlineMs });
+      await run('mvn', ['-q', '-B', userHome, ...goal, `-DoutputDirectory=${folder}`], {
+        ...control,
+        cwd: folder,
+        deadlineMs,
+      });
       await verify(folder, name);
       if (unpack !== true) return;
       for (const file of readdirSync(folder)) {
-        await run('tar', ['-xzf', file], { cwd: folder, deadlineMs });
+        await run('tar', ['-xzf', file], { ...control, cwd: folder, deadlineMs });
         rmSync(join(folder, file));
       }
     },

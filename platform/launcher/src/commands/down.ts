@@ -4,7 +4,7 @@ import { exitCodes } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import { contextFrom, runFiles } from '../stack/context.ts';
 import { removeEndpoints } from '../stack/endpoints-file.ts';
-import { endLeftovers } from '../stack/leftovers.ts';
+import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
 import { holderOf } from '../stack/lock.ts';
 import { isRunning } from '../stack/procfs.ts';
 import { waitUntil } from '../stack/wait.ts';
@@ -37,7 +37,7 @@ export const downCommand: Command = {
     const files = runFiles(runDir);
     await removeEndpoints(runDir);
     await rm(files.lock, { force: true });
-    await rm(files.pids, { recursive: true, force: true });
+    removeTraces(runDir);
     output.line(
       holder === undefined && leftovers === 0 ? 'nothing was running' : 'stopped; nothing is left running',
     );

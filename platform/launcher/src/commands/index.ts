@@ -6,6 +6,7 @@ import { devCommandOn } from './dev.ts';
 import { doctorCommandOn } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { flowCommandWith } from './flow.ts';
+import { obtainCommandOn } from './obtain.ts';
 import { testCommandOn } from './test.ts';
 import { tokenCommandWith } from './token.ts';
 import { upCommand } from './up.ts';
@@ -17,6 +18,7 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   downCommand,
   cleanCommand,
   doctorCommandOn(engines),
+  obtainCommandOn(engines),
   tokenCommandWith(mintToken),
   flowCommandWith(mintToken),
   testCommandOn(engines),

@@ -8,6 +8,7 @@ import type { EngineHost } from '../stack/engine-host.ts';
 import { closingLine, type Counts } from '../suite/counts.ts';
 import { withOwnStack } from '../suite/own-stack.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
+import { abortOnSignals } from './signals.ts';
 
 const chosenLevels = (only: string | undefined): readonly Level[] => {
   if (only === undefined) return levels;
@@ -64,16 +65,12 @@ export const testCommandOn = (engines: EngineHost): Command => ({
   run: async (values) => {
     const only = stringOption(values, 'only');
     chosenLevels(only);
-    const abort = new AbortController();
-    const stop = (): void => {
-      abort.abort();
-    };
-    process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+    const signal = abortOnSignals();
     const reportDir = await mkdtemp(join(tmpdir(), 'parley-test-'));
     try {
-      const context = { output: outputTo(process.stdout), reportDir, signal: abort.signal };
+      const context = { output: outputTo(process.stdout), reportDir, signal };
       const counts = await runStages(only, { engines, keep: values.keep === true }, context);
-      if (abort.signal.aborted) counts.push(failure); // an interrupted run proves nothing
+      if (signal.aborted) counts.push(failure); // an interrupted run proves nothing
       process.stdout.write(`${closingLine(counts)}\n`);
       return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;
     } finally {

@@ -12,11 +12,12 @@ export const tokenCommandWith = (mintToken: MintToken): Command => ({
   help: [
     '--sub <customer>    whose token (alice)',
     '--ttl <seconds>     how long it is valid (3600)',
-    '--json',
+    '--json             {token, sub, ttlSeconds} on one line',
   ],
   options: { sub: { type: 'string' }, ttl: { type: 'string' }, json: { type: 'boolean' } },
   run: async (values) => {
     const sub = stringOption(values, 'sub') ?? 'alice';
+    if (sub.trim() === '') throw new CommandError(exitCodes.usage, '--sub must name a customer');
     const ttlSeconds = Number(stringOption(values, 'ttl') ?? '3600');
     if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > ttlSecondsMax)
       throw new CommandError(exitCodes.usage, `--ttl must be a whole number from 1 to ${ttlSecondsMax}`);

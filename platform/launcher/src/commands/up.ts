@@ -1,61 +1,90 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from '../cli/command.ts';
-import { CommandError, exitCodes } from '../cli/exit.ts';
+import { CommandError, exitCodes, type ExitCode } from '../cli/exit.ts';
+import { outputTo } from '../cli/output.ts';
 import { contextFrom, runFiles } from '../stack/context.ts';
 import { readEndpoints } from '../stack/endpoints-file.ts';
 import { holderOf } from '../stack/lock.ts';
 import { waitUntil } from '../stack/wait.ts';
+import { abortOnSignals } from './signals.ts';
 
 /** A first start downloads engines: minutes, not seconds. The launcher inside gives up long before on anything else. */
 const upDeadlineMs = 20 * 60_000;
+
+/** What the launcher in the background writes, shown as it comes. */
+const follow = (log: number): (() => void) => {
+  const buffer = Buffer.alloc(64 * 1024);
+  let shown = fstatSync(log).size; // earlier starts wrote there too
+  return () => {
+    for (;;) {
+      const length = readSync(log, buffer, 0, buffer.length, shown);
+      if (length === 0) return;
+      process.stdout.write(buffer.subarray(0, length));
+      shown += length;
+    }
+  };
+};
+
+const isReady = (runDir: string): Promise<boolean> =>
+  readEndpoints(runDir).then(
+    () => true,
+    () => false,
+  );
+
+/** Another launcher has the run folder: nothing to start, only to wait for. */
+const awaitOther = async (runDir: string, pid: number, signal: AbortSignal): Promise<ExitCode> => {
+  const output = outputTo(process.stdout);
+  output.line(`a stack already runs from ${runDir} (launcher pid ${pid})`);
+  const settled = async (): Promise<boolean> => (await holderOf(runDir)) === undefined || isReady(runDir);
+  await waitUntil(settled, { deadlineMs: upDeadlineMs, intervalMs: 200, signal });
+  if (!(await isReady(runDir)))
+    throw new CommandError(exitCodes.environment, 'it did not become ready. Try again: npm run up');
+  output.good('it is ready. Stop it with npm run down');
+  return exitCodes.ok;
+};
 
 /** `npm run up`: the same stack as dev in a session of its own; returns when it is ready. */
 export const upCommand: Command = {
   name: 'up',
   summary: 'starts the stack in the background and returns when it is ready',
-  help: ['stop it with npm run down'],
+  help: ['stop it with npm run down; a stack that already runs is left as it is'],
   options: {},
   run: async () => {
     const { runDir } = contextFrom(process.env);
+    const signal = abortOnSignals();
     const holder = await holderOf(runDir);
-    if (holder !== undefined)
-      throw new CommandError(exitCodes.environment, `a stack already runs (launcher pid ${holder.pid})`);
+    if (holder !== undefined) return awaitOther(runDir, holder.pid, signal);
     const { logs } = runFiles(runDir);
     mkdirSync(logs, { recursive: true });
     const logPath = join(logs, 'launcher.log');
-    const log = openSync(logPath, 'w+');
+    const log = openSync(logPath, 'a+');
     const main = join(import.meta.dirname, '..', 'main.ts');
     const child = spawn(process.execPath, [main, 'dev'], {
       detached: true,
-      stdio: ['ignore', log, log],
-      env: { ...process.env, PARLEY_RUN_DIR: runDir, NO_COLOR: '1' },
+      stdio: ['ignore', log, log, 'ipc'],
+      env: { ...process.env, NO_COLOR: '1' },
     });
-    const buffer = Buffer.alloc(64 * 1024);
-    let shown = 0;
-    const show = (): void => {
-      for (;;) {
-        const length = readSync(log, buffer, 0, buffer.length, shown);
-        if (length === 0) return;
-        process.stdout.write(buffer.subarray(0, length));
-        shown += length;
-      }
-    };
-    const isReady = async (): Promise<boolean> => {
+    const seen = { ready: false };
+    child.on('message', () => (seen.ready = true)); // the only one there is, see dev.ts
+    const show = follow(log);
+    const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    const settled = (): boolean => {
       show();
-      if (child.exitCode !== null || child.signalCode !== null) return true;
-      return readEndpoints(runDir).then(
-        () => true,
-        () => false,
-      );
+      if (signal.aborted && !hasEnded()) child.kill('SIGTERM'); // it undoes its start by itself
+      return hasEnded() || (seen.ready && !signal.aborted);
     };
-    const done = await waitUntil(isReady, { deadlineMs: upDeadlineMs, intervalMs: 200 });
-    await waitUntil(() => (show(), shown > 0), { deadlineMs: 500 });
+    const done = await waitUntil(settled, { deadlineMs: upDeadlineMs, intervalMs: 200 });
+    show();
     closeSync(log);
+    if (child.connected) child.disconnect();
     child.unref();
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new CommandError(exitCodes.environment, `the stack did not start; see ${logPath}`);
+    if (signal.aborted) return exitCodes.failed;
+    const faster = hasEnded() ? await holderOf(runDir) : undefined;
+    if (faster !== undefined) return awaitOther(runDir, faster.pid, signal); // another one began at the same time
+    if (hasEnded())
+      throw new CommandError(exitCodes.environment, `the stack did not start; all it said is in ${logPath}`);
     if (!done) throw new CommandError(exitCodes.environment, `not ready after 20 min; see ${logPath}`);
     return exitCodes.ok;
   },

@@ -18,15 +18,31 @@ export interface Check {
   readonly name: string;
   readonly ok: boolean;
   readonly version: string | undefined;
+  /** What is out of the ordinary, in a few words. */
+  readonly detail: string | undefined;
   readonly mend: string | undefined;
+}
+
+/** Who is told what goes on, and what ends it. */
+export interface Progress {
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
 }
 
 /** What the launcher needs from whoever has the engines. */
 export interface EngineHost {
-  /** Brings every engine onto this machine, or finds it there; says each step. Rejects with what to type when it may not. */
-  obtain(say: (line: string) => void, signal: AbortSignal): Promise<void>;
-  /** Starts one engine and waits until it is ready. Rejects with the last lines of its log when it does not get there. */
-  start(name: EngineName, context: StackContext): Promise<RunningEngine>;
+  /**
+   * Brings every engine onto this machine, or finds it there; says each step. Rejects with what to type when it may not.
+   * Its tools carry the mark of `runDir`, so that those of a launcher that was killed are found.
+   */
+  obtain(runDir: string, progress: Progress): Promise<void>;
+  /** Reads all that was obtained and obtains again what is damaged. */
+  mend(progress: Progress): Promise<void>;
+  /**
+   * Starts one engine and waits until it is ready. Rejects with the last lines of its log when it does not get there;
+   * an abort ends the wait. Whenever it rejects, nothing of the engine runs.
+   */
+  start(name: EngineName, context: StackContext, signal: AbortSignal): Promise<RunningEngine>;
   doctor(): Promise<readonly Check[]>;
 }
 

@@ -2,10 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../cli/exit.ts';
 import { nextRestart } from './backoff.ts';
 import type { StackContext } from './context.ts';
+import { sayDeath } from './death.ts';
 import type { EngineHost, EngineName, RunningEngine } from './engine-host.ts';
-import { lastLines } from './log-tail.ts';
+import type { Output } from '../cli/output.ts';
 
-const linesShown = 8;
+/** Of what stack an engine is, who hears of it, and what ends its first start. */
+export interface KeepOptions {
+  readonly context: StackContext;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
 
 /** What keeps one engine up. */
 export interface KeptEngine {
@@ -14,15 +20,15 @@ export interface KeptEngine {
 
 /**
  * Starts an engine, and again with growing pauses whenever it ends by itself; each death is said by name with the last
- * lines of its log. Rejects when the first start fails.
+ * lines of its log. Rejects when the first start fails, also by an abort of `signal`; later only `stop` ends it.
  */
 export const keepEngine = async (
   host: EngineHost,
   name: EngineName,
-  { context, say }: { readonly context: StackContext; readonly say: (line: string) => void },
+  { context, output, signal }: KeepOptions,
 ): Promise<KeptEngine> => {
   const stopping = new AbortController();
-  let running: RunningEngine | undefined = await host.start(name, context);
+  let running: RunningEngine | undefined = await host.start(name, context, signal);
   const keep = async (): Promise<void> => {
     const stopped = (): boolean => stopping.signal.aborted; // asked anew after each await
     let failures = 0;
@@ -34,18 +40,14 @@ export const keepEngine = async (
       running = undefined;
       const restart = nextRestart(failures, performance.now() - startedAt);
       failures = restart.failures;
-      say(`${name} ${death}; starting again in ${restart.pauseMs / 1000} s`);
-      if (logPath !== undefined) {
-        say(`last lines of ${logPath}:`);
-        for (const line of await lastLines(logPath, linesShown)) say(`  ${line}`);
-      }
+      await sayDeath(output, { name, death, logPath, pauseMs: restart.pauseMs });
       await delay(restart.pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopped()) return;
       try {
-        running = await host.start(name, context);
-        say(`${name} runs again`);
+        running = await host.start(name, context, stopping.signal);
+        output.good(`${name} runs again`);
       } catch (error) {
-        say(messageOf(error));
+        if (!stopped()) output.bad(messageOf(error));
       }
     }
   };

@@ -8,6 +8,7 @@ it('an engine that dies is named and started again, one that is stopped stays do
   const said: string[] = [];
   const host: EngineHost = {
     obtain: () => Promise.resolve(),
+    mend: () => Promise.resolve(),
     doctor: () => Promise.resolve([]),
     start: (name) => {
       const { promise, resolve } = Promise.withResolvers<string>();
@@ -19,8 +20,11 @@ it('an engine that dies is named and started again, one that is stopped stays do
       return Promise.resolve({ name, logPath: '/nowhere', exited: promise, stop });
     },
   };
+  const say = (line: string): void => void said.push(line);
+  const output = { line: say, good: say, bad: say, dim: say };
+  const { signal } = new AbortController();
   const context = { root: '/', runDir: '/', portBase: 4000 };
-  const kept = await keepEngine(host, 'kafka', { context, say: (line) => said.push(line) });
+  const kept = await keepEngine(host, 'kafka', { context, output, signal });
   ends[0]?.('ended with code 1');
   expect(await waitUntil(() => ends.length === 2, { deadlineMs: 3000, intervalMs: 10 })).toBe(true);
   await kept.stop();

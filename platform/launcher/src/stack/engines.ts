@@ -1,32 +1,47 @@
-import { doctor, obtainAll, portsFor, startEngine } from '@parley/engines';
+import { doctor, obtainAll, portsFor, startEngine, type ObtainProgress } from '@parley/engines';
 import { join } from 'node:path';
 import { formatBytes } from '../cli/table.ts';
 import { runFiles, type StackContext } from './context.ts';
 import type { EngineHost } from './engine-host.ts';
+import { marker } from './procfs.ts';
+import { orAbort } from './wait.ts';
+
+const progressLine = ({ name, step, seconds, sizeBytes }: ObtainProgress): string => {
+  const size = sizeBytes === undefined ? '' : `, ${formatBytes(sizeBytes)}`;
+  return `obtaining ${name}: ${step} (${seconds.toFixed(1)} s${size})`;
+};
 
 /** The real engines. `envoyConfig` writes the gateway's bootstrap for a stack and returns its path. */
 export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<string>): EngineHost => ({
-  obtain: async (say, signal) => {
-    signal.throwIfAborted();
-    await obtainAll({
-      onProgress: ({ name, step, seconds, sizeBytes }) => {
-        const size = sizeBytes === undefined ? '' : `, ${formatBytes(sizeBytes)}`;
-        if (step !== 'cached') say(`obtaining ${name}: ${step} (${seconds.toFixed(1)} s${size})`);
+  obtain: (runDir, { say, signal }) =>
+    obtainAll({
+      signal,
+      marks: { [marker]: runDir },
+      onProgress: (progress) => {
+        if (progress.step !== 'cached') say(progressLine(progress));
       },
-    });
-  },
-  start: async (name, context) => {
+    }),
+  mend: ({ say, signal }) =>
+    obtainAll({
+      signal,
+      depth: 'contents',
+      onProgress: (progress) => {
+        say(progressLine(progress));
+      },
+    }),
+  start: async (name, context, signal) => {
     const { runDir, portBase } = context;
     const config = name === 'envoy' ? { envoyConfigPath: await envoyConfig(context) } : {};
+    signal.throwIfAborted();
     const engine = await startEngine(name, { runDir, ports: portsFor(portBase), ...config });
     try {
-      await engine.ready;
+      await orAbort(engine.ready, signal);
     } catch (error) {
       await engine.stop();
       throw error;
     }
-    const exited = engine.exited.then(({ code, signal }) =>
-      signal === null ? `ended with code ${code ?? 0}` : `was ended by ${signal}`,
+    const exited = engine.exited.then(({ code, signal: endedBy }) =>
+      endedBy === null ? `ended with code ${code ?? 0}` : `was ended by ${endedBy}`,
     );
     return {
       name,
@@ -41,5 +56,5 @@ export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<s
 /** Looks only: nothing is installed, obtained or started. */
 async function checkEngines(): ReturnType<EngineHost['doctor']> {
   const checks = await doctor();
-  return checks.map(({ name, ok, version, fix }) => ({ name, ok, version, mend: fix }));
+  return checks.map(({ name, ok, version, detail, fix }) => ({ name, ok, version, detail, mend: fix }));
 }

@@ -1,4 +1,6 @@
-import { isRunning, startTicksOf, supervisedPids } from './procfs.ts';
+import { rmSync } from 'node:fs';
+import { runFiles } from './context.ts';
+import { isRunning, startTicksOf, supervisedPids, type Part } from './procfs.ts';
 import { waitUntil } from './wait.ts';
 
 interface Process {
@@ -17,8 +19,8 @@ const signalAll = (processes: readonly Process[], signal: NodeJS.Signals): void 
   }
 };
 
-const found = (runDir: string): Process[] =>
-  supervisedPids(runDir).flatMap((pid) => {
+const found = (runDir: string, part: Part): Process[] =>
+  supervisedPids(runDir, part).flatMap((pid) => {
     const startTicks = startTicksOf(pid);
     return startTicks === undefined ? [] : [{ pid, startTicks }];
   });
@@ -26,13 +28,13 @@ const found = (runDir: string): Process[] =>
 const roundsMax = 5;
 
 /**
- * Ends every process that carries the run folder's mark, whoever started it: SIGTERM, and SIGKILL for what is still
+ * Ends every process of a stack or of a part of it, by the run folder's mark, whoever started it: SIGTERM, and SIGKILL for what is still
  * there after `graceMs`. Looks again until none is left, since a supervisor may start one more. Returns how many there were.
  */
-export const endLeftovers = async (runDir: string, graceMs: number): Promise<number> => {
+export const endLeftovers = async (runDir: string, graceMs: number, part: Part = 'all'): Promise<number> => {
   let ended = 0;
   for (let round = 0; round < roundsMax; round++) {
-    const processes = found(runDir);
+    const processes = found(runDir, part);
     if (processes.length === 0) break;
     ended += processes.length;
     const gone = (): boolean => processes.every(({ pid, startTicks }) => !isRunning(pid, startTicks));
@@ -43,4 +45,10 @@ export const endLeftovers = async (runDir: string, graceMs: number): Promise<num
     }
   }
   return ended;
+};
+
+/** Removes what only a running stack has in its run folder: pid files and the engines' temporary files. */
+export const removeTraces = (runDir: string): void => {
+  const { pids, tmp } = runFiles(runDir);
+  for (const folder of [pids, tmp]) rmSync(folder, { recursive: true, force: true });
 };

@@ -22,12 +22,26 @@ export const isRunning = (pid: number, startTicks: number): boolean => startTick
 /** Name of the variable that marks every process of a stack, with the run folder as its value. */
 export const marker = 'PARLEY_SUPERVISED';
 
-/** Pids of all processes that belong to the stack in `runDir`, this process excepted. */
-export const supervisedPids = (runDir: string): number[] =>
-  readdirSync('/proc')
+/** Marks turbo and everything below it, besides the marker of the stack. */
+export const servicesMark = { name: 'PARLEY_PART', value: 'services' } as const;
+
+/** Which processes of a stack: all of them, or turbo with the services. */
+export type Part = 'all' | 'services';
+
+/** Pids of all processes that belong to the stack in `runDir`, or to a part of it, this process excepted. */
+export const supervisedPids = (runDir: string, part: Part = 'all'): number[] => {
+  const marks = [
+    `${marker}=${runDir}`,
+    ...(part === 'all' ? [] : [`${servicesMark.name}=${servicesMark.value}`]),
+  ];
+  return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((name) => read(`/proc/${name}/environ`)?.split('\0').includes(`${marker}=${runDir}`) === true)
+    .filter((name) => {
+      const entries = read(`/proc/${name}/environ`)?.split('\0');
+      return entries !== undefined && marks.every((mark) => entries.includes(mark));
+    })
     .map(Number);
+};
 
 /** Resident memory of these processes in bytes, pages that they share counted once (PSS; RSS where it is hidden). */
 export const memoryBytesOf = (pids: readonly number[]): number =>

@@ -9,12 +9,14 @@ interface Awaited {
   readonly isReady: () => Promise<boolean>;
 }
 
-const hasProducts = async (gateway: string): Promise<boolean> => {
+/** A product that the gateway shows; undefined while it shows none or does not answer. */
+export const firstProductId = async (gateway: string): Promise<string | undefined> => {
   try {
     const response = await fetch(`${gateway}/api/v1/products?limit=1`, { signal: AbortSignal.timeout(2000) });
-    return response.ok && ProductPage.parse(await response.json()).items.length > 0;
+    if (!response.ok) return undefined;
+    return ProductPage.parse(await response.json()).items[0]?.productId;
   } catch {
-    return false;
+    return undefined;
   }
 };
 
@@ -38,7 +40,10 @@ export const untilReady = async (
   const awaited = new Map<string, Awaited>();
   for (const name of serviceNames)
     awaited.set(name, { name, isReady: () => answers(`${endpoints[name].ops}/readyz`) });
-  awaited.set('products', { name: 'products', isReady: () => hasProducts(endpoints.gateway.url) });
+  awaited.set('products', {
+    name: 'products',
+    isReady: async () => (await firstProductId(endpoints.gateway.url)) !== undefined,
+  });
   const pending = (): string => [...awaited.keys()].join(', ');
   const startedAt = performance.now();
   let sayAt = sayEveryMs;

@@ -1,21 +1,21 @@
-import { rmSync } from 'node:fs';
 import type { Endpoints } from '@parley/contracts/endpoints';
+import { CommandError, exitCodes } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
 import { endpointsOf } from './addresses.ts';
-import { runFiles, type StackContext } from './context.ts';
+import type { StackContext } from './context.ts';
 import { removeEndpoints, writeEndpoints } from './endpoints-file.ts';
 import type { EngineHost, EngineName } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
-import { endLeftovers } from './leftovers.ts';
+import { endLeftovers, removeTraces } from './leftovers.ts';
 import { acquireLock } from './lock.ts';
 import { untilReady } from './readiness.ts';
-import { startServices, type RunningServices } from './services.ts';
+import { refuseTakenPorts } from './taken-ports.ts';
+import { keepServices, type KeptServices } from './services.ts';
+import { orAbort } from './wait.ts';
 
 /** A whole stack that is ready. */
 export interface Stack {
   readonly endpoints: Endpoints;
-  /** Resolves when the stack can no longer go on by itself (turbo ended). */
-  readonly broken: Promise<void>;
   /** Drains the services, then stops the gateway, the registry, Kafka and the rest; nothing of the stack remains. */
   stop(): Promise<void>;
 }
@@ -31,10 +31,14 @@ export interface StackOptions {
 }
 
 /** Long, since the first start on a cold, busy machine compiles caches and seeds the products. */
-const readyDeadlineMs = 180_000;
+const readyDeadlineMs = 300_000;
 const leftoverGraceMs = 12_000;
 /** The gateway first, so that no request meets half a stack; Kafka after whoever still writes to it. */
-const stopOrder: readonly EngineName[] = ['envoy', 'registry', 'kafka', 'rabbitmq', 'zipkin'];
+const stopOrder: readonly (readonly EngineName[])[] = [
+  ['envoy'],
+  ['registry', 'rabbitmq', 'zipkin'],
+  ['kafka'],
+];
 
 /** Everything that was started, so that a start that fails half-way is undone like one that succeeded. */
 class StartedStack {
@@ -42,7 +46,7 @@ class StartedStack {
   readonly #output: Output;
   readonly #release: () => Promise<void>;
   readonly engines = new Map<EngineName, KeptEngine>();
-  services: RunningServices | undefined;
+  services: KeptServices | undefined;
 
   constructor(context: StackContext, output: Output, release: () => Promise<void>) {
     this.#context = context;
@@ -57,34 +61,38 @@ class StartedStack {
       this.#output.line('draining the services …');
       await this.services.stop();
     }
-    for (const name of stopOrder) {
-      const engine = this.engines.get(name);
-      if (engine === undefined) continue;
-      this.#output.line(`stopping ${name} …`);
-      await engine.stop();
+    for (const names of stopOrder) {
+      const running = names.filter((name) => this.engines.has(name));
+      if (running.length > 0) this.#output.line(`stopping ${running.join(', ')} …`);
+      await Promise.all(running.map((name) => this.engines.get(name)?.stop() ?? Promise.resolve()));
     }
     await endLeftovers(runDir, leftoverGraceMs);
-    rmSync(runFiles(runDir).pids, { recursive: true, force: true });
+    removeTraces(runDir);
     await this.#release();
   }
 }
 
-const startEngines = async (
+const startAll = async (
   started: StartedStack,
   context: StackContext,
-  { host, output }: StackOptions,
+  { host, output, watch, signal }: StackOptions,
 ): Promise<void> => {
   const start = async (name: EngineName): Promise<void> => {
     const startedAt = performance.now();
-    const say = (line: string): void => {
-      output.bad(line);
-    };
-    started.engines.set(name, await keepEngine(host, name, { context, say }));
+    started.engines.set(name, await keepEngine(host, name, { context, output, signal }));
     output.good(`${name} is ready (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
+  };
+  /** Once Kafka is there the services have much to do that needs no other engine; for the rest they wait. */
+  const startServices = (): void => {
+    output.line('starting the services …');
+    started.services = keepServices(context, { watch, output });
   };
   // All are awaited even when one fails, so that none comes up behind the back of the stop that follows.
   const results = await Promise.allSettled([
-    start('kafka').then(() => start('registry')),
+    start('kafka').then(() => {
+      startServices();
+      return start('registry');
+    }),
     start('rabbitmq'),
     start('zipkin'),
     start('envoy'),
@@ -97,7 +105,7 @@ const startEngines = async (
  * holds the run folder, when something does not become ready in time, or on abort; then nothing of it remains.
  */
 export const startStack = async (context: StackContext, options: StackOptions): Promise<Stack> => {
-  const { host, output, watch, signal } = options;
+  const { host, output, signal } = options;
   const { runDir } = context;
   const started = new StartedStack(context, output, await acquireLock(runDir, context.portBase));
   const say = (line: string): void => {
@@ -106,17 +114,18 @@ export const startStack = async (context: StackContext, options: StackOptions): 
   try {
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
-    await host.obtain(say, signal);
+    await refuseTakenPorts(context);
+    await host.obtain(runDir, { say, signal });
     signal.throwIfAborted();
-    await startEngines(started, context, options);
-    signal.throwIfAborted();
-    output.line('starting the services …');
-    const services = startServices(context, { watch, say });
-    started.services = services;
+    await startAll(started, context, options);
     const endpoints = endpointsOf(context);
-    await untilReady(endpoints, { deadlineMs: readyDeadlineMs, say, signal });
+    const died = started.services?.firstDeath.then((how) => {
+      throw new CommandError(exitCodes.environment, `turbo ${how} before the services were ready`);
+    });
+    const ready = untilReady(endpoints, { deadlineMs: readyDeadlineMs, say, signal });
+    await orAbort(Promise.race([ready, ...(died === undefined ? [] : [died])]), signal);
     await writeEndpoints(runDir, endpoints);
-    return { endpoints, broken: services.exited, stop: () => started.stop() };
+    return { endpoints, stop: () => started.stop() };
   } catch (error) {
     await started.stop();
     throw error;

@@ -6,13 +6,26 @@ export interface StartFacts {
   readonly endpoints: Endpoints;
   readonly startMs: number;
   readonly memoryBytes: number;
+  /** A product that can be ordered. */
+  readonly productId: string;
+  /** Goes before a command that shall find this stack, with a blank at its end, or is empty. */
+  readonly env: string;
+  /** Nobody can type Ctrl-C where it runs. */
+  readonly isDetached: boolean;
 }
 
 const addressesOf = (service: { readonly http: string; readonly grpc?: string }): string =>
   service.grpc === undefined ? service.http : `${service.http}  gRPC ${service.grpc}`;
 
 /** The table that ends a start: every address, the seconds it took, the memory of the whole stack, what to try next. */
-export const startTable = ({ endpoints, startMs, memoryBytes }: StartFacts): string => {
+export const startTable = ({
+  endpoints,
+  startMs,
+  memoryBytes,
+  productId,
+  env,
+  isDetached,
+}: StartFacts): string => {
   const { gateway, kafka, registry, rabbitmq, traces } = endpoints;
   const rows = [
     ['gateway', gateway.url],
@@ -29,10 +42,12 @@ export const startTable = ({ endpoints, startMs, memoryBytes }: StartFacts): str
     '',
     `ready in ${(startMs / 1000).toFixed(1)} s, ${formatBytes(memoryBytes)} of memory`,
     '',
-    'next, in a second terminal: npm run flow, or by hand:',
-    `  curl ${gateway.url}/api/v1/products?limit=3`,
-    `  curl -i ${gateway.url}/api/v1/orders -H "authorization: Bearer $(npm run -s token -- --sub alice)" \\`,
-    `    -H 'idempotency-key: my-first-order' -H 'content-type: application/json' -d '{"productId":"<from above>","quantity":1}'`,
+    `next, in a second terminal: ${env}npm run flow, or by hand:`,
+    `  curl '${gateway.url}/api/v1/products?limit=3'`,
+    `  curl -i ${gateway.url}/api/v1/orders -H "authorization: Bearer $(${env}npm run -s token -- --sub alice)" \\`,
+    `    -H 'idempotency-key: my-first-order' -H 'content-type: application/json' -d '{"productId":"${productId}","quantity":1}'`,
+    '',
+    `stop: ${isDetached ? '' : 'Ctrl-C here, or '}${env}npm run down`,
     '',
   ].join('\n');
 };

@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Output } from '../cli/output.ts';
 import { nextRestart } from './backoff.ts';
-import { lastLines } from './log-tail.ts';
+import { sayDeath } from './death.ts';
+import { waitUntil } from './wait.ts';
 
 /** What to keep running. */
 export interface ProcessSpec {
@@ -17,13 +19,16 @@ export interface ProcessSpec {
   readonly logPath: string;
   /** After SIGTERM, how long until SIGKILL. */
   readonly stopDeadlineMs: number;
-  /** Told what a person should know: deaths, restarts. */
-  readonly say: (line: string) => void;
+  /** Told what a person should know: deaths, restarts, and that it is ready again after them. */
+  readonly output: Output;
+  /** Whether it does its work now, asked after a death or a reload until it does. */
+  readonly isReady: () => Promise<boolean>;
   /** Told the pid of each start. */
   readonly started?: (pid: number) => void;
 }
 
-const linesShown = 8;
+/** How long after a restart readiness is still news. */
+const readyDeadlineMs = 120_000;
 
 /** Keeps one process running until `stop`: a death is said by name with the last lines of its log, then it is started again with growing pauses. */
 export class Supervisor {
@@ -32,6 +37,8 @@ export class Supervisor {
   #failures = 0;
   #stopping = false;
   #reloading = false;
+  /** What to say once it is ready; nothing at the first start, which the launcher awaits. */
+  #said: string | undefined;
   /** Ends the pause before a restart. */
   #wake = new AbortController();
 
@@ -46,6 +53,8 @@ export class Supervisor {
       const startedAt = performance.now();
       const child = this.#spawn();
       this.#child = child;
+      const ended = new AbortController();
+      if (this.#said !== undefined) this.#sayWhenReady(this.#said, ended.signal);
       const death = await new Promise<string>((resolve) => {
         child.once('error', (error) => {
           resolve(`cannot start: ${error.message}`);
@@ -55,7 +64,9 @@ export class Supervisor {
         });
       });
       this.#child = undefined;
+      ended.abort();
       if (stopped()) return;
+      this.#said = this.#reloading ? 'is ready with the change' : 'runs again';
       if (this.#reloading) this.#reloading = false;
       else await this.#pauseAfter(death, performance.now() - startedAt);
     }
@@ -91,13 +102,23 @@ export class Supervisor {
   }
 
   async #pauseAfter(death: string, ranMs: number): Promise<void> {
-    const { name, logPath, say } = this.#spec;
+    const { name, logPath, output } = this.#spec;
     const restart = nextRestart(this.#failures, ranMs);
     this.#failures = restart.failures;
-    say(`${name} ${death}; starting again in ${restart.pauseMs / 1000} s. Last lines of ${logPath}:`);
-    for (const line of await lastLines(logPath, linesShown)) say(`  ${line}`);
+    await sayDeath(output, { name, death, logPath, pauseMs: restart.pauseMs });
+    if (this.#stopping) return;
     this.#wake = new AbortController();
     await delay(restart.pauseMs, undefined, { signal: this.#wake.signal }).catch(() => undefined);
+  }
+
+  #sayWhenReady(what: string, ended: AbortSignal): void {
+    const { name, output, isReady } = this.#spec;
+    waitUntil(isReady, { deadlineMs: readyDeadlineMs, signal: ended }).then(
+      (ready) => {
+        if (ready) output.good(`${name} ${what}`);
+      },
+      () => undefined, // it ended before it was ready, which is said
+    );
   }
 
   async #terminate(): Promise<void> {

@@ -16,6 +16,7 @@ describe('a supervised process', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
+  const say = (line: string): void => void said.push(line);
   const spec = (script: string): ProcessSpec => ({
     name: 'thing',
     command: process.execPath,
@@ -24,7 +25,8 @@ describe('a supervised process', () => {
     env: process.env,
     logPath: join(folder, 'logs', 'thing.log'),
     stopDeadlineMs: 2000,
-    say: (line) => said.push(line),
+    output: { line: say, good: say, bad: say, dim: say },
+    isReady: () => Promise.resolve(true),
     started: (pid) => pids.push(pid),
   });
   const starts = (count: number) =>
@@ -38,7 +40,7 @@ describe('a supervised process', () => {
     await supervisor.stop();
     await run;
     expect(said[0]).toContain('thing ended with code 7; starting again in 0.25 s');
-    expect(said[1]).toContain('out of luck');
+    expect(said.slice(1, 4).join()).toContain('out of luck');
   });
 
   it('is gone when stop resolves, and not started again', async () => {
@@ -57,8 +59,9 @@ describe('a supervised process', () => {
     await starts(1);
     supervisor.reload();
     expect(await starts(2)).toBe(true);
+    expect(await waitUntil(() => said.length > 0, { deadlineMs: 3000, intervalMs: 20 })).toBe(true);
     await supervisor.stop();
     await run;
-    expect(said).toEqual([]);
+    expect(said).toEqual(['thing is ready with the change']);
   });
 });

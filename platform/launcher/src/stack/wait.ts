@@ -31,3 +31,18 @@ export const answers = async (url: string, status = 200): Promise<boolean> => {
     return false;
   }
 };
+
+/** The promise, or a rejection with the signal's reason as soon as it is aborted. */
+export const orAbort = async <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> => {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => {
+    reject(signal.reason);
+  };
+  signal.addEventListener('abort', onAbort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+};

@@ -1,38 +1,21 @@
 import { readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Output } from '../cli/output.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
-import { host } from '../stack/addresses.ts';
 import { rootDir, runFiles } from '../stack/context.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { endLeftovers } from '../stack/leftovers.ts';
-import { offsetsOfEngines } from '../stack/ports.ts';
 import { startTicksOf } from '../stack/procfs.ts';
 import { startStack } from '../stack/stack.ts';
+import { takenPorts } from '../stack/taken-ports.ts';
 
 /** Far from the developer's 4000, and below the range from which the kernel takes ports of outgoing connections. */
 const portBases = [14_000, 15_000, 16_000, 17_000, 18_000, 19_000];
 
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => {
-      resolve(false);
-    });
-    server.listen(port, host, () => {
-      server.close(() => {
-        resolve(true);
-      });
-    });
-  });
-
-const freePortBase = async (): Promise<number> => {
+/** A base for a stack of its own whose ports are all free now. Exit code 3 when there is none. */
+export const freePortBase = async (): Promise<number> => {
   for (const base of portBases) {
-    const ports = [...Object.values(offsetsOfEngines), 100, 110, 120, 130, 140].map(
-      (offset) => base + offset,
-    );
-    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return base;
+    if ((await takenPorts({ portBase: base })).length === 0) return base;
   }
   throw new CommandError(exitCodes.environment, `no free port base among ${portBases.join(', ')}`);
 };

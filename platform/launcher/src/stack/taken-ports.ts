@@ -1,0 +1,62 @@
+import { holderOfPort, isFree, portsFor } from '@parley/engines';
+import { serviceNames } from '@parley/contracts/endpoints';
+import { CommandError, exitCodes } from '../cli/exit.ts';
+import { formatTable } from '../cli/table.ts';
+import type { StackContext } from './context.ts';
+import { servicePorts } from './ports.ts';
+
+/** A port that a stack needs and another process has. */
+export interface TakenPort {
+  readonly port: number;
+  /** What of the stack needs it: `kafka`, `order.http`. */
+  readonly neededBy: string;
+  /** Who has it, as far as this user may see. */
+  readonly holder: string;
+}
+
+/** Every port of a stack, by who needs it. */
+export const portsOfStack = (context: Pick<StackContext, 'portBase'>): Map<string, number> => {
+  const ports = new Map<string, number>(Object.entries(portsFor(context.portBase)));
+  for (const service of serviceNames)
+    for (const [kind, port] of Object.entries(servicePorts(service, context)))
+      if (typeof port === 'number') ports.set(`${service}.${kind}`, port);
+  return ports;
+};
+
+/** Ports of a stack that are in use now, in ascending order. */
+export const takenPorts = async (context: Pick<StackContext, 'portBase'>): Promise<TakenPort[]> => {
+  const all = [...portsOfStack(context)];
+  const free = await Promise.all(all.map(([, port]) => isFree(port)));
+  return all
+    .filter((_, at) => free[at] === false)
+    .toSorted(([, a], [, b]) => a - b)
+    .map(([neededBy, port]) => {
+      const holder = holderOfPort(port);
+      return {
+        port,
+        neededBy,
+        holder: holder === undefined ? 'a process of another user' : `pid ${holder.pid}: ${holder.command}`,
+      };
+    });
+};
+
+const shownMax = 5;
+
+/** What to tell somebody whose stack cannot start, or undefined when all its ports are free. */
+export const takenPortsMessage = async (
+  context: Pick<StackContext, 'portBase'>,
+): Promise<string | undefined> => {
+  const taken = await takenPorts(context);
+  if (taken.length === 0) return undefined;
+  const rows = taken.slice(0, shownMax).map(({ port, neededBy, holder }) => [`  ${port}`, neededBy, holder]);
+  const more = taken.length > shownMax ? `\n  and ${taken.length - shownMax} more` : '';
+  return `ports that this stack needs are in use:\n${formatTable(rows)}${more}\nEnd what holds them, or take other ports: PARLEY_PORT_BASE=${otherBase(context.portBase)} npm run dev`;
+};
+
+const otherBase = (base: number): number => (base + 1000 <= 31_000 ? base + 1000 : 4000);
+
+/** Refuses with exit code 3 and the holders' names when a port of the stack is in use. */
+export const refuseTakenPorts = async (context: StackContext): Promise<void> => {
+  const message = await takenPortsMessage(context);
+  if (message !== undefined) throw new CommandError(exitCodes.environment, message);
+};
