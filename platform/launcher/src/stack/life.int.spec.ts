@@ -1,0 +1,184 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { freePortBase } from '../suite/own-stack.ts';
+import { endpointsOf } from './addresses.ts';
+import { runFiles } from './context.ts';
+import { readEndpoints } from './endpoints-file.ts';
+import { endLeftovers } from './leftovers.ts';
+import { holderOf } from './lock.ts';
+import { startTicksOf, supervisedPids } from './procfs.ts';
+import { portsOfStack, takenPorts } from './taken-ports.ts';
+import { waitUntil } from './wait.ts';
+
+const startTimeoutMs = 420_000;
+const stopTimeoutMs = 180_000;
+const recoveryMs = 180_000;
+const main = join(import.meta.dirname, '..', 'main.ts');
+
+const Shipped = z.looseObject({ orderId: z.uuid() });
+
+/** One stack of its own, started, killed, started again and stopped: only the whole life of it shows what it leaves behind. */
+describe('the life of a stack', () => {
+  let folder: string;
+  let runDir: string;
+  let portBase: number;
+  let pidsSeen: number[] = [];
+  const systemTmp = (): string => join(folder, 'tmp');
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'parley-life-'));
+    runDir = join(folder, 'a run folder'); // with blanks, since somebody's home has some
+    await mkdir(systemTmp());
+    portBase = await freePortBase();
+  });
+  afterAll(async () => {
+    const launcher = await holderOf(runDir);
+    if (launcher !== undefined) process.kill(launcher.pid, 'SIGKILL');
+    await endLeftovers(runDir, 5000);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** Runs one command of the launcher as npm does, and returns its exit code with what it printed. */
+  const parley = async (...argv: string[]): Promise<{ code: number | null; printed: string }> => {
+    const child = spawn(process.execPath, [main, ...argv], {
+      env: {
+        ...process.env,
+        PARLEY_RUN_DIR: runDir,
+        PARLEY_PORT_BASE: String(portBase),
+        PARLEY_WATCH: '0',
+        TMPDIR: systemTmp(),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (printed += text));
+    await once(child, 'close');
+    return { code: child.exitCode, printed };
+  };
+
+  const launcherPid = async (): Promise<number> => {
+    const holder = await holderOf(runDir);
+    if (holder === undefined) throw new Error('no launcher runs');
+    return holder.pid;
+  };
+
+  const start = async (): Promise<void> => {
+    const { code, printed } = await parley('up');
+    expect(code, printed).toBe(0);
+    expect(await readEndpoints(runDir)).toEqual(endpointsOf({ portBase }));
+    pidsSeen = [await launcherPid(), ...supervisedPids(runDir)];
+  };
+
+  const said = (words: string): Promise<boolean> =>
+    waitUntil(() => readFileSync(join(runFiles(runDir).logs, 'launcher.log'), 'utf8').includes(words), {
+      deadlineMs: recoveryMs,
+    });
+
+  const kill = (name: string): void => {
+    const record: unknown = JSON.parse(readFileSync(join(runFiles(runDir).pids, `${name}.json`), 'utf8'));
+    process.kill(z.looseObject({ pid: z.int() }).parse(record).pid, 'SIGKILL');
+  };
+
+  /** An order that reaches SHIPPED, as soon as the stack has recovered from what was done to it. */
+  const shippedOrder = async (): Promise<string> => {
+    let last = '';
+    let orderId = '';
+    const isShipped = async (): Promise<boolean> => {
+      const { code, printed } = await parley('flow', '--json');
+      last = printed;
+      if (code === 0) ({ orderId } = Shipped.parse(JSON.parse(printed)));
+      return code === 0;
+    };
+    expect(await waitUntil(isShipped, { deadlineMs: recoveryMs, intervalMs: 500 }), last).toBe(true);
+    return orderId;
+  };
+
+  const expectNothingLeft = async (): Promise<void> => {
+    expect(supervisedPids(runDir)).toEqual([]);
+    expect(pidsSeen.filter((pid) => startTicksOf(pid) !== undefined)).toEqual([]);
+    expect(await takenPorts({ portBase })).toEqual([]);
+    const { lock, endpoints, pids, tmp } = runFiles(runDir);
+    expect([lock, endpoints, pids, tmp].filter((path) => existsSync(path))).toEqual([]);
+    expect(readdirSync(systemTmp())).toEqual([]);
+    const ofOurJvms = readdirSync('/tmp')
+      .filter((name) => name.startsWith('hsperfdata_'))
+      .flatMap((name) => readdirSync(join('/tmp', name)))
+      .filter((pid) => pidsSeen.includes(Number(pid)));
+    expect(ofOurJvms).toEqual([]);
+  };
+
+  let orderId: string;
+
+  it(
+    'up returns when all of it is ready, and every port is its own',
+    { timeout: startTimeoutMs },
+    async () => {
+      await start();
+      expect(await takenPorts({ portBase })).toHaveLength(portsOfStack({ portBase }).size);
+      orderId = await shippedOrder();
+      const again = await parley('up');
+      expect(again).toMatchObject({ code: 0, printed: expect.stringContaining('already runs') as string });
+    },
+  );
+
+  it(
+    'an engine and a service that are killed are said by name, with the end of their logs, and come back',
+    { timeout: 4 * recoveryMs },
+    async () => {
+      for (const name of ['payment', 'kafka']) {
+        kill(name);
+        expect(await said(`${name} was ended by SIGKILL; starting again in 0.25 s`)).toBe(true);
+        expect(await said(`last lines of ${join(runFiles(runDir).logs, `${name}.log`)}:\n  | `)).toBe(true);
+        expect(await said(`${name} runs again`)).toBe(true);
+      }
+      await shippedOrder();
+      pidsSeen.push(...supervisedPids(runDir));
+    },
+  );
+
+  it('after SIGKILL of the launcher, down leaves nothing', { timeout: stopTimeoutMs }, async () => {
+    process.kill(await launcherPid(), 'SIGKILL');
+    expect(await waitUntil(async () => (await holderOf(runDir)) === undefined, { deadlineMs: 5000 })).toBe(
+      true,
+    );
+    expect(supervisedPids(runDir).length).toBeGreaterThan(10);
+    const { code, printed } = await parley('down');
+    expect(code, printed).toBe(0);
+    await expectNothingLeft();
+  });
+
+  it('what was recorded survives, and SIGTERM leaves nothing', { timeout: startTimeoutMs }, async () => {
+    await start();
+    const { printed: token } = await parley('token', '--sub', 'alice');
+    const { gateway } = await readEndpoints(runDir);
+    const order = await fetch(`${gateway.url}/api/v1/orders/${orderId}`, {
+      headers: { authorization: `Bearer ${token.trim()}` },
+    });
+    expect(await order.json()).toMatchObject({ orderId, status: 'SHIPPED' });
+    const pid = await launcherPid();
+    process.kill(pid, 'SIGTERM');
+    expect(await waitUntil(() => startTicksOf(pid) === undefined, { deadlineMs: stopTimeoutMs })).toBe(true);
+    await expectNothingLeft();
+  });
+
+  it('a start that is stopped half-way leaves nothing', { timeout: startTimeoutMs }, async () => {
+    const up = parley('up');
+    const hasEngines = (): boolean => supervisedPids(runDir).length > 2;
+    expect(await waitUntil(hasEngines, { deadlineMs: 60_000, intervalMs: 50 })).toBe(true);
+    process.kill(await launcherPid(), 'SIGTERM');
+    expect((await up).code).toBe(3);
+    await expectNothingLeft();
+  });
+
+  it('clean forgets all of it', async () => {
+    expect(await parley('clean')).toMatchObject({ code: 0 });
+    expect(existsSync(runDir)).toBe(false);
+  });
+});
