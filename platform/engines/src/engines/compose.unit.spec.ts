@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { engineNames, portsFor } from '../ports.ts';
+import { engines } from './index.ts';
+
+const compose = readFileSync(join(import.meta.dirname, '../../compose.yaml'), 'utf8');
+
+it('compose.yaml runs every engine in the version that runs natively', () => {
+  const tags = new Map(
+    [...compose.matchAll(/^ {2}(\w+):\n {4}image: \S+:v?(\S+)$/gm)].map(([, a, b]) => [a, b]),
+  );
+  expect([...tags.keys()].toSorted()).toEqual([...engineNames].toSorted());
+  for (const name of engineNames)
+    expect(`${name} ${tags.get(name)?.slice(0, engines[name].version.length)}`).toBe(
+      `${name} ${engines[name].version}`,
+    );
+});
+
+it('compose.yaml publishes the ports of the stack at 4000 on the loopback address, and no other', () => {
+  const ports = portsFor(4000);
+  const published = [...compose.matchAll(/'(\S+?):(\d+):\d+'/g)].map(([, host, port]) => `${host}:${port}`);
+  const { rabbitmqAmqp, rabbitmqManagement, rabbitmqPrometheus } = ports;
+  const wanted = [
+    ports.kafka,
+    ports.registry,
+    rabbitmqAmqp,
+    rabbitmqManagement,
+    rabbitmqPrometheus,
+    ports.zipkin,
+  ];
+  expect(published).toEqual(wanted.map((port) => `127.0.0.1:${port}`));
+});
