@@ -1,35 +1,41 @@
 /**
  * `bench append`: appends acknowledged by echo against plain kafkajs on the same broker, topic shape and record size.
  */
-import type { Buffer } from 'node:buffer';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { openKafkaLog, type Aggregates, type EventLog } from '@parley/event-log';
+import { logHeaders, openKafkaLog, type Aggregates } from '@parley/event-log';
 import { startTestEngines } from '@parley/engines/testing';
-import kafkajs, { type Producer } from 'kafkajs';
+import kafkajs, { type Message, type Producer } from 'kafkajs';
 import { pino } from 'pino';
+import { untilAborted, type BenchContext } from './context.ts';
+import { withInFlight } from './in-flight.ts';
 import { describe, runClaim, spread, type Claim, type ClaimResult, type Measured } from './pairs.ts';
 import { tick, tickAggregate, tickTopic, type Ticked } from './ticks.ts';
 
 const metadata = { correlationId: 'bench' };
+const PARTITIONS = 4;
 /** As large as an Avro tick with its wire prefix. */
 const VALUE = randomBytes(50);
-/** As large as the headers of an appended record. */
-const HEADERS = { 'parley-commit': randomBytes(40), rest: randomBytes(420) };
+const COMMIT = randomBytes(40);
 
-/** Runs `count` operations with at most `inFlight` under way; answers how many resolved true. */
-export async function withInFlight(
-  count: number,
-  inFlight: number,
-  operation: (index: number) => Promise<boolean>,
-): Promise<number> {
-  let next = 0;
-  let done = 0;
-  const lane = async (): Promise<void> => {
-    while (next < count) if (await operation(next++)) done++;
+/** The record that an append of a tick makes, as a plain producer would write it: same key, headers and sizes. */
+function plainMessage(index: number): Message {
+  const streamId = `tick-${randomUUID()}`;
+  return {
+    key: streamId,
+    value: VALUE,
+    partition: index % PARTITIONS,
+    headers: {
+      [logHeaders.specVersion]: '1.0',
+      [logHeaders.source]: '/parley/bench',
+      [logHeaders.time]: new Date().toISOString(),
+      [logHeaders.subject]: streamId,
+      [logHeaders.correlationId]: metadata.correlationId,
+      [logHeaders.id]: randomUUID(),
+      [logHeaders.type]: 'Ticked',
+      [logHeaders.commit]: COMMIT,
+    },
   };
-  await Promise.all(Array.from({ length: Math.min(inFlight, count) }, lane));
-  return done;
 }
 
 async function rate(count: number, run: () => Promise<number>): Promise<Measured> {
@@ -80,24 +86,18 @@ class Sides {
   }
 
   async plainSend(index: number): Promise<boolean> {
-    await this.#producer.send({ topic: this.#plainTopic, acks: -1, messages: [this.#message(index)] });
+    await this.#producer.send({ topic: this.#plainTopic, acks: -1, messages: [plainMessage(index)] });
     return true;
   }
 
   async plainBatches(count: number, size: number): Promise<number> {
     let sent = 0;
     while (sent < count) {
-      const messages = Array.from({ length: Math.min(size, count - sent) }, (_, i) =>
-        this.#message(sent + i),
-      );
+      const messages = Array.from({ length: Math.min(size, count - sent) }, (_, i) => plainMessage(sent + i));
       await this.#producer.send({ topic: this.#plainTopic, acks: -1, messages });
       sent += messages.length;
     }
     return sent;
-  }
-
-  #message(index: number): { key: string; value: Buffer; headers: typeof HEADERS; partition: number } {
-    return { key: `tick-${randomUUID()}`, value: VALUE, headers: HEADERS, partition: index % 4 };
   }
 }
 
@@ -149,30 +149,25 @@ function claims(sides: Sides): Claim[] {
   ];
 }
 
-/** Starts engines of its own, measures each claim, stops them. `print` receives lines for people. */
-export async function benchAppend(pairs: number, print: (line: string) => void): Promise<ClaimResult[]> {
-  print('starting Kafka and the registry');
-  const engines = await startTestEngines({ only: ['kafka', 'registry'] });
-  let log: EventLog | undefined;
-  const kafka = new kafkajs.Kafka({ brokers: [engines.bootstrap], logLevel: kafkajs.logLevel.NOTHING });
+async function measure(
+  { bootstrap, registryUrl }: { readonly bootstrap: string; readonly registryUrl: string },
+  context: BenchContext,
+): Promise<ClaimResult[]> {
+  const { print } = context;
+  const logger = pino({ level: 'error' }, pino.destination(2));
+  const log = openKafkaLog({ service: 'bench', clientId: 'bench', bootstrap, registryUrl, logger });
+  const kafka = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING });
   const producer = kafka.producer({
     createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
     allowAutoTopicCreation: false,
   });
   try {
-    log = openKafkaLog({
-      service: 'bench',
-      clientId: 'bench',
-      bootstrap: engines.bootstrap,
-      registryUrl: engines.registryUrl,
-      logger: pino({ level: 'error' }),
-    });
     const ticks = log.aggregate(tickAggregate(tickTopic('parley.bench.events')));
-    await log.start();
+    await log.start({ signal: context.signal });
     const admin = kafka.admin();
     await admin.connect();
     await admin.createTopics({
-      topics: [{ topic: 'parley.bench.plain', numPartitions: 4 }],
+      topics: [{ topic: 'parley.bench.plain', numPartitions: PARTITIONS }],
       waitForLeaders: true,
     });
     await admin.disconnect();
@@ -180,16 +175,24 @@ export async function benchAppend(pairs: number, print: (line: string) => void):
     const results: ClaimResult[] = [];
     for (const claim of claims(new Sides(ticks, producer, 'parley.bench.plain'))) {
       print(claim.title);
-      const result = await runClaim(claim, pairs, (line) => {
-        print(`  ${line}`);
-      });
+      const result = await runClaim(claim, context);
       print(describe(result));
       results.push(result);
     }
     return results;
   } finally {
     await producer.disconnect();
-    await log?.close();
+    await log.close({ deadlineMs: 1000 });
+  }
+}
+
+/** Starts engines of its own, measures each claim, stops them. */
+export async function benchAppend(context: BenchContext): Promise<ClaimResult[]> {
+  context.print('starting Kafka and the registry');
+  const engines = await startTestEngines({ only: ['kafka', 'registry'] });
+  try {
+    return await untilAborted(context.signal, measure(engines, context));
+  } finally {
     await engines.stop();
   }
 }
