@@ -26,7 +26,7 @@ interface Result {
 /** Loaded when run: what one of them brings into the process is not to slow another. */
 const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<readonly Result[]>>> = {
   flow: async (context) => (await import('./flow/flow.ts')).benchFlow(context),
-  append: async (context) => (await import('./append.ts')).benchAppend(context),
+  append: async (context) => (await import('./append/append.ts')).benchAppend(context),
   replay: async (context) => (await import('./replay/replay.ts')).benchReplay(context),
 };
 

@@ -1,72 +1,38 @@
 /**
- * `bench append`: appends acknowledged by echo against plain kafkajs on the same broker, topic shape and record size.
+ * `bench append`: appends acknowledged by echo against plain kafkajs on the same broker, topic shape and records.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
-import { logHeaders, openKafkaLog, type Aggregates } from '@parley/event-log';
+import { randomUUID } from 'node:crypto';
 import { startTestEngines } from '@parley/engines/testing';
-import kafkajs, { type Message, type Producer } from 'kafkajs';
+import { openKafkaLog, type Aggregates } from '@parley/event-log';
 import { pino } from 'pino';
-import { untilAborted, type BenchContext } from './context.ts';
-import { withInFlight } from './in-flight.ts';
-import { describe, runClaim, spread, type Claim, type ClaimResult, type Measured } from './pairs.ts';
-import { tick, tickAggregate, tickTopic, type Ticked } from './ticks.ts';
+import { untilAborted, type BenchContext } from '../context.ts';
+import { withInFlight } from '../in-flight.ts';
+import { describe, runClaim, type Claim, type ClaimResult, type Side } from '../pairs.ts';
+import { tick, tickAggregate, tickTopic, type Ticked } from '../ticks.ts';
+import { medianMs, rate } from './figures.ts';
+import { startPlain, type PlainProducer } from './plain.ts';
+import type { PlainJob } from './plain-process.ts';
 
 const metadata = { correlationId: 'bench' };
-const PARTITIONS = 4;
-/** As large as an Avro tick with its wire prefix. */
-const VALUE = randomBytes(50);
-const COMMIT = randomBytes(40);
+const MANY = 20_000;
+const SOME = 5000;
+const FEW = 500;
 
-/** The record that an append of a tick makes, as a plain producer would write it: same key, headers and sizes. */
-function plainMessage(index: number): Message {
-  const streamId = `tick-${randomUUID()}`;
-  return {
-    key: streamId,
-    value: VALUE,
-    partition: index % PARTITIONS,
-    headers: {
-      [logHeaders.specVersion]: '1.0',
-      [logHeaders.source]: '/parley/bench',
-      [logHeaders.time]: new Date().toISOString(),
-      [logHeaders.subject]: streamId,
-      [logHeaders.correlationId]: metadata.correlationId,
-      [logHeaders.id]: randomUUID(),
-      [logHeaders.type]: 'Ticked',
-      [logHeaders.commit]: COMMIT,
-    },
-  };
-}
-
-async function rate(count: number, run: () => Promise<number>): Promise<Measured> {
-  const started = performance.now();
-  const done = await run();
-  return { figure: done / ((performance.now() - started) / 1000), count: done, expected: count };
-}
-
-async function medianMs(count: number, run: () => Promise<boolean>): Promise<Measured> {
-  const latencies: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const started = performance.now();
-    if (await run()) latencies.push(performance.now() - started);
-  }
-  return { figure: spread(latencies).median, count: latencies.length, expected: count };
-}
-
-class Sides {
+class Appends {
   readonly #ticks: Aggregates<number, Ticked>;
-  readonly #producer: Producer;
-  readonly #plainTopic: string;
 
-  constructor(ticks: Aggregates<number, Ticked>, producer: Producer, plainTopic: string) {
+  constructor(ticks: Aggregates<number, Ticked>) {
     this.#ticks = ticks;
-    this.#producer = producer;
-    this.#plainTopic = plainTopic;
   }
 
   /** One append on a stream that no other append uses. */
-  async appendDistinct(index: number): Promise<boolean> {
+  distinct(index: number): Promise<boolean> {
     return this.#execute(`tick-${randomUUID()}`, index);
+  }
+
+  /** Appends on one stream. */
+  hot(streamId: string): (index: number) => Promise<boolean> {
+    return (index) => this.#execute(streamId, index);
   }
 
   async #execute(streamId: string, index: number): Promise<boolean> {
@@ -79,72 +45,46 @@ class Sides {
     });
     return outcome.kind === 'accepted';
   }
-
-  /** One append on the hot stream of this pair. */
-  hot(streamId: string): (index: number) => Promise<boolean> {
-    return (index) => this.#execute(streamId, index);
-  }
-
-  async plainSend(index: number): Promise<boolean> {
-    await this.#producer.send({ topic: this.#plainTopic, acks: -1, messages: [plainMessage(index)] });
-    return true;
-  }
-
-  async plainBatches(count: number, size: number): Promise<number> {
-    let sent = 0;
-    while (sent < count) {
-      const messages = Array.from({ length: Math.min(size, count - sent) }, (_, i) => plainMessage(sent + i));
-      await this.#producer.send({ topic: this.#plainTopic, acks: -1, messages });
-      sent += messages.length;
-    }
-    return sent;
-  }
 }
 
-function claims(sides: Sides): Claim[] {
+function claims(appends: Appends, producer: PlainProducer): Claim[] {
+  const distinct = (count: number, inFlight: number): Side => ({
+    name: 'append',
+    run: () => rate(count, () => withInFlight(count, inFlight, (i) => appends.distinct(i))),
+  });
+  const hot = (name: string, count: number, inFlight: number): Side => ({
+    name,
+    run: () => rate(count, () => withInFlight(count, inFlight, appends.hot(`hot-${randomUUID()}`))),
+  });
+  const plain = (name: string, job: PlainJob): Side => ({ name, run: () => producer.run(job) });
   return [
     {
       title: 'Appends with 1,000 in flight against a plain loop of batches of 100',
       unit: '/s',
       bound: { atLeast: 0.8 },
-      a: {
-        name: 'append',
-        run: () => rate(20_000, () => withInFlight(20_000, 1000, (i) => sides.appendDistinct(i))),
-      },
-      b: { name: 'plain batches', run: () => rate(20_000, () => sides.plainBatches(20_000, 100)) },
+      a: distinct(MANY, 1000),
+      b: plain('plain batches', { kind: 'batches', count: MANY, size: 100 }),
     },
     {
       title: 'Appends with 100 in flight against 100 concurrent plain sends',
       unit: '/s',
       bound: { atLeast: 4 },
-      a: {
-        name: 'append',
-        run: () => rate(5000, () => withInFlight(5000, 100, (i) => sides.appendDistinct(i))),
-      },
-      b: {
-        name: 'plain sends',
-        run: () => rate(5000, () => withInFlight(5000, 100, (i) => sides.plainSend(i))),
-      },
+      a: distinct(SOME, 100),
+      b: plain('plain sends', { kind: 'concurrent', count: SOME, inFlight: 100 }),
     },
     {
       title: 'One append at a time against one plain awaited send at a time (p50)',
       unit: 'ms',
       bound: { atMost: 3 },
-      a: { name: 'append', run: () => medianMs(500, () => sides.appendDistinct(0)) },
-      b: { name: 'plain send', run: () => medianMs(500, () => sides.plainSend(0)) },
+      a: { name: 'append', run: () => medianMs(FEW, () => appends.distinct(0)) },
+      b: plain('plain send', { kind: 'one-at-a-time', count: FEW }),
     },
     {
       title: 'One hot stream: 100 in flight against one at a time',
       unit: '/s',
       bound: { atLeast: 10 },
-      a: {
-        name: '100 in flight',
-        run: () => rate(5000, () => withInFlight(5000, 100, sides.hot(`hot-${randomUUID()}`))),
-      },
-      b: {
-        name: 'one at a time',
-        run: () => rate(300, () => withInFlight(300, 1, sides.hot(`hot-${randomUUID()}`))),
-      },
+      a: hot('100 in flight', SOME, 100),
+      b: hot('one at a time', FEW, 1),
     },
   ];
 }
@@ -156,24 +96,12 @@ async function measure(
   const { print } = context;
   const logger = pino({ level: 'error' }, pino.destination(2));
   const log = openKafkaLog({ service: 'bench', clientId: 'bench', bootstrap, registryUrl, logger });
-  const kafka = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING });
-  const producer = kafka.producer({
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-    allowAutoTopicCreation: false,
-  });
+  const producer = await startPlain(bootstrap);
   try {
     const ticks = log.aggregate(tickAggregate(tickTopic('parley.bench.events')));
     await log.start({ signal: context.signal });
-    const admin = kafka.admin();
-    await admin.connect();
-    await admin.createTopics({
-      topics: [{ topic: 'parley.bench.plain', numPartitions: PARTITIONS }],
-      waitForLeaders: true,
-    });
-    await admin.disconnect();
-    await producer.connect();
     const results: ClaimResult[] = [];
-    for (const claim of claims(new Sides(ticks, producer, 'parley.bench.plain'))) {
+    for (const claim of claims(new Appends(ticks), producer)) {
       print(claim.title);
       const result = await runClaim(claim, context);
       print(describe(result));
@@ -181,7 +109,7 @@ async function measure(
     }
     return results;
   } finally {
-    await producer.disconnect();
+    await producer.stop();
     await log.close({ deadlineMs: 1000 });
   }
 }
