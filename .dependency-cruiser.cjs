@@ -57,6 +57,12 @@ module.exports = {
       '^contracts/',
       '^gateway-config/',
     ]),
+    only('platform-bench', '^platform/bench/', [
+      '^platform/',
+      '^contracts/',
+      '^projections/',
+      '^gateway-config/',
+    ]),
     only('e2e', '^e2e/', ['^e2e/', '^contracts/', '^platform/[^/]+/testing/']),
     {
       name: 'core-is-pure',

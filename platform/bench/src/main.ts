@@ -1,58 +1,88 @@
 import { parseArgs } from 'node:util';
-import { benchAppend } from './append.ts';
-import type { ClaimResult } from './pairs.ts';
+import { EnvironmentError } from '@parley/engines';
+import type { BenchContext } from './context.ts';
+import { PAIRS_MIN } from './pairs.ts';
 
 const USAGE = `Usage: npm run bench -- <benchmark> [--pairs N] [--json]
 
 Measures a claim against a named rival on engines of its own, in alternating pairs.
 
+  flow      orders at 20/s on a whole stack against the sum of their hops; time until SHIPPED
   append    appends acknowledged by echo against plain kafkajs
+  replay    a million recorded events into the order projection against bare kafkajs
 
-  --pairs N   how many pairs, at least 5 (default 5)
-  --json      one JSON document on standard output instead of text
+  --pairs N   how many pairs, at least ${PAIRS_MIN} (default ${PAIRS_MIN})
+  --json      one JSON document on standard output; how it goes is said on standard error
 
 Exit codes: 0 every claim holds, 1 a claim missed its bound or counts did not match, 2 usage, 3 environment.
 `;
+const exitCodes = { ok: 0, failed: 1, usage: 2, environment: 3 } as const;
 
-const benchmarks: Readonly<
-  Record<string, (pairs: number, print: (line: string) => void) => Promise<ClaimResult[]>>
-> = {
-  append: benchAppend,
+/** What a benchmark answers for each of its claims. */
+interface Result {
+  readonly holds: boolean;
+}
+
+/** Loaded when run: what one of them brings into the process is not to slow another. */
+const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<readonly Result[]>>> = {
+  flow: async (context) => (await import('./flow/flow.ts')).benchFlow(context),
+  append: async (context) => (await import('./append/append.ts')).benchAppend(context),
+  replay: async (context) => (await import('./replay/replay.ts')).benchReplay(context),
 };
+
+/** Aborted by the first signal to stop. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => {
+      stop.abort(new Error(`stopped by ${name}`));
+    });
+  return stop.signal;
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
-      pairs: { type: 'string', default: '5' },
+      pairs: { type: 'string', default: String(PAIRS_MIN) },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const [name] = positionals;
-  const benchmark = name === undefined ? undefined : benchmarks[name];
   if (values.help) {
     process.stdout.write(USAGE);
-    return 0;
+    return exitCodes.ok;
   }
+  const [name = '', ...others] = positionals;
+  const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
   const pairs = Number(values.pairs);
-  if (benchmark === undefined || !Number.isInteger(pairs) || pairs < 5) {
+  if (benchmark === undefined || others.length > 0 || !Number.isInteger(pairs) || pairs < PAIRS_MIN) {
     process.stderr.write(USAGE);
-    return 2;
+    return exitCodes.usage;
   }
-  const results = await benchmark(pairs, (line) => {
+  const print = (line: string): void => {
     (values.json ? process.stderr : process.stdout).write(`${line}\n`);
-  });
+  };
+  const results = await benchmark({ pairs, print, signal: stopSignal() });
   if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-  return results.every((result) => result.holds) ? 0 : 1;
+  return results.every((result) => result.holds) ? exitCodes.ok : exitCodes.failed;
 }
 
+const isUsageError = (error: unknown): boolean =>
+  error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+
+let exitCode: number;
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const known =
-    error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${known ? USAGE : ''}`);
-  process.exitCode = known ? 2 : 1;
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  if (isUsageError(error)) process.stderr.write(USAGE);
+  exitCode = isUsageError(error)
+    ? exitCodes.usage
+    : error instanceof EnvironmentError
+      ? exitCodes.environment
+      : exitCodes.failed;
 }
+// Work that a failed or stopped benchmark left behind must not keep the process: everything it started is stopped.
+process.exit(exitCode);

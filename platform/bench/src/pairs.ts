@@ -3,6 +3,11 @@
  * machine whose speed drifts moves both sides alike.
  */
 
+import type { BenchContext } from './context.ts';
+
+/** Fewer pairs say nothing about a spread. */
+export const PAIRS_MIN = 5;
+
 /** One side of a pair: does its work and answers a figure in `unit` and how many operations it completed. */
 export interface Side {
   readonly name: string;
@@ -15,6 +20,10 @@ export interface Measured {
   /** Operations completed and confirmed; must equal `expected`. */
   readonly count: number;
   readonly expected: number;
+  /** What else was measured, by a name that ends in its unit: reported, not compared. */
+  readonly also?: Readonly<Record<string, number>>;
+  /** Names the result of the work: both sides of a pair must come to the same one. */
+  readonly digest?: string;
 }
 
 export interface Claim {
@@ -32,11 +41,17 @@ export interface Spread {
   readonly max: number;
 }
 
+/** One side over all pairs. */
+export interface SideResult extends Spread {
+  readonly name: string;
+  readonly also: Readonly<Record<string, Spread>>;
+}
+
 export interface ClaimResult {
   readonly title: string;
   readonly unit: string;
-  readonly a: Spread & { readonly name: string };
-  readonly b: Spread & { readonly name: string };
+  readonly a: SideResult;
+  readonly b: SideResult;
   readonly ratio: Spread;
   readonly pairs: number;
   readonly bound: Claim['bound'];
@@ -51,6 +66,14 @@ export class CountMismatch extends Error {
   }
 }
 
+/** Thrown when the two sides of a pair did not come to the same result: one of them did other work. */
+export class ResultMismatch extends Error {
+  constructor(claim: Claim, a: Measured, b: Measured) {
+    super(`${claim.a.name} came to ${a.digest ?? 'nothing'}, ${claim.b.name} to ${b.digest ?? 'nothing'}`);
+    this.name = 'ResultMismatch';
+  }
+}
+
 /** Smallest, middle (the upper one of two) and largest of at least one number. */
 export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((x, y) => x - y);
@@ -62,54 +85,76 @@ export function spread(values: readonly number[]): Spread {
   return { min, median, max };
 }
 
-async function measure(side: Side): Promise<number> {
+/** The nearest-rank percentile of at least one number; `quantile` is above 0 and at most 1. */
+export function percentile(values: readonly number[], quantile: number): number {
+  const sorted = values.toSorted((x, y) => x - y);
+  const value = sorted[Math.ceil(quantile * sorted.length) - 1];
+  if (value === undefined) throw new RangeError(`no percentile ${quantile} of ${sorted.length} values`);
+  return value;
+}
+
+async function measure(side: Side): Promise<Measured> {
   const measured = await side.run();
   if (measured.count !== measured.expected) throw new CountMismatch(side.name, measured);
-  return measured.figure;
+  return measured;
+}
+
+function summarize(name: string, runs: readonly Measured[]): SideResult {
+  const names = new Set(runs.flatMap(({ also = {} }) => Object.keys(also)));
+  const also = [...names].map((key): [string, Spread] => [
+    key,
+    spread(runs.flatMap((run) => run.also?.[key] ?? [])),
+  ]);
+  return { name, ...spread(runs.map(({ figure }) => figure)), also: Object.fromEntries(also) };
 }
 
 /**
  * One warm-up of each side, then `pairs` (at least 5) alternating pairs. Which side goes first changes from pair to
- * pair. @throws CountMismatch
+ * pair. Between two sides it looks at `signal`. @throws CountMismatch, ResultMismatch
  */
 export async function runClaim(
   claim: Claim,
-  pairs: number,
-  onPair: (line: string) => void,
+  { pairs, print, signal }: { readonly pairs: number } & Pick<BenchContext, 'print' | 'signal'>,
 ): Promise<ClaimResult> {
-  if (!Number.isInteger(pairs) || pairs < 5)
-    throw new RangeError(`pairs must be a whole number from 5, got ${pairs}`);
+  if (!Number.isInteger(pairs) || pairs < PAIRS_MIN)
+    throw new RangeError(`pairs must be a whole number from ${PAIRS_MIN}, got ${pairs}`);
   await measure(claim.a);
+  signal.throwIfAborted();
   await measure(claim.b);
-  const a: number[] = [];
-  const b: number[] = [];
+  const a: Measured[] = [];
+  const b: Measured[] = [];
   const ratios: number[] = [];
   for (let pair = 0; pair < pairs; pair++) {
+    signal.throwIfAborted();
     const aFirst = pair % 2 === 0;
     const first = await measure(aFirst ? claim.a : claim.b);
+    signal.throwIfAborted();
     const second = await measure(aFirst ? claim.b : claim.a);
-    const [figureA, figureB] = aFirst ? [first, second] : [second, first];
-    a.push(figureA);
-    b.push(figureB);
-    ratios.push(figureA / figureB);
-    onPair(
-      `pair ${pair + 1}/${pairs}: ${format(figureA)} / ${format(figureB)} ${claim.unit} = ${format(figureA / figureB)}`,
+    const [ofA, ofB] = aFirst ? [first, second] : [second, first];
+    if (ofA.digest !== ofB.digest) throw new ResultMismatch(claim, ofA, ofB);
+    a.push(ofA);
+    b.push(ofB);
+    ratios.push(ofA.figure / ofB.figure);
+    print(
+      `  pair ${pair + 1}/${pairs}: ${format(ofA.figure)} / ${format(ofB.figure)} ${claim.unit} = ${format(ofA.figure / ofB.figure)}`,
     );
   }
   const ratio = spread(ratios);
-  const holds =
-    'atLeast' in claim.bound ? ratio.median >= claim.bound.atLeast : ratio.median <= claim.bound.atMost;
   return {
     title: claim.title,
     unit: claim.unit,
-    a: { name: claim.a.name, ...spread(a) },
-    b: { name: claim.b.name, ...spread(b) },
+    a: summarize(claim.a.name, a),
+    b: summarize(claim.b.name, b),
     ratio,
     pairs,
     bound: claim.bound,
-    holds,
+    holds: meets(ratio.median, claim.bound),
   };
 }
+
+/** Whether a figure is within a bound. */
+export const meets = (figure: number, bound: Claim['bound']): boolean =>
+  'atLeast' in bound ? figure >= bound.atLeast : figure <= bound.atMost;
 
 /** Three significant figures, thousands separated. */
 export function format(value: number): string {
@@ -118,15 +163,19 @@ export function format(value: number): string {
 
 /** Both sides, the ratio with min and max, and the bound, as lines for people. */
 export function describe(result: ClaimResult): string {
-  const side = (s: ClaimResult['a']): string =>
-    `  ${s.name}: ${format(s.median)} ${result.unit} (${format(s.min)} to ${format(s.max)})`;
+  const side = (s: SideResult): string[] => [
+    `  ${s.name}: ${spreadText(s)} ${result.unit}`,
+    ...Object.entries(s.also).map(([name, also]) => `    ${name}: ${spreadText(also)}`),
+  ];
   const bound =
     'atLeast' in result.bound ? `at least ${result.bound.atLeast}` : `at most ${result.bound.atMost}`;
-  const { min, median, max } = result.ratio;
   return [
     result.title,
-    side(result.a),
-    side(result.b),
-    `  ratio: ${format(median)} (${format(min)} to ${format(max)}) over ${result.pairs} pairs, asked ${bound}: ${result.holds ? 'holds' : 'MISSED'}`,
+    ...side(result.a),
+    ...side(result.b),
+    `  ratio: ${spreadText(result.ratio)} over ${result.pairs} pairs, asked ${bound}: ${result.holds ? 'holds' : 'MISSED'}`,
   ].join('\n');
 }
+
+const spreadText = ({ min, median, max }: Spread): string =>
+  `${format(median)} (${format(min)} to ${format(max)})`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CountMismatch, runClaim, spread, type Claim } from './pairs.ts';
+import { CountMismatch, percentile, ResultMismatch, runClaim, spread, type Claim } from './pairs.ts';
 
 const claim = (a: number, b: number, bound: Claim['bound'], order: string[] = []): Claim => ({
   title: 't',
@@ -8,19 +8,19 @@ const claim = (a: number, b: number, bound: Claim['bound'], order: string[] = []
   a: { name: 'a', run: () => (order.push('a'), Promise.resolve({ figure: a, count: 1, expected: 1 })) },
   b: { name: 'b', run: () => (order.push('b'), Promise.resolve({ figure: b, count: 1, expected: 1 })) },
 });
-const quiet = (): void => undefined;
+const five = { pairs: 5, print: (): void => undefined, signal: new AbortController().signal };
 
 describe('a paired claim', () => {
   it('holds exactly when the median ratio meets its bound', async () => {
-    expect((await runClaim(claim(8, 10, { atLeast: 0.8 }), 5, quiet)).holds).toBe(true);
-    expect((await runClaim(claim(7.9, 10, { atLeast: 0.8 }), 5, quiet)).holds).toBe(false);
-    expect((await runClaim(claim(15, 10, { atMost: 1.5 }), 5, quiet)).holds).toBe(true);
-    expect((await runClaim(claim(15.1, 10, { atMost: 1.5 }), 5, quiet)).holds).toBe(false);
+    expect((await runClaim(claim(8, 10, { atLeast: 0.8 }), five)).holds).toBe(true);
+    expect((await runClaim(claim(7.9, 10, { atLeast: 0.8 }), five)).holds).toBe(false);
+    expect((await runClaim(claim(15, 10, { atMost: 1.5 }), five)).holds).toBe(true);
+    expect((await runClaim(claim(15.1, 10, { atMost: 1.5 }), five)).holds).toBe(false);
   });
 
   it('warms each side up once and then alternates which side goes first', async () => {
     const order: string[] = [];
-    await runClaim(claim(1, 1, { atLeast: 1 }, order), 5, quiet);
+    await runClaim(claim(1, 1, { atLeast: 1 }, order), five);
     expect(order.join('')).toBe('ab' + 'ab' + 'ba' + 'ab' + 'ba' + 'ab');
   });
 
@@ -29,14 +29,40 @@ describe('a paired claim', () => {
       ...claim(1, 1, { atLeast: 1 }),
       b: { name: 'b', run: () => Promise.resolve({ figure: 1, count: 99, expected: 100 }) },
     };
-    await expect(runClaim(broken, 5, quiet)).rejects.toBeInstanceOf(CountMismatch);
+    await expect(runClaim(broken, five)).rejects.toBeInstanceOf(CountMismatch);
+  });
+
+  it('fails when the sides did not come to the same result', async () => {
+    const differing: Claim = {
+      ...claim(1, 1, { atLeast: 1 }),
+      a: { name: 'a', run: () => Promise.resolve({ figure: 1, count: 1, expected: 1, digest: 'x' }) },
+      b: { name: 'b', run: () => Promise.resolve({ figure: 1, count: 1, expected: 1, digest: 'y' }) },
+    };
+    await expect(runClaim(differing, five)).rejects.toBeInstanceOf(ResultMismatch);
+  });
+
+  it('stops between two sides once it is told to', async () => {
+    const order: string[] = [];
+    const stop = new AbortController();
+    const told = claim(1, 1, { atLeast: 1 }, order);
+    const b = { name: 'b', run: () => (stop.abort(), told.b.run()) };
+    await expect(runClaim({ ...told, b }, { ...five, signal: stop.signal })).rejects.toThrow('aborted');
+    expect(order).toEqual(['a', 'b']);
   });
 
   it('refuses fewer than five pairs', async () => {
-    await expect(runClaim(claim(1, 1, { atLeast: 1 }), 4, quiet)).rejects.toBeInstanceOf(RangeError);
+    await expect(runClaim(claim(1, 1, { atLeast: 1 }), { ...five, pairs: 4 })).rejects.toBeInstanceOf(
+      RangeError,
+    );
   });
 
   it('spreads unsorted figures into smallest, middle and largest', () => {
     expect(spread([3, 1, 2])).toEqual({ min: 1, median: 2, max: 3 });
+  });
+
+  it('takes percentiles by nearest rank', () => {
+    const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
+    expect([0.5, 0.99, 1].map((quantile) => percentile(hundred, quantile))).toEqual([50, 99, 100]);
+    expect(() => percentile([], 0.5)).toThrow(RangeError);
   });
 });

@@ -23,7 +23,10 @@ export interface OrderRow {
 }
 
 /** Pure; throws on a stream that does not begin with OrderCreated, which the order service never makes. */
-export const foldOrder = (row: OrderRow | undefined, { event }: RecordedEvent<OrderEvent>): OrderRow => {
+export const foldOrder = (
+  row: OrderRow | undefined,
+  { event }: Pick<RecordedEvent<OrderEvent>, 'event'>,
+): OrderRow => {
   if (event.type === 'OrderCreated') {
     const { orderId, customerId, productId, quantity, createdAt } = event.data;
     const times = { createdAtMs: createdAt, updatedAtMs: createdAt };

@@ -42,6 +42,14 @@ export interface Judged<T> {
   readonly lastOffset: number;
 }
 
+const NONE: readonly number[] = [];
+
+/** The accepted copy of a commit, as far as its stream remembers. */
+function recentOf(head: StreamHead | undefined, commit: CommitKey): Recent | undefined {
+  if (head !== undefined) for (const recent of head.recent) if (recent.commit === commit) return recent;
+  return undefined;
+}
+
 export class Arbiter<T> {
   readonly #streams = new Map<string, StreamHead>();
   #open: ArbiterRecord<T>[] = [];
@@ -55,6 +63,10 @@ export class Arbiter<T> {
     readonly judged: Judged<T> | undefined;
   } {
     const open = this.#open;
+    if (open.length === 0 && record.header.index === 0 && record.header.size === 1) {
+      const judged = this.#judge([record]); // a commit of one event, as most are
+      return { dropped: judged.verdict === 'accepted' ? NONE : [record.offset], judged };
+    }
     const first = open[0];
     const continues =
       record.header.commit === first?.header.commit &&
@@ -63,7 +75,7 @@ export class Arbiter<T> {
       record.header.base === first.header.base &&
       record.header.previous === first.header.previous &&
       record.streamId === first.streamId;
-    let dropped: readonly number[] = [];
+    let dropped = NONE;
     if (continues) {
       open.push(record);
     } else {
@@ -80,6 +92,7 @@ export class Arbiter<T> {
 
   /** A record that is no commit record interrupts an open commit: its records are dropped. */
   breakOpen(): readonly number[] {
+    if (this.#open.length === 0) return NONE;
     const offsets = this.#open.map(({ offset }) => offset);
     this.#open = [];
     return offsets;
@@ -92,7 +105,7 @@ export class Arbiter<T> {
 
   /** The accepted copy of a commit, as far as the stream remembers. */
   find(streamId: string, commit: CommitKey): Recent | undefined {
-    return this.#streams.get(streamId)?.recent.find((recent) => recent.commit === commit);
+    return recentOf(this.#streams.get(streamId), commit);
   }
 
   streamIds(): IterableIterator<string> {
@@ -109,23 +122,18 @@ export class Arbiter<T> {
     const lastOffset = records.at(-1)?.offset;
     if (first === undefined || lastOffset === undefined) throw new Error('a commit without records');
     const { streamId, header } = first;
-    const answer = (verdict: Verdict, version: number, offset: number): Judged<T> => ({
-      verdict,
-      streamId,
-      header,
-      records,
-      version,
-      lastOffset: offset,
-    });
     const head = this.#streams.get(streamId);
     const version = head?.version ?? 0;
-    if (records.some(({ event }) => event === undefined)) return answer('unreadable', version, lastOffset);
-    const earlier = this.find(streamId, header.commit);
-    if (earlier !== undefined) return answer('duplicate', earlier.version, earlier.offset);
+    const answer = { streamId, header, records };
+    if (records.some(({ event }) => event === undefined))
+      return { verdict: 'unreadable', ...answer, version, lastOffset };
+    const earlier = recentOf(head, header.commit);
+    if (earlier !== undefined)
+      return { verdict: 'duplicate', ...answer, version: earlier.version, lastOffset: earlier.offset };
     if (header.base !== version || header.previous !== (head?.last ?? ''))
-      return answer('conflict', version, lastOffset);
+      return { verdict: 'conflict', ...answer, version, lastOffset };
     this.#accept(streamId, head, header, lastOffset);
-    return answer('accepted', version + header.size, lastOffset);
+    return { verdict: 'accepted', ...answer, version: version + header.size, lastOffset };
   }
 
   #accept(streamId: string, head: StreamHead | undefined, header: CommitHeader, offset: number): void {

@@ -70,6 +70,7 @@ export class AvroCodec<E extends DomainEvent> {
       if (avro === undefined) throw new Error(`no reader for ${subject}`);
       const id = await this.#store.register(subject, schema);
       this.#writers.set(type, { id, avro });
+      this.#decoders.set(id, this.#decoderOf(schema)); // known by now: nothing need be fetched to read it
     }
   }
 

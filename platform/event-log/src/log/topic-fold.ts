@@ -211,7 +211,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       this.#reject(state, [...state.arbiter.breakOpen(), offset]);
       return;
     }
-    const streamId = raw.key.toString('utf8');
+    const streamId = event?.streamId ?? raw.key.toString('utf8');
     const { dropped, judged } = state.arbiter.take({ offset, streamId, header, event });
     this.#reject(state, dropped);
     if (judged === undefined) return;

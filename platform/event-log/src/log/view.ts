@@ -23,6 +23,7 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row> {
   readonly #source: Source;
   readonly #rows = new Map<string, Row>();
   readonly #keys = new SortedKeys();
+  readonly #indexed: readonly (readonly [string, (row: Row) => string | undefined])[];
   /** index name -> value -> keys */
   readonly #indexes = new Map<string, Map<string, SortedKeys>>();
 
@@ -30,7 +31,8 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row> {
     this.name = definition.name;
     this.#definition = definition;
     this.#source = source;
-    for (const index of Object.keys(definition.indexes ?? {})) this.#indexes.set(index, new Map());
+    this.#indexed = Object.entries(definition.indexes ?? {});
+    for (const [index] of this.#indexed) this.#indexes.set(index, new Map());
   }
 
   apply(event: RecordedEvent<E>): void {
@@ -45,7 +47,7 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row> {
       this.#rows.set(key, after);
       if (before === undefined) this.#keys.add(key);
     }
-    for (const [name, valueOf] of Object.entries(this.#definition.indexes ?? {})) {
+    for (const [name, valueOf] of this.#indexed) {
       const from = before === undefined ? undefined : valueOf(before);
       const to = after === undefined ? undefined : valueOf(after);
       if (from !== to) this.#move(name, key, from, to);

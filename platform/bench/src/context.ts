@@ -1,0 +1,24 @@
+/** What a benchmark is given. Everything it starts is gone when its promise settles, whatever happens. */
+export interface BenchContext {
+  /** How many alternating pairs, at least 5. */
+  readonly pairs: number;
+  /** Tells people how it goes, one line at a time. */
+  readonly print: (line: string) => void;
+  /** Aborted when the benchmark must stop: it rejects soon and leaves nothing behind. */
+  readonly signal: AbortSignal;
+}
+
+/** Rejects as soon as the signal aborts, whatever becomes of `work`. */
+export async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    aborted.reject(signal.reason as Error);
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * `bench flow`: orders through the gateway of a whole stack at 20 a second, against the sum of what their requests
+ * wait for; and how long until an order is seen SHIPPED.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Endpoints } from '@parley/contracts/endpoints';
+import { engineHostWith, mintTokenIn, withOwnStack, writeEnvoyConfig, type Output } from '@parley/launcher';
+import type { BenchContext } from '../context.ts';
+import { describeLimit, limitOf, type LimitResult } from '../limit.ts';
+import { describe, percentile, runClaim, type ClaimResult, type Measured } from '../pairs.ts';
+import { Customer } from './customer.ts';
+import { openHops, type Hop } from './hops.ts';
+import { openLoop } from './open-loop.ts';
+
+const PER_SECOND = 20;
+const ORDERS_PER_RUN = 200;
+const CALLS_PER_HOP = 100;
+const WARM_UP_ORDERS = 200;
+const POLL_MS = 10;
+const SHIPPED_WITHIN_MS = 10_000;
+const TOKEN_TTL_SECONDS = 3600;
+const SHIPPED_P99_MS_MAX = 250;
+const FLOW_RATIO_MAX = 1.5;
+
+/** When an order is seen SHIPPED at the gateway, polled every 10 ms. @throws Error after 10 s. */
+async function untilShipped(customer: Customer, orderId: string, signal: AbortSignal): Promise<number> {
+  const givesUpAtMs = performance.now() + SHIPPED_WITHIN_MS;
+  while ((await customer.status(orderId)) !== 'SHIPPED') {
+    if (performance.now() > givesUpAtMs) throw new Error(`order ${orderId} is not SHIPPED after 10 s`);
+    await pause(POLL_MS, undefined, { signal });
+  }
+  return performance.now();
+}
+
+class Runs {
+  readonly #customer: Customer;
+  readonly #signal: AbortSignal;
+
+  constructor(customer: Customer, signal: AbortSignal) {
+    this.#customer = customer;
+    this.#signal = signal;
+  }
+
+  /** Milliseconds from when each order was due until its 201; resolves when all are SHIPPED. */
+  async orders(count: number): Promise<Measured> {
+    const placed = await openLoop(
+      { perSecond: PER_SECOND, count, signal: this.#signal },
+      async (n, dueAtMs) => {
+        const orderId = await this.#customer.order(n);
+        return { orderId, latencyMs: performance.now() - dueAtMs };
+      },
+    );
+    let shipped = 0;
+    for (const { orderId } of placed) {
+      await untilShipped(this.#customer, orderId, this.#signal);
+      shipped++;
+    }
+    const latencies = placed.map(({ latencyMs }) => latencyMs);
+    return {
+      figure: percentile(latencies, 0.5),
+      count: shipped,
+      expected: count,
+      also: { p99Ms: percentile(latencies, 0.99) },
+    };
+  }
+
+  /** The hops one after the other, each alone; the figure is the sum of their medians. */
+  async hops(hops: readonly Hop[]): Promise<Measured> {
+    const also: Record<string, number> = {};
+    let figure = 0;
+    for (const { name, times, call } of hops) {
+      const arrivals = { perSecond: PER_SECOND, count: CALLS_PER_HOP, signal: this.#signal };
+      const latencies = await openLoop(arrivals, async (n) => {
+        const startedAtMs = performance.now(); // from the call, not from when it was due: a hop is not to look slow
+        await call(n);
+        return performance.now() - startedAtMs;
+      });
+      also[name] = percentile(latencies, 0.5);
+      figure += times * also[name];
+    }
+    return { figure, count: hops.length, expected: hops.length, also };
+  }
+
+  /** Milliseconds from when each order was due until it was seen SHIPPED. */
+  async shipped(count: number): Promise<number[]> {
+    return openLoop({ perSecond: PER_SECOND, count, signal: this.#signal }, async (n, dueAtMs) => {
+      const orderId = await this.#customer.order(n);
+      return (await untilShipped(this.#customer, orderId, this.#signal)) - dueAtMs;
+    });
+  }
+}
+
+async function measure(
+  endpoints: Endpoints,
+  customer: Customer,
+  { pairs, print, signal }: BenchContext,
+): Promise<(ClaimResult | LimitResult)[]> {
+  const products = await customer.chooseProducts();
+  const orderId = await customer.order(0);
+  const runs = new Runs(customer, signal);
+  print(`warming up: ${WARM_UP_ORDERS} orders`);
+  await runs.orders(WARM_UP_ORDERS);
+  const { hops, close } = await openHops(endpoints, customer, { orderId, products });
+  try {
+    const title = `Orders at ${PER_SECOND}/s, POST until 201 (p50 of ${ORDERS_PER_RUN}), against the sum of their hops`;
+    print(title);
+    const claim = await runClaim(
+      {
+        title,
+        unit: 'ms',
+        bound: { atMost: FLOW_RATIO_MAX },
+        a: { name: 'order', run: () => runs.orders(ORDERS_PER_RUN) },
+        b: { name: `sum of hops (p50 of ${CALLS_PER_HOP} each)`, run: () => runs.hops(hops) },
+      },
+      { pairs, print, signal },
+    );
+    print(describe(claim));
+    const rounds: number[][] = [];
+    const shippedTitle = `Orders at ${PER_SECOND}/s, POST until SHIPPED is seen at the gateway (polled every ${POLL_MS} ms)`;
+    print(shippedTitle);
+    for (let round = 1; round <= pairs; round++) {
+      const latencies = await runs.shipped(ORDERS_PER_RUN);
+      rounds.push(latencies);
+      print(`  round ${round}/${pairs}: p99 ${percentile(latencies, 0.99).toFixed(0)} ms`);
+    }
+    const shipped = limitOf(shippedTitle, rounds, { quantile: 0.99, unit: 'ms', atMost: SHIPPED_P99_MS_MAX });
+    print(describeLimit(shipped));
+    return [claim, shipped];
+  } finally {
+    await close();
+  }
+}
+
+const outputThrough = (print: (line: string) => void): Output => ({
+  line: print,
+  good: print,
+  bad: print,
+  dim: print,
+});
+
+/** Starts a whole stack of its own, measures, stops it. */
+export const benchFlow = (context: BenchContext): Promise<(ClaimResult | LimitResult)[]> =>
+  withOwnStack(
+    {
+      engines: engineHostWith(writeEnvoyConfig),
+      output: outputThrough(context.print),
+      signal: context.signal,
+      keep: false,
+    },
+    async ({ PARLEY_ENDPOINTS = '' }) => {
+      const endpoints = Endpoints.parse(JSON.parse(await readFile(PARLEY_ENDPOINTS, 'utf8')));
+      const runDir = dirname(PARLEY_ENDPOINTS);
+      const token = await mintTokenIn({ runDir, sub: 'bench', ttlSeconds: TOKEN_TTL_SECONDS });
+      return measure(endpoints, new Customer(endpoints.gateway.url, token), context);
+    },
+  );

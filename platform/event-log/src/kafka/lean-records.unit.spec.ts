@@ -1,0 +1,67 @@
+import { Buffer } from 'node:buffer';
+import { createRequire } from 'node:module';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeRecord, encodeRecord } from './lean-records.ts';
+
+// Not patched in this process: the originals.
+const require = createRequire(import.meta.url);
+const inKafkajs = 'kafkajs/src/protocol/recordBatch/record/v0';
+const originalEncode = require(`${inKafkajs}/index.js`) as (parts: object) => { readonly buffer: Buffer };
+const originalDecode = require(`${inKafkajs}/decoder.js`) as (decoder: object, context: object) => object;
+const Decoder = require('kafkajs/src/protocol/decoder.js') as new (bytes: Buffer) => {
+  readonly buffer: Buffer;
+  readVarIntBytes(): Buffer;
+};
+
+const text = fc.oneof(fc.string(), fc.constantFrom('', 'größer als € und 🦜', 'x'.repeat(300)));
+const bytes = fc.oneof(
+  text,
+  fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array)),
+);
+const parts = fc.record({
+  offsetDelta: fc.nat({ max: 100_000 }),
+  timestampDelta: fc.oneof(fc.constant(0), fc.integer(), fc.integer({ min: -(2 ** 42), max: 2 ** 42 })),
+  key: fc.option(bytes),
+  value: fc.option(bytes),
+  headers: fc.dictionary(
+    fc.oneof(fc.stringMatching(/^[a-z-]{1,20}$/), fc.constant('schlüssel')),
+    fc.oneof(bytes, fc.array(bytes, { minLength: 2, maxLength: 3 })),
+    { maxKeys: 12 },
+  ),
+});
+const context = {
+  firstOffset: '9007199254000000',
+  firstTimestamp: '1760000000000',
+  maxTimestamp: '1760000000999',
+  magicByte: 2,
+};
+
+describe('lean records', () => {
+  it('are encoded to the bytes that kafkajs makes', () => {
+    fc.assert(
+      fc.property(parts, (record) => {
+        expect(encodeRecord(record).buffer.equals(originalEncode(record).buffer)).toBe(true);
+      }),
+    );
+  });
+
+  it('are decoded to what kafkajs makes of them', () => {
+    fc.assert(
+      fc.property(parts, fc.constantFrom(0, 1), (record, timestampType) => {
+        const body = (): InstanceType<typeof Decoder> =>
+          new Decoder(new Decoder(originalEncode(record).buffer).readVarIntBytes());
+        const batch = { ...context, timestampType };
+        expect(decodeRecord(body(), batch)).toEqual(originalDecode(body(), batch));
+      }),
+    );
+  });
+
+  it('leave out a header that would replace the prototype of the others', () => {
+    const record = { headers: { ['__proto__']: 'x', kept: 'y' } };
+    const body = new Decoder(new Decoder(originalEncode(record).buffer).readVarIntBytes());
+    const decoded = decodeRecord(body, { ...context, timestampType: 0 });
+    expect(decoded).toMatchObject({ headers: { kept: Buffer.from('y') } });
+    expect(Object.getPrototypeOf((decoded as { headers: object }).headers)).toBe(Object.prototype);
+  });
+});
