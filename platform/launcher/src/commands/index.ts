@@ -7,6 +7,7 @@ import { doctorCommandOn } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { flowCommandWith } from './flow.ts';
 import { testCommandOn } from './test.ts';
+import { logCommand, replayCommand } from './timeline.ts';
 import { tokenCommandWith } from './token.ts';
 import { upCommand } from './up.ts';
 
@@ -21,4 +22,6 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   flowCommandWith(mintToken),
   testCommandOn(engines),
   benchCommand,
+  replayCommand,
+  logCommand,
 ];
