@@ -63,6 +63,13 @@ module.exports = {
       '^projections/',
       '^gateway-config/',
     ]),
+    only('platform-timeline', '^platform/timeline/', [
+      '^platform/timeline/',
+      '^contracts/',
+      '^projections/',
+      '^platform/(event-log|service)/',
+      '^platform/engines/testing/',
+    ]),
     only('e2e', '^e2e/', ['^e2e/', '^contracts/', '^platform/[^/]+/testing/']),
     {
       name: 'core-is-pure',

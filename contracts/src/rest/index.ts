@@ -1,5 +1,6 @@
 export * from './common.ts';
 export * from './notifications.ts';
+export * from './ops.ts';
 export * from './orders.ts';
 export * from './payments.ts';
 export * from './products.ts';

@@ -1,6 +1,6 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
-import { openKafkaLog } from '@parley/event-log';
+import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { notifications } from '@parley/projection-notifications';
 import { createService } from '@parley/service';
 import { openWorkQueue } from '@parley/work-queue';
@@ -36,6 +36,7 @@ const onPayment = createOnPayment({
 log.react(onPaymentReaction(onPayment));
 service.guard(atLeast(log));
 mountHttp(service, { notifications: log.project(notifications) });
+service.addOps(projectionRoutes(log));
 
 for (const [name, part] of [
   ['work queue', queue],

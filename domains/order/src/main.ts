@@ -1,6 +1,6 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
-import { openKafkaLog } from '@parley/event-log';
+import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
 import { createService, runInContext } from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
@@ -42,6 +42,7 @@ mountHttp(service, {
 });
 mountGrpc(service, view);
 
+service.addOps(projectionRoutes(log));
 service.readiness.add('event log', () => {
   const { ready, waitingFor } = log.health();
   return { ready, detail: waitingFor };

@@ -1,6 +1,6 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
-import { openKafkaLog } from '@parley/event-log';
+import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { payments } from '@parley/projection-payments';
 import { createService } from '@parley/service';
 import { mountHttp } from './adapters/inbound/http.ts';
@@ -25,6 +25,7 @@ mountHttp(service, {
   positionOf: (orderId) => aggregates.load(streamOf(orderId)).position,
 });
 
+service.addOps(projectionRoutes(log));
 service.readiness.add('event log', () => {
   const { ready, waitingFor } = log.health();
   return { ready, detail: waitingFor };

@@ -1,6 +1,6 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
-import { openKafkaLog } from '@parley/event-log';
+import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { productsProjection } from '@parley/projection-products';
 import { createService } from '@parley/service';
 import { startLoop } from './adapters/inbound/expiry-loop.ts';
@@ -44,6 +44,7 @@ mountGrpc(service, {
   positionOf: (productId) => products.load(streamOf(productId)).position,
 });
 
+service.addOps(projectionRoutes(log));
 service.readiness.add('event log', () => {
   const { ready, waitingFor } = log.health();
   return { ready, detail: waitingFor };

@@ -1,7 +1,7 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { shippingRequests } from '@parley/contracts/queues';
-import { openKafkaLog } from '@parley/event-log';
+import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { shipments } from '@parley/projection-shipments';
 import { createService } from '@parley/service';
 import { openWorkQueue } from '@parley/work-queue';
@@ -30,6 +30,7 @@ const queue = openWorkQueue({
 const dispatch = createDispatch({ shipments: log.aggregate(shipmentAggregate), now: Date.now });
 service.guard(atLeast(log));
 mountHttp(service, { shipments: log.project(shipments) });
+service.addOps(projectionRoutes(log));
 
 for (const [name, part] of [
   ['event log', log],

@@ -231,6 +231,39 @@ export interface EventLogHealth {
 /** Whether a position was folded before the deadline. */
 export type WaitOutcome = 'reached' | 'late' | 'not-followed';
 
+/** One projection. Everything but `ends` is of one instant. */
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly topic: string;
+  /** The next offset to be read, by partition. */
+  readonly positions: readonly number[];
+  /** The end of the log, by partition: at most a second old while the log answers. */
+  readonly ends: readonly number[];
+  readonly lag: number;
+  readonly stateHash: string;
+  readonly rows: number;
+  readonly applied: number;
+  readonly conflicts: number;
+  readonly duplicates: number;
+  readonly badRecords: number;
+  /** Accepted events of a type that this release does not know. */
+  readonly skippedTypes: number;
+  /** Accepted events that a fold of the topic threw on and that are left out of it. */
+  readonly failedFolds: number;
+  /** True while the same view is built anew beside the live one. */
+  readonly rebuilding: boolean;
+}
+
+/** A page of a projection's rows in key order, each as its canonical JSON says it, and where they were read at. */
+export interface ProjectionRows {
+  readonly name: string;
+  readonly topic: string;
+  readonly positions: readonly number[];
+  readonly rows: readonly { readonly key: string; readonly row: unknown }[];
+  /** Undefined on the last page. */
+  readonly nextAfter: string | undefined;
+}
+
 /** The event log as one process sees it. Declare everything first, then `start`. */
 export interface EventLog {
   aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E>;
@@ -249,6 +282,13 @@ export interface EventLog {
    * @throws RangeError for a partition that the topic does not have
    */
   waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<WaitOutcome>;
+  /** Every projection of this process. Answers within a second, also while the log does not answer. */
+  projections(): Promise<readonly ProjectionStatus[]>;
+  /** A page of one projection's rows in key order, with the positions it was read at; undefined when there is none. */
+  projectionRows(
+    name: string,
+    options: { readonly limit: number; readonly after?: string },
+  ): ProjectionRows | undefined;
   /** Stops the reactions, lets appends under way finish within the deadline, disconnects. Idempotent. */
   close(options?: { readonly deadlineMs?: number }): Promise<void>;
 }

@@ -16,6 +16,7 @@ export type { GrpcCall, GrpcImplementation } from './grpc/server.ts';
 export { parseUser } from './http/app.ts';
 export type { ProblemDetails } from './http/problem.ts';
 export type { Logger } from './logging.ts';
+export type { OpsRoute } from './ops.ts';
 export { createPolicy, PolicyError, type BreakerState, type Policy } from './policy.ts';
 export { createRestClient, type RestAnswer, type RestClient } from './rest-client.ts';
 export { createService, type Service, type ServiceOptions } from './service.ts';

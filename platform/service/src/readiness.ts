@@ -1,4 +1,3 @@
-import { Hono } from 'hono';
 import { messageOf } from './errors.ts';
 
 /** What one part of a service says about itself. */
@@ -34,14 +33,3 @@ export class Readiness {
     }
   }
 }
-
-/** `/livez`: the event loop turns. `/readyz`: 200 when every check is ready, else 503; both with the detail as JSON. */
-export const createOpsApp = (service: string, instance: string, readiness: Readiness): Hono => {
-  const app = new Hono();
-  app.get('/livez', (c) => c.json({ service, instance, live: true }));
-  app.get('/readyz', (c) => {
-    const report = readiness.report();
-    return c.json({ service, instance, ...report }, report.ready ? 200 : 503);
-  });
-  return app;
-};

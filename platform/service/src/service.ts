@@ -11,8 +11,9 @@ import { type ProblemDetails, problemsOf } from './http/problem.ts';
 import { type HttpServer, listenHttp } from './http/server.ts';
 import { validatorsOf } from './http/validation.ts';
 import { createLogger, type Logger } from './logging.ts';
-import { createOpsApp, Readiness } from './readiness.ts';
 import { Lifecycle, type StopHook } from './lifecycle.ts';
+import { createOpsApp, type OpsRoute } from './ops.ts';
+import { Readiness } from './readiness.ts';
 import { startTelemetry } from './telemetry/telemetry.ts';
 
 const HTTP_DEADLINE_MS = 10_000;
@@ -41,6 +42,8 @@ export interface Service<Code extends string = string> {
   readonly readiness: Readiness;
   /** Sets what looks at every HTTP request and gRPC call before it is handled; the last one set counts. */
   guard(guard: RequestGuard<Code>): void;
+  /** Adds routes to the operations server, which already answers `/livez` and `/readyz`. */
+  addOps(routes: readonly OpsRoute[]): void;
   /** Answers with an RFC 9457 problem. */
   problem(c: Context, code: Code | KitErrorCode, details?: ProblemDetails): Response;
   readonly body: ReturnType<typeof validatorsOf>['body'];
@@ -96,6 +99,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
   const grpc = new GrpcServer({ catalog, logger, guard: guard.grpc });
   const readiness = new Readiness();
   readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
+  const ops = createOpsApp({ service: name, instance, readiness, problem });
   const ports: { http?: number; grpc?: number; ops?: number } = {};
   const host = config.PARLEY_HOST;
 
@@ -115,6 +119,9 @@ export const createService = <const Code extends string>(options: ServiceOptions
     grpc,
     readiness,
     guard: guard.set,
+    addOps: (routes) => {
+      ops.add(routes);
+    },
     problem,
     ...validatorsOf(problem),
     ports,
@@ -123,13 +130,10 @@ export const createService = <const Code extends string>(options: ServiceOptions
     },
     run: (start) =>
       lifecycle.run(async (signal) => {
-        const ops = await listenHttp(createOpsApp(name, instance, readiness), {
-          port: config.OPS_PORT,
-          host,
-        });
-        ports.ops = ops.port;
+        const opsServer = await listenHttp(ops.app, { port: config.OPS_PORT, host });
+        ports.ops = opsServer.port;
         lifecycle.addLast('ops', async (deadlineMs) => {
-          await ops.drain(deadlineMs);
+          await opsServer.drain(deadlineMs);
         });
         lifecycle.addLast('telemetry', (deadlineMs) => telemetry.stop(deadlineMs));
         await start(signal);

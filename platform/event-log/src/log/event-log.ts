@@ -11,11 +11,14 @@ import type {
   EventTopic,
   LogPosition,
   ProjectionDefinition,
+  ProjectionRows,
+  ProjectionStatus,
   ReactionDefinition,
   View,
   WaitOutcome,
 } from '../ports.ts';
 import type { LogLimits } from './limits.ts';
+import { ProjectionMonitor } from './projection-status.ts';
 import { Reactor } from './reactor.ts';
 import type { AsyncHops } from './spans.ts';
 import { TopicFold } from './topic-fold.ts';
@@ -55,6 +58,7 @@ export class TransportLog implements EventLog {
   readonly #reactors: Reactor<DomainEvent>[] = [];
   /** Topics that are replayed again, as the log was cut under their reader. */
   readonly #replaying = new Set<string>();
+  readonly #projections: ProjectionMonitor;
   readonly #closing = new AbortController();
   #phase: 'declared' | 'starting' | 'started' | 'closed' = 'declared';
   #waitingFor: string | undefined = 'start';
@@ -64,6 +68,7 @@ export class TransportLog implements EventLog {
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
     this.#options = options;
+    this.#projections = new ProjectionMonitor((topic) => transport.endOffsets(topic), options.now);
   }
 
   aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E> {
@@ -87,6 +92,7 @@ export class TransportLog implements EventLog {
       waitFor: (position, deadlineMs) => fold.waitFor(position, deadlineMs),
     });
     fold.addTarget(view);
+    this.#projections.add(view as unknown as MemoryView<unknown, DomainEvent>); // only read from here
     return view;
   }
 
@@ -159,6 +165,17 @@ export class TransportLog implements EventLog {
     } finally {
       this.#waits--;
     }
+  }
+
+  projections(): Promise<readonly ProjectionStatus[]> {
+    return this.#projections.statuses();
+  }
+
+  projectionRows(
+    name: string,
+    options: { readonly limit: number; readonly after?: string },
+  ): ProjectionRows | undefined {
+    return this.#projections.rows(name, options);
   }
 
   close(options: { readonly deadlineMs?: number } = {}): Promise<void> {

@@ -72,6 +72,16 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row> {
     return this.#rowsOf(this.#keys.slice(options.limit, options.after));
   }
 
+  /** As `list`, with the keys. */
+  entries(options: { readonly limit: number; readonly after?: string }): readonly (readonly [string, Row])[] {
+    const entries: (readonly [string, Row])[] = [];
+    for (const key of this.#keys.slice(options.limit, options.after)) {
+      const row = this.#rows.get(key);
+      if (row !== undefined) entries.push([key, row]);
+    }
+    return entries;
+  }
+
   find(
     index: string,
     value: string,

@@ -8,6 +8,7 @@ import { downCommand } from './down.ts';
 import { flowCommandWith } from './flow.ts';
 import { obtainCommandOn } from './obtain.ts';
 import { testCommandOn } from './test.ts';
+import { logCommand, replayCommand } from './timeline.ts';
 import { tokenCommandWith } from './token.ts';
 import { upCommand } from './up.ts';
 
@@ -23,4 +24,6 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   flowCommandWith(mintToken),
   testCommandOn(engines),
   benchCommand,
+  replayCommand,
+  logCommand,
 ];

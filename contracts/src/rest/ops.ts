@@ -1,0 +1,52 @@
+import { z } from 'zod';
+
+const offset = z.int().nonnegative();
+
+/** One read model of one service, as its operations port tells it. Everything but `ends` is of one instant. */
+export const OpsProjection = z.object({
+  name: z.string(),
+  topic: z.string(),
+  /** The next offset to be read, by partition. */
+  positions: z.array(offset),
+  /** The end of the log, by partition, at most one second old. */
+  ends: z.array(offset),
+  /** Records between the positions and the ends. */
+  lag: z.int().nonnegative(),
+  /** SHA-256 over all rows, hexadecimal: equal for equal rows, whatever the order of arrival. */
+  stateHash: z.string().regex(/^[0-9a-f]{64}$/),
+  rows: z.int().nonnegative(),
+  /** Accepted events of the topic, those of a type that this release does not know included. */
+  applied: z.int().nonnegative(),
+  /** Records of commits that lost. */
+  conflicts: z.int().nonnegative(),
+  /** Records of further copies of accepted commits. */
+  duplicates: z.int().nonnegative(),
+  /** Records that no reader can read. */
+  badRecords: z.int().nonnegative(),
+  /** Accepted events of a type that this release does not know: passed over. */
+  skippedTypes: z.int().nonnegative(),
+  /** Accepted events that a fold of the topic threw on and that are left out of it. */
+  failedFolds: z.int().nonnegative(),
+  /** True while the same view is built anew beside the live one. */
+  rebuilding: z.boolean(),
+});
+export type OpsProjection = z.infer<typeof OpsProjection>;
+
+/** Answer of `GET /ops/projections`. */
+export const OpsProjections = z.object({ projections: z.array(OpsProjection) });
+export type OpsProjections = z.infer<typeof OpsProjections>;
+
+/** Most rows of one page of `GET /ops/projections/{name}/rows`, and how many come when none is asked for. */
+export const OPS_ROWS_MAX = 1000;
+
+/** Answer of `GET /ops/projections/{name}/rows?after=&limit=`: a page in key order, and where it was read at. */
+export const OpsProjectionRows = z.object({
+  name: z.string(),
+  topic: z.string(),
+  /** The rows are those of a replay to exactly these offsets. Two pages may differ in them. */
+  positions: z.array(offset),
+  rows: z.array(z.object({ key: z.string(), row: z.unknown() })),
+  /** Absent on the last page. */
+  nextAfter: z.string().optional(),
+});
+export type OpsProjectionRows = z.infer<typeof OpsProjectionRows>;

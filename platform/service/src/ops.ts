@@ -1,0 +1,57 @@
+import { Hono } from 'hono';
+import type { KitErrorCode } from './errors.ts';
+import type { ProblemFunction } from './http/problem.ts';
+import type { Readiness } from './readiness.ts';
+
+/** A route of the operations server that some part of a service brings along, free of any HTTP library. */
+export interface OpsRoute {
+  readonly method: 'GET';
+  /** Parameters are named as `:name`. */
+  readonly path: string;
+  readonly answer: (request: {
+    readonly params: Readonly<Record<string, string>>;
+    readonly query: Readonly<Record<string, string>>;
+  }) => Promise<
+    | { readonly kind: 'ok'; readonly body: object }
+    | { readonly kind: 'not-found'; readonly detail: string }
+    | { readonly kind: 'invalid'; readonly detail: string }
+  >;
+}
+
+/** The operations server of one process. It listens before everything else and is never behind the gateway. */
+export interface OpsApp {
+  readonly app: Hono;
+  /** May be called at any time before the server listens. */
+  add(routes: readonly OpsRoute[]): void;
+}
+
+/** `/livez`: the event loop turns. `/readyz`: 200 when every check is ready, else 503; both with the detail as JSON. */
+export const createOpsApp = (options: {
+  readonly service: string;
+  readonly instance: string;
+  readonly readiness: Readiness;
+  readonly problem: ProblemFunction<KitErrorCode>;
+}): OpsApp => {
+  const { service, instance, readiness, problem } = options;
+  const app = new Hono();
+  app.get('/livez', (c) => c.json({ service, instance, live: true }));
+  app.get('/readyz', (c) => {
+    const report = readiness.report();
+    return c.json({ service, instance, ...report }, report.ready ? 200 : 503);
+  });
+  const add = (routes: readonly OpsRoute[]): void => {
+    for (const { method, path, answer } of routes)
+      app.on(method, path, async (c) => {
+        const answered = await answer({ params: c.req.param(), query: c.req.query() });
+        switch (answered.kind) {
+          case 'ok':
+            return c.json(answered.body);
+          case 'not-found':
+            return problem(c, 'ROUTE_NOT_FOUND', { detail: answered.detail });
+          case 'invalid':
+            return problem(c, 'VALIDATION_FAILED', { detail: answered.detail });
+        }
+      });
+  };
+  return { app, add };
+};
