@@ -37,6 +37,8 @@ export interface RunFiles {
   readonly pids: string;
   /** Temporary files of the engines while they run. */
   readonly tmp: string;
+  /** A folder for each service, with what it starts from instead of the whole log. */
+  readonly snapshots: string;
 }
 
 export const runFiles = (runDir: string): RunFiles => ({
@@ -45,4 +47,5 @@ export const runFiles = (runDir: string): RunFiles => ({
   logs: join(runDir, 'logs'),
   pids: join(runDir, 'pids'),
   tmp: join(runDir, 'tmp'),
+  snapshots: join(runDir, 'snapshots'),
 });
