@@ -110,13 +110,12 @@ describe('advancing an order', () => {
     const instance = await world.open();
     world.products.faults.push('before');
     await instance.placeOrder(request(), metadata);
-    world.broker.hold();
+    world.broker.failNextSends('lost', 'lost');
     expect(await instance.advance(orderId, metadata)).toMatchObject({
       kind: 'failed',
       state: { status: 'CREATED' },
       failure: { kind: 'unknown' },
     });
-    world.broker.release();
     await expect.poll(() => instance.orders.load(`order-${orderId}`).version).toBe(2);
     expect(await instance.advance(orderId, metadata)).toMatchObject({ state: { status: 'PAID' } });
   });

@@ -1,7 +1,9 @@
+import { errorCatalog } from '@parley/contracts/errors';
 import type { ShippingEvent } from '@parley/contracts/events';
 import { shippingEvents } from '@parley/contracts/topics';
 import { openMemoryLog, type RecordedEvent } from '@parley/event-log';
-import { currentContext } from '@parley/service';
+import { createService, currentContext } from '@parley/service';
+import { captureSpans } from '@parley/service/testing';
 import { expect, it, vi } from 'vitest';
 import type { RecordShipment } from '../../application/record-shipment.ts';
 import { onShipment } from './reactions.ts';
@@ -82,5 +84,42 @@ it('on the log: tells again until it succeeds, and a shipment that is appended t
     { timeout: 5_000 },
   );
   expect(attempts).toBe(3);
+  await log.close();
+});
+
+it.each(['child', 'link'] as const)('hangs on the append of the shipment as its %s', async (asyncHops) => {
+  const spans = captureSpans();
+  const config = { PARLEY_HOST: '127.0.0.1', HTTP_PORT: 0, OPS_PORT: 0, LOG_LEVEL: 'silent' } as const;
+  createService({
+    name: 'order',
+    config: { ...config, SHUTDOWN_DEADLINE_MS: 1_000 },
+    errors: errorCatalog,
+    ownsProcess: false,
+    spanProcessors: [spans.processor],
+  });
+  const log = openMemoryLog({ asyncHops });
+  const shipments = log.aggregate<number, ShippingEvent>({
+    name: 'shipment',
+    topic: shippingEvents,
+    initial: 0,
+    evolve: (count) => count + 1,
+  });
+  log.react(onShipment(() => Promise.resolve()));
+  await log.start();
+  const metadata = { correlationId: 'corr-1' };
+  const decide = () => ({ kind: 'events', events: [dispatched] }) as const;
+  await shipments.execute({ streamId: `shipment-${id}`, commandId: id, decide, metadata });
+  const spanOf = (name: string) =>
+    spans.finished().find((span) => span.name === `${name} ${shippingEvents.name}`);
+  await vi.waitFor(() => {
+    expect(spanOf('process')).toBeDefined();
+  });
+  const [publisher, consumer] = [spanOf('publish')?.spanContext(), spanOf('process')];
+  expect(publisher?.traceId).toMatch(/[1-9a-f]/);
+  expect(consumer?.parentSpanContext?.spanId).toBe(asyncHops === 'child' ? publisher?.spanId : undefined);
+  expect(consumer?.spanContext().traceId === publisher?.traceId).toBe(asyncHops === 'child');
+  expect(consumer?.links.map((link) => link.context.spanId)).toEqual(
+    asyncHops === 'link' ? [publisher?.spanId] : [],
+  );
   await log.close();
 });
