@@ -126,13 +126,15 @@ describe('a gRPC call', () => {
 
   it('ends at its deadline for both sides', async () => {
     const aborted = Promise.withResolvers<boolean>();
-    const { client } = await build((_request, { signal }) => {
+    const { client } = await build((request, { signal }) => {
+      if (request.text === 'connect') return request;
       signal.addEventListener('abort', () => {
         aborted.resolve(true);
       });
       return new Promise(() => undefined);
     });
-    expect(await client.say(hello, { deadlineMs: 50 })).toEqual({ kind: 'unavailable', reason: 'timeout' });
+    await client.say({ text: 'connect' });
+    expect(await client.say(hello, { deadlineMs: 200 })).toEqual({ kind: 'unavailable', reason: 'timeout' });
     expect(await aborted.promise).toBe(true);
   });
 
