@@ -1,0 +1,228 @@
+/** Three writer processes on twenty streams, killed at random, and a broker that is killed among them. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startTestEngines, type TestEngines } from '@parley/engines/testing';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { streamName, type OutcomeLine, type WriterOrder } from '../../testing/chaos/protocol.ts';
+import { seeded } from '../../testing/chaos/random.ts';
+import { countedTopic, type Counted } from '../../testing/counter.ts';
+import { decodeCommitHeader, fromKey } from '../arbitration/commit-header.ts';
+import { logHeaders } from '../headers.ts';
+import type { RawRecord } from '../log/transport.ts';
+import { kafkaClient } from './client.ts';
+import { openKafkaLog } from './open.ts';
+
+const SEED = 20_261_124;
+const WRITERS = 3;
+const STREAMS = 20;
+const RUN_MS = 20_000;
+const BROKER_KILL_AFTER_MS = 7000;
+const WRITER_LIFE_MS_MIN = 1500;
+const WRITER_LIFE_MS_MAX = 5000;
+const STOP_MS = 15_000;
+const TOPIC = 'chaos.events';
+const writerPath = fileURLToPath(new URL('../../testing/chaos/writer.ts', import.meta.url));
+
+let engines: TestEngines;
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'parley-chaos-'));
+  engines = await startTestEngines({ only: ['kafka', 'registry'] });
+});
+afterAll(async () => {
+  await engines.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const silent = pino({ level: 'silent' });
+const random = seeded(SEED);
+const exited = (child: ChildProcess): Promise<unknown> =>
+  child.exitCode === null && child.signalCode === null ? once(child, 'exit') : Promise.resolve();
+
+/** Keeps one writer alive, kills it now and then, and stops it at the end. Answers the number of kills. */
+async function torment(name: string, until: number): Promise<number> {
+  let kills = 0;
+  for (;;) {
+    const order: WriterOrder = {
+      name,
+      seed: Math.floor(random() * 2 ** 31),
+      bootstrap: engines.bootstrap,
+      registryUrl: engines.registryUrl,
+      topic: TOPIC,
+      streams: STREAMS,
+      loops: 8,
+      outcomes: join(directory, `${name}.jsonl`),
+    };
+    const child = spawn(process.execPath, [writerPath, JSON.stringify(order)], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const lifeMs = WRITER_LIFE_MS_MIN + random() * (WRITER_LIFE_MS_MAX - WRITER_LIFE_MS_MIN);
+    const leftMs = until - Date.now();
+    await pause(Math.max(0, Math.min(lifeMs, leftMs)));
+    if (lifeMs >= leftMs) {
+      child.kill('SIGTERM');
+      await Promise.race([exited(child), pause(STOP_MS)]);
+      child.kill('SIGKILL');
+      await exited(child);
+      return kills;
+    }
+    child.kill('SIGKILL');
+    await exited(child);
+    kills++;
+  }
+}
+
+async function killBroker(): Promise<number> {
+  await pause(BROKER_KILL_AFTER_MS);
+  const downAtMs = Date.now();
+  await engines.kill('kafka');
+  await engines.restart('kafka');
+  return Date.now() - downAtMs;
+}
+
+interface Row {
+  /** Commit id -> its events in the fold. */
+  readonly commits: ReadonlyMap<string, number>;
+  readonly version: number;
+}
+
+/** A reader of its own, from offset 0. */
+async function readAll(): Promise<{ readonly hash: string; readonly commits: ReadonlyMap<string, number> }> {
+  const log = openKafkaLog({
+    service: 'chaos',
+    clientId: 'chaos-reader',
+    bootstrap: engines.bootstrap,
+    registryUrl: engines.registryUrl,
+    logger: silent,
+  });
+  const view = log.project<Row, Counted>({
+    name: 'commits',
+    topic: countedTopic(TOPIC),
+    fold: (row, { commitId, version }) => ({
+      commits: new Map(row?.commits).set(commitId, (row?.commits.get(commitId) ?? 0) + 1),
+      version,
+    }),
+  });
+  try {
+    await log.start();
+    const commits = new Map<string, number>();
+    for (let n = 0; n < STREAMS; n++)
+      for (const at of view.get(streamName(n))?.commits ?? []) commits.set(...at);
+    return { hash: view.stateHash(), commits };
+  } finally {
+    await log.close();
+  }
+}
+
+/** The rule once more, in a few lines of its own, on bare kafkajs. */
+async function arbitrateNaively(): Promise<{
+  readonly records: number;
+  readonly commits: ReadonlyMap<string, number>;
+}> {
+  const kafka = kafkaClient({ clientId: 'chaos-naive', bootstrap: engines.bootstrap, logger: silent });
+  const admin = kafka.admin();
+  await admin.connect();
+  const ends = await admin.fetchTopicOffsets(TOPIC);
+  await admin.disconnect();
+  const partitions = new Map<number, RawRecord[]>(ends.map(({ partition }) => [partition, []]));
+  const records = ends.reduce((sum, { high }) => sum + Number(high), 0);
+  const consumer = kafka.consumer({ groupId: 'chaos-naive' });
+  await consumer.connect();
+  await consumer.subscribe({ topic: TOPIC, fromBeginning: true });
+  const done = Promise.withResolvers<undefined>();
+  let seen = 0;
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: ({ batch }) => {
+      partitions.get(batch.partition)?.push(...batch.messages);
+      seen += batch.messages.length;
+      if (seen >= records) done.resolve(undefined);
+      return Promise.resolve();
+    },
+  });
+  await done.promise;
+  await consumer.disconnect();
+  const commits = new Map<string, number>();
+  for (const log of partitions.values()) {
+    const heads = new Map<string, { readonly version: number; readonly last: string }>();
+    for (let at = 0; at < log.length;) {
+      const header = decodeCommitHeader(log[at]?.headers?.[logHeaders.commit]);
+      const stream = log[at]?.key?.toString() ?? '';
+      if (header === undefined) throw new Error('a record without a commit');
+      const head = heads.get(stream) ?? { version: 0, last: '' };
+      if (header.base === head.version && header.previous === head.last) {
+        heads.set(stream, { version: head.version + header.size, last: header.commit });
+        commits.set(fromKey(header.commit), header.size);
+      }
+      at += header.size; // a commit is never torn: it is one batch
+    }
+  }
+  return { records, commits };
+}
+
+async function outcomesOf(name: string): Promise<OutcomeLine[]> {
+  const text = await readFile(join(directory, `${name}.jsonl`), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line.endsWith('}')) // a writer may be killed within a line
+    .map((line) => JSON.parse(line) as OutcomeLine);
+}
+
+describe('three writer processes on twenty streams, killed at random, and a broker killed among them', () => {
+  it('lose nothing, count nothing twice, are never told two things, and every reader agrees', async () => {
+    const names = Array.from({ length: WRITERS }, (_, index) => `writer-${index}`);
+    const until = Date.now() + RUN_MS;
+    const [brokerDownMs, ...kills] = await Promise.all([
+      killBroker(),
+      ...names.map((name) => torment(name, until)),
+    ]);
+    const outcomes = (await Promise.all(names.map(outcomesOf))).flat();
+    const readers = [await readAll(), await readAll(), await readAll()];
+    const naive = await arbitrateNaively();
+    const [{ commits }] = readers as [(typeof readers)[0]];
+
+    const isAccepted = ({ kind }: OutcomeLine): boolean => kind === 'accepted' || kind === 'duplicate';
+    const told = (accepts: (line: OutcomeLine) => boolean): OutcomeLine[] => outcomes.filter(accepts);
+    const accepted = told(isAccepted);
+    const conflicts = told(({ kind }) => kind === 'conflict');
+    const refused = told(({ kind }) => kind === 'unavailable' || kind === 'rejected');
+    const unknown = told(({ kind, repeated }) => kind === 'unknown' || repeated > 0);
+    const writerKills = kills.reduce((sum, count) => sum + count, 0);
+    const figures = {
+      seed: SEED,
+      records: naive.records,
+      'commits in the fold': commits.size,
+      'told accepted': accepted.length,
+      'told conflict': conflicts.length,
+      'told unavailable': refused.length,
+      unknown: unknown.length,
+      'of them resolved': unknown.filter(({ kind }) => kind !== 'unknown').length,
+      'accepted, writer killed before it heard': commits.size - accepted.length,
+      'writer kills': writerKills,
+      'broker down (ms)': brokerDownMs,
+      hash: readers[0]?.hash,
+    };
+    process.stdout.write(`${JSON.stringify(figures, null, 1)}\n`);
+
+    expect(writerKills).toBeGreaterThanOrEqual(WRITERS);
+    expect(accepted.length).toBeGreaterThan(100);
+    expect(conflicts.length).toBeGreaterThan(0);
+    expect(new Set(readers.map(({ hash }) => hash)).size).toBe(1);
+    expect(hashOf(naive.commits)).toBe(hashOf(commits));
+    expect(accepted.filter((line) => commits.get(line.commitId) !== line.events)).toEqual([]);
+    expect([...conflicts, ...refused].filter(({ commitId }) => commits.has(commitId))).toEqual([]);
+    expect(new Set(outcomes.map(({ commitId }) => commitId)).size).toBe(outcomes.length);
+  });
+});
+
+const hashOf = (commits: ReadonlyMap<string, number>): string =>
+  createHash('sha256')
+    .update(JSON.stringify([...commits].sort()))
+    .digest('hex');
