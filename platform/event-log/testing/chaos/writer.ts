@@ -1,4 +1,7 @@
-/** One writer of the chaos test, a process of its own: it appends until SIGTERM and writes down every outcome. */
+/**
+ * One writer of the chaos test, a process of its own: it says `ready` to its parent, appends until SIGTERM and writes
+ * down every outcome.
+ */
 import { openSync, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -26,7 +29,8 @@ const stopping = new AbortController();
 process.on('SIGTERM', () => {
   stopping.abort();
 });
-await log.start();
+await log.start({ signal: stopping.signal });
+process.send?.('ready');
 
 let made = 0;
 
@@ -76,3 +80,4 @@ const loop = async (): Promise<void> => {
 };
 await Promise.all(Array.from({ length: order.loops }, loop));
 await log.close();
+process.disconnect();
