@@ -16,7 +16,7 @@ import { LazyRecordedEvent } from './recorded-event.ts';
 import type { RawRecord, TopicListener } from './transport.ts';
 
 /** What is folded before an echo is told: aggregates and views. */
-export interface FoldTarget<E extends DomainEvent> extends SnapshotPart {
+export interface FoldTarget<E extends DomainEvent> {
   /** Named when its fold throws. */
   readonly name: string;
   apply(event: RecordedEvent<E>): void;
@@ -91,6 +91,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   readonly codec: AvroCodec<E>;
   readonly #partitions: Partition<E>[];
   readonly #targets: FoldTarget<E>[] = [];
+  readonly #parts: SnapshotPart[] = [];
   readonly #listeners: EchoListener[] = [];
   readonly #waiters = new Set<Waiter>();
   readonly #report: FoldReporter;
@@ -116,8 +117,10 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     }));
   }
 
-  addTarget(target: FoldTarget<E>): void {
+  /** A target whose content belongs into snapshots of this topic is a `SnapshotPart` too. */
+  addTarget(target: FoldTarget<E> | (FoldTarget<E> & SnapshotPart)): void {
     this.#targets.push(target);
+    if ('partName' in target) this.#parts.push(target);
   }
 
   addListener(listener: EchoListener): void {
@@ -155,7 +158,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
 
   /** Aggregates and views, as parts of a snapshot. */
   get parts(): readonly SnapshotPart[] {
-    return this.#targets;
+    return this.#parts;
   }
 
   /** Everything folded so far, put aside at once for a snapshot; undefined while a commit is open. */
@@ -246,7 +249,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       topic: this.topic.name,
       partitions: this.#partitions,
       counts: this.#counts,
-      parts: this.#targets,
+      parts: this.#parts,
     };
   }
 

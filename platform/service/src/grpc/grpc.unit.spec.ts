@@ -59,7 +59,7 @@ const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Tex
   const spans = captureSpans();
   const telemetry = { service: 'kit', instance: 'kit', zipkinUrl: undefined, logger };
   startTelemetry({ ...telemetry, processors: [spans.processor] });
-  const server = new GrpcServer({ catalog, logger });
+  const server = new GrpcServer({ catalog, logger, guard: () => Promise.resolve() });
   server.add(echo, { say });
   const address = `127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
   const policy = createPolicy({ name: 'kit', timeoutMs: 2_000 });

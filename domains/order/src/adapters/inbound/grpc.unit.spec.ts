@@ -13,7 +13,7 @@ const row: OrderRow = {
   createdAtMs: 1_000,
   updatedAtMs: 2_000,
 };
-const call = { signal: new AbortController().signal, deadlineAtMs: 0 };
+const call = { signal: new AbortController().signal, deadlineAtMs: 0, respondWith: () => undefined };
 const getOrder = async (id: string, status: OrderRow['status'] = 'PAID') =>
   orderGrpc({ get: (key) => (key === orderId ? { ...row, status } : undefined) }).getOrder(
     { orderId: id },

@@ -14,6 +14,9 @@ const alice = { 'x-user-id': 'alice' };
 type Orders = Parameters<typeof mountHttp>[1]['orders'];
 const noOrders: Orders = { get: () => undefined, find: () => [] };
 
+/** Where the stream of every order stands. */
+const position = { topic: 'parley.order.events', partition: 1, offset: 7 };
+
 const edge = (placeOrder: PlaceOrder, orders: Orders = noOrders) => {
   const lines: string[] = [];
   const service = createService({
@@ -29,7 +32,7 @@ const edge = (placeOrder: PlaceOrder, orders: Orders = noOrders) => {
     ownsProcess: false,
     logDestination: { write: (line) => void lines.push(line) },
   });
-  mountHttp(service, { placeOrder, orders });
+  mountHttp(service, { placeOrder, orders, positionOf: () => position });
   const get = async (path: string, headers: Record<string, string> = alice) =>
     service.http.request(path, { headers });
   const post = async (body: unknown, headers: Record<string, string> = {}) =>
