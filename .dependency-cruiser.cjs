@@ -57,6 +57,13 @@ module.exports = {
       '^contracts/',
       '^gateway-config/',
     ]),
+    only('platform-compat', '^platform/compat/', [
+      '^platform/compat/',
+      '^contracts/',
+      '^projections/',
+      '^platform/(event-log|work-queue)/',
+      '^platform/engines/testing/',
+    ]),
     only('e2e', '^e2e/', ['^e2e/', '^contracts/', '^platform/[^/]+/testing/']),
     {
       name: 'core-is-pure',

@@ -1,4 +1,6 @@
-/** Avro schemas as TypeScript: the pure half of generate-events.ts. */
+/** Avro schemas as TypeScript. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 export type AvroType = string | readonly AvroType[] | AvroComplex;
 export interface AvroComplex {
@@ -128,3 +130,12 @@ export function eventTypes(files: readonly EventSchemaFile[]): string {
     `/** The Avro schemas as they are registered, by aggregate and event type. */\nexport const eventSchemas = {\n${schemas.join('')}} as const;\n`,
   ].join('\n');
 }
+
+/** The schemas of `avro/<aggregate>/<Event>.avsc`. @throws Error for a file that is not JSON. */
+export const readEventSchemas = (avroDir: string): readonly EventSchemaFile[] =>
+  readdirSync(avroDir).flatMap((aggregate) =>
+    readdirSync(join(avroDir, aggregate)).map((file): EventSchemaFile => {
+      const schema = JSON.parse(readFileSync(join(avroDir, aggregate, file), 'utf8')) as AvroComplex;
+      return { aggregate, file, schema };
+    }),
+  );
