@@ -83,6 +83,11 @@ export interface AggregateDefinition<S, E extends DomainEvent> {
   readonly topic: EventTopic<E>;
   readonly initial: S;
   readonly evolve: (state: S, event: E) => S;
+  /**
+   * URL of the module that defines this (`import.meta.url`): whatever it imports decides the content, so a snapshot made
+   * by other code is ignored. Without it there are no snapshots of the topic.
+   */
+  readonly module?: string;
 }
 
 /** What a decider answers: events to record (none: nothing to do), or a named refusal. */
@@ -150,6 +155,11 @@ export interface ProjectionDefinition<Row, E extends DomainEvent> {
   readonly fold: (row: Row | undefined, event: RecordedEvent<E>) => Row | undefined;
   /** Secondary indexes by name: the value under which a row is found, if any. */
   readonly indexes?: Readonly<Record<string, (row: Row) => string | undefined>>;
+  /**
+   * URL of the module that defines this (`import.meta.url`): whatever it imports decides the content, so a snapshot made
+   * by other code is ignored. Without it there are no snapshots of the topic.
+   */
+  readonly module?: string;
 }
 
 /** How far a reader has come: the next offset to be read, by partition. */

@@ -19,6 +19,8 @@ export interface OpenOptions {
   readonly limits?: Partial<LogLimits>;
   /** Default: silent. */
   readonly logger?: Logger;
+  /** Default: no snapshots. */
+  readonly snapshotDir?: string;
 }
 
 export interface Harness {

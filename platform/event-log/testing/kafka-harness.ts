@@ -138,7 +138,7 @@ export async function kafkaHarness(engines: TestEngines): Promise<Harness> {
   const used: ProxyLink[] = [];
   for (let n = 0; n < LINKS; n++) idle.push(await ProxyLink.to(engines.ports.kafka));
   return {
-    open: ({ limits = {}, logger = silent }) => {
+    open: ({ limits = {}, logger = silent, snapshotDir }) => {
       const link = idle.pop();
       if (link === undefined) throw new RangeError(`a test opens at most ${LINKS} logs`);
       used.push(link);
@@ -149,6 +149,7 @@ export async function kafkaHarness(engines: TestEngines): Promise<Harness> {
         registryUrl: engines.registryUrl,
         logger,
         limits,
+        snapshotDir,
         socketFactory: ({ onConnect }) => connect(link.port, '127.0.0.1', onConnect),
       });
       return { log, link };

@@ -3,6 +3,7 @@
  * version equals the stream's version, and its predecessor is the stream's last accepted commit. Reads nothing but
  * the log, so every reader reaches the same verdict. Pure: no I/O, no clock.
  */
+import { LayeredMap } from '../snapshot/layered-map.ts';
 import type { CommitHeader, CommitKey } from './commit-header.ts';
 
 /** Recent commits that a stream remembers in order to name a duplicate. */
@@ -18,7 +19,7 @@ export interface ArbiterRecord<T> {
   readonly event: T | undefined;
 }
 
-interface Recent {
+export interface Recent {
   readonly commit: CommitKey;
   readonly version: number;
   readonly offset: number;
@@ -43,7 +44,8 @@ export interface Judged<T> {
 }
 
 export class Arbiter<T> {
-  readonly #streams = new Map<string, StreamHead>();
+  /** Where each stream stands. Not to be changed from outside, but for a snapshot to be written of it or adopted. */
+  readonly streams = new LayeredMap<StreamHead>();
   #open: ArbiterRecord<T>[] = [];
 
   /**
@@ -87,20 +89,25 @@ export class Arbiter<T> {
 
   /** Where a stream stands; undefined when nothing was accepted on it. */
   head(streamId: string): Readonly<StreamHead> | undefined {
-    return this.#streams.get(streamId);
+    return this.streams.get(streamId);
   }
 
   /** The accepted copy of a commit, as far as the stream remembers. */
   find(streamId: string, commit: CommitKey): Recent | undefined {
-    return this.#streams.get(streamId)?.recent.find((recent) => recent.commit === commit);
+    return this.streams.get(streamId)?.recent.find((recent) => recent.commit === commit);
   }
 
-  streamIds(): IterableIterator<string> {
-    return this.#streams.keys();
+  /** True between the first and the last record of a commit. */
+  get isOpen(): boolean {
+    return this.#open.length > 0;
+  }
+
+  streamIds(): Iterable<string> {
+    return this.streams.keys();
   }
 
   reset(): void {
-    this.#streams.clear();
+    this.streams.clear();
     this.#open = [];
   }
 
@@ -117,22 +124,23 @@ export class Arbiter<T> {
       version,
       lastOffset: offset,
     });
-    const head = this.#streams.get(streamId);
+    const head = this.streams.get(streamId);
     const version = head?.version ?? 0;
     if (records.some(({ event }) => event === undefined)) return answer('unreadable', version, lastOffset);
-    const earlier = this.find(streamId, header.commit);
+    const earlier = head?.recent.find(({ commit }) => commit === header.commit);
     if (earlier !== undefined) return answer('duplicate', earlier.version, earlier.offset);
     if (header.base !== version || header.previous !== (head?.last ?? ''))
       return answer('conflict', version, lastOffset);
-    this.#accept(streamId, head, header, lastOffset);
+    this.#accept(streamId, header, lastOffset);
     return answer('accepted', version + header.size, lastOffset);
   }
 
-  #accept(streamId: string, head: StreamHead | undefined, header: CommitHeader, offset: number): void {
+  #accept(streamId: string, header: CommitHeader, offset: number): void {
+    const head = this.streams.own(streamId, (shared) => ({ ...shared, recent: [...shared.recent] }));
     const version = header.base + header.size;
     const recent = { commit: header.commit, version, offset };
     if (head === undefined) {
-      this.#streams.set(streamId, { version, last: header.commit, recent: [recent], commits: 1 });
+      this.streams.set(streamId, { version, last: header.commit, recent: [recent], commits: 1 });
       return;
     }
     head.version = version;

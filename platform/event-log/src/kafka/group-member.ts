@@ -8,7 +8,7 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { GroupListener, RawRecord } from '../log/transport.ts';
-import { commitOf } from './topic-reader.ts';
+import { commitOf } from '../log/recorded-event.ts';
 
 export interface GroupMemberOptions {
   readonly kafka: Kafka;

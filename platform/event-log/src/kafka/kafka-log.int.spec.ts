@@ -2,6 +2,7 @@ import { startTestEngines } from '@parley/engines/testing';
 import { afterAll, beforeAll } from 'vitest';
 import { eventLogFeatureSuite } from '../../testing/feature-suite.ts';
 import { kafkaHarness } from '../../testing/kafka-harness.ts';
+import { snapshotSuite } from '../../testing/snapshot-suite.ts';
 
 let engines: Awaited<ReturnType<typeof startTestEngines>>;
 beforeAll(async () => {
@@ -12,3 +13,4 @@ afterAll(async () => {
 });
 
 eventLogFeatureSuite('the event log on Kafka', () => kafkaHarness(engines));
+snapshotSuite('a log on Kafka that starts from a snapshot', () => kafkaHarness(engines), 1);

@@ -4,6 +4,7 @@ import { TransportLog } from '../log/event-log.ts';
 import { defaultLimits, type LogLimits } from '../log/limits.ts';
 import type { AsyncHops } from '../log/spans.ts';
 import type { EventLog } from '../ports.ts';
+import { snapshotsIn, type SnapshotLimits } from '../snapshot/keeper.ts';
 import { KafkaTransport } from './transport.ts';
 
 export interface KafkaLogOptions {
@@ -20,6 +21,9 @@ export interface KafkaLogOptions {
   readonly socketFactory?: ISocketFactory;
   /** Whether a reaction's span is a child of the publisher's span (default) or linked to it. */
   readonly asyncHops?: AsyncHops;
+  /** Folder for snapshots of the folds, of this service alone. Default: none, and every start replays the log. */
+  readonly snapshotDir?: string | undefined;
+  readonly snapshotLimits?: Partial<SnapshotLimits>;
 }
 
 /** The event log on Kafka, with Avro schemas in a registry. */
@@ -30,5 +34,6 @@ export function openKafkaLog(options: KafkaLogOptions): EventLog {
     limits: { ...defaultLimits, ...options.limits },
     hops: options.asyncHops ?? 'child',
     now: Date.now,
+    ...snapshotsIn(options.snapshotDir, options.snapshotLimits),
   });
 }

@@ -6,9 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
-import { decodeCommitHeader, fromKey } from '../arbitration/commit-header.ts';
-import { logHeaders } from '../headers.ts';
-import type { RawRecord, TopicListener } from '../log/transport.ts';
+import { commitOf } from '../log/recorded-event.ts';
+import type { TopicListener } from '../log/transport.ts';
 
 export interface TopicReaderOptions {
   readonly kafka: Kafka;
@@ -22,11 +21,6 @@ export interface TopicReaderOptions {
 
 const GAP_PAUSE_MS_MIN = 50;
 const GAP_PAUSE_MS_MAX = 5000;
-
-export const commitOf = (record: RawRecord): string | undefined => {
-  const header = decodeCommitHeader(record.headers?.[logHeaders.commit]);
-  return header === undefined ? undefined : fromKey(header.commit);
-};
 
 /** A group of one: every process reads everything. A new group each time, so that no former self is waited for. */
 export const readerOf = (kafka: Kafka): Consumer =>

@@ -1,10 +1,15 @@
+import type { Buffer } from 'node:buffer';
 import type { AggregateDefinition, DomainEvent, RecordedEvent } from '../ports.ts';
+import type { SnapshotFile } from '../snapshot/file-reader.ts';
+import { LayeredMap } from '../snapshot/layered-map.ts';
+import type { FrozenPart, SnapshotPart } from '../snapshot/part.ts';
+import { decodeValue, encodeValue } from '../snapshot/value-codec.ts';
 import type { FoldTarget } from './topic-fold.ts';
 
 /** The folded state of every stream of one aggregate type. */
-export class AggregateFold<S, E extends DomainEvent> implements FoldTarget<E> {
+export class AggregateFold<S, E extends DomainEvent> implements FoldTarget<E>, SnapshotPart {
   readonly #definition: AggregateDefinition<S, E>;
-  readonly #states = new Map<string, S>();
+  readonly #states = new LayeredMap<S>();
 
   constructor(definition: AggregateDefinition<S, E>) {
     this.#definition = definition;
@@ -14,8 +19,19 @@ export class AggregateFold<S, E extends DomainEvent> implements FoldTarget<E> {
     return this.#definition.name;
   }
 
+  get partName(): string {
+    return `aggregate ${this.#definition.name}`;
+  }
+
+  get modules(): readonly string[] | undefined {
+    const { module } = this.#definition;
+    return module === undefined ? undefined : [module, import.meta.url];
+  }
+
   apply(event: RecordedEvent<E>): void {
-    this.#states.set(event.streamId, this.#definition.evolve(this.state(event.streamId), event.event));
+    const after = this.#definition.evolve(this.state(event.streamId), event.event);
+    if (after === undefined) this.#states.delete(event.streamId);
+    else this.#states.set(event.streamId, after);
   }
 
   reset(): void {
@@ -24,5 +40,20 @@ export class AggregateFold<S, E extends DomainEvent> implements FoldTarget<E> {
 
   state(streamId: string): S {
     return this.#states.get(streamId) ?? this.#definition.initial;
+  }
+
+  freeze(): FrozenPart {
+    const frozen = this.#states.freeze();
+    return {
+      write: (writer) => writer.table(this.partName, frozen, encodeValue),
+      thaw: () => {
+        this.#states.thaw();
+      },
+    };
+  }
+
+  adopt(file: SnapshotFile<unknown>): void {
+    const decode = (bytes: Buffer, start: number): S => decodeValue(bytes, start, file.shapes) as S;
+    this.#states.adopt(file.table(this.partName, decode));
   }
 }

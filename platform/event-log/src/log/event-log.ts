@@ -15,6 +15,7 @@ import type {
   View,
   WaitOutcome,
 } from '../ports.ts';
+import { SnapshotKeeper, type SnapshotSettings } from '../snapshot/keeper.ts';
 import type { LogLimits } from './limits.ts';
 import { Reactor } from './reactor.ts';
 import type { AsyncHops } from './spans.ts';
@@ -29,6 +30,7 @@ export interface LogOptions {
   readonly limits: LogLimits;
   readonly hops: AsyncHops;
   readonly now: () => number;
+  readonly snapshots?: SnapshotSettings;
 }
 
 const CLOSE_DEADLINE_MS = 5000;
@@ -38,6 +40,7 @@ const CATCH_UP_SLICE_MS = 1000;
 interface TopicParts {
   readonly fold: TopicFold<DomainEvent>;
   readonly topic: EventTopic<DomainEvent>;
+  readonly keeper: SnapshotKeeper | undefined;
 }
 
 interface AnyWriter {
@@ -110,6 +113,7 @@ export class TransportLog implements EventLog {
       ...(options.signal === undefined ? [] : [options.signal]),
     ]);
     const topics = [...this.#topics.values()];
+    const loaded = new Map(topics.map(({ topic, keeper }) => [topic.name, keeper?.load()]));
     this.#waitingFor = 'the log to answer';
     await this.#transport.connect(
       topics.map(({ topic }) => topic),
@@ -117,7 +121,7 @@ export class TransportLog implements EventLog {
     );
     this.#waitingFor = 'the schema registry';
     for (const { fold, topic } of topics) await fold.codec.register(topic);
-    await Promise.all(topics.map((parts) => this.#catchUp(parts, signal)));
+    await Promise.all(topics.map((parts) => this.#catchUp(parts, loaded.get(parts.topic.name), signal)));
     for (const writer of this.#writers.values()) writer.open();
     this.#waitingFor = 'the consumer groups';
     // All at once: each may have to wait until its group has given up a member that was killed.
@@ -128,6 +132,7 @@ export class TransportLog implements EventLog {
     );
     this.#waitingFor = undefined;
     this.#phase = 'started';
+    for (const { keeper } of topics) keeper?.start();
   }
 
   health(): EventLogHealth {
@@ -177,11 +182,18 @@ export class TransportLog implements EventLog {
     while (writers.some(({ queued }) => queued > 0) && this.#options.now() < deadline) await pause(10);
     for (const writer of writers) writer.close();
     await this.#transport.close();
+    const keepers = [...this.#topics.values()].flatMap(({ keeper }) => keeper ?? []);
+    await Promise.all(keepers.map((keeper) => keeper.stop(deadline - this.#options.now())));
   }
 
-  async #catchUp(parts: TopicParts, signal: AbortSignal): Promise<void> {
-    const { fold, topic } = parts;
+  async #catchUp(
+    parts: TopicParts,
+    loaded: ReturnType<SnapshotKeeper['load']> | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { fold, topic, keeper } = parts;
     const ends = await this.#transport.endOffsets(topic.name);
+    await keeper?.restore(await loaded, ends);
     this.#waitingFor = `${topic.name} to be replayed`;
     await this.#transport.read(topic.name, fold);
     await this.#reach(parts, ends, signal);
@@ -235,12 +247,19 @@ export class TransportLog implements EventLog {
         },
       },
     });
+    const { snapshots, logger, now } = this.#options;
+    const keeper = snapshots && new SnapshotKeeper(fold, { ...snapshots, logger, now });
     const parts = {
+      keeper,
       fold: fold as unknown as TopicFold<DomainEvent>,
       topic: topic as EventTopic<DomainEvent>,
     };
     this.#topics.set(topic.name, parts);
-    fold.addListener({ onVerdict: () => undefined, onReset: () => void this.#replayAgain(parts) });
+    const onReset = (): void => {
+      keeper?.onReset();
+      void this.#replayAgain(parts);
+    };
+    fold.addListener({ onVerdict: () => undefined, onReset });
     return fold;
   }
 }

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { fromKey, type CommitHeader } from '../arbitration/commit-header.ts';
+import { decodeCommitHeader, fromKey, type CommitHeader } from '../arbitration/commit-header.ts';
 import { logHeaders } from '../headers.ts';
 import { eventIdOf } from '../ids.ts';
 import type { DomainEvent, LogPosition, RecordedEvent } from '../ports.ts';
@@ -10,6 +10,12 @@ export function headerText(raw: RawRecord, name: string): string | undefined {
   const value = raw.headers?.[name];
   if (Buffer.isBuffer(value)) return value.toString('utf8');
   return typeof value === 'string' ? value : undefined;
+}
+
+/** The id of the commit that a record belongs to; undefined when it is no commit's. */
+export function commitOf(record: RawRecord): string | undefined {
+  const header = decodeCommitHeader(record.headers?.[logHeaders.commit]);
+  return header === undefined ? undefined : fromKey(header.commit);
 }
 
 /** Reads headers and derives ids only when asked: replay does not pay for what a fold does not use. */

@@ -9,11 +9,14 @@ import {
 import { FOREIGN, type AvroCodec } from '../avro/codec.ts';
 import { logHeaders } from '../headers.ts';
 import type { DomainEvent, EventTopic, LogPosition, ReadProgress, RecordedEvent } from '../ports.ts';
+import type { SnapshotFile } from '../snapshot/file-reader.ts';
+import type { SnapshotPart } from '../snapshot/part.ts';
+import { adoptFold, freezeFold, type FoldMeta, type FrozenFold } from './fold-snapshot.ts';
 import { LazyRecordedEvent } from './recorded-event.ts';
 import type { RawRecord, TopicListener } from './transport.ts';
 
 /** What is folded before an echo is told: aggregates and views. */
-export interface FoldTarget<E extends DomainEvent> {
+export interface FoldTarget<E extends DomainEvent> extends SnapshotPart {
   /** Named when its fold throws. */
   readonly name: string;
   apply(event: RecordedEvent<E>): void;
@@ -53,6 +56,8 @@ interface Partition<E extends DomainEvent> {
   readonly rejected: Set<number>;
   /** Rejections below this offset are no longer remembered. */
   forgottenBelow: number;
+  /** Taken from a snapshot, and the record right before `next` was not met again yet. */
+  unverified: boolean;
 }
 
 interface Waiter {
@@ -80,6 +85,8 @@ function withDeadline(
 }
 
 export class TopicFold<E extends DomainEvent> implements TopicListener {
+  /** The rules of the fold are part of what decides its content. */
+  readonly module = import.meta.url;
   readonly topic: EventTopic<E>;
   readonly codec: AvroCodec<E>;
   readonly #partitions: Partition<E>[];
@@ -105,6 +112,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       lastCommit: undefined,
       rejected: new Set<number>(),
       forgottenBelow: 0,
+      unverified: false,
     }));
   }
 
@@ -145,9 +153,34 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     return { topic: this.topic.name, nextOffsets: this.#partitions.map(({ next }) => next), ...this.#counts };
   }
 
+  /** Aggregates and views, as parts of a snapshot. */
+  get parts(): readonly SnapshotPart[] {
+    return this.#targets;
+  }
+
+  /** Everything folded so far, put aside at once for a snapshot; undefined while a commit is open. */
+  freeze(): FrozenFold | undefined {
+    return freezeFold(this.#state());
+  }
+
+  /**
+   * Replaces everything by a snapshot. What it holds counts as folded only when the reader has met its last record again.
+   * @throws SnapshotUnusable and then holds nothing.
+   */
+  adopt(file: SnapshotFile<FoldMeta>): void {
+    try {
+      adoptFold(this.#state(), file);
+    } catch (error) {
+      this.#clear();
+      throw error;
+    }
+    for (const partition of this.#partitions) partition.unverified = partition.next > 0;
+  }
+
   /** True once the position is folded; false when the deadline passes first. */
   waitFor(position: LogPosition, deadlineMs: number): Promise<boolean> {
-    if (this.#at(position.partition).next > position.offset) return Promise.resolve(true);
+    const { next, unverified } = this.#at(position.partition);
+    if (next > position.offset && !unverified) return Promise.resolve(true);
     return withDeadline(deadlineMs, (wake) => {
       const waiter = { partition: position.partition, offset: position.offset, wake };
       this.#waiters.add(waiter);
@@ -177,6 +210,9 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       if (missing !== undefined) await this.codec.prepare(missing);
     }
     const state = this.#at(partition);
+    // The reader hands on the record right before `next` only after it has found it to be the one that was folded.
+    if (state.unverified && records.some(({ offset }) => Number(offset) === state.next - 1))
+      state.unverified = false;
     for (const raw of records) {
       const offset = Number(raw.offset);
       if (offset < state.next) continue; // a re-join delivers again what is folded
@@ -188,16 +224,30 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   }
 
   onDiverged(): void {
+    this.#clear();
+    for (const listener of this.#listeners) listener.onReset();
+  }
+
+  #clear(): void {
     for (const partition of this.#partitions) {
       partition.arbiter.reset();
       partition.next = 0;
       partition.lastCommit = undefined;
       partition.rejected.clear();
       partition.forgottenBelow = 0;
+      partition.unverified = false;
     }
     Object.assign(this.#counts, noCounts);
     for (const target of this.#targets) target.reset();
-    for (const listener of this.#listeners) listener.onReset();
+  }
+
+  #state(): Parameters<typeof adoptFold>[0] {
+    return {
+      topic: this.topic.name,
+      partitions: this.#partitions,
+      counts: this.#counts,
+      parts: this.#targets,
+    };
   }
 
   #take(partition: number, state: Partition<E>, raw: RawRecord, offset: number): void {

@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type {
   DomainEvent,
@@ -7,8 +8,15 @@ import type {
   RecordedEvent,
   View,
 } from '../ports.ts';
+import type { SnapshotFile } from '../snapshot/file-reader.ts';
+import { LayeredMap } from '../snapshot/layered-map.ts';
+import type { FrozenPart, SnapshotPart } from '../snapshot/part.ts';
+import { Postings } from '../snapshot/postings.ts';
+import { decodeValue } from '../snapshot/value-codec.ts';
 import { canonical } from './canonical.ts';
+import { SecondaryIndex } from './secondary-index.ts';
 import { SortedKeys } from './sorted-keys.ts';
+import { freezeView } from './view-snapshot.ts';
 
 /** What a view asks of the reader of its topic. */
 interface Source {
@@ -17,20 +25,28 @@ interface Source {
 }
 
 /** Rows of one projection in memory, with their secondary indexes. */
-export class MemoryView<Row, E extends DomainEvent> implements View<Row> {
+export class MemoryView<Row, E extends DomainEvent> implements View<Row>, SnapshotPart {
   readonly name: string;
   readonly #definition: ProjectionDefinition<Row, E>;
   readonly #source: Source;
-  readonly #rows = new Map<string, Row>();
-  readonly #keys = new SortedKeys();
-  /** index name -> value -> keys */
-  readonly #indexes = new Map<string, Map<string, SortedKeys>>();
+  readonly #rows = new LayeredMap<Row>();
+  #keys = new SortedKeys();
+  readonly #indexes = new Map<string, SecondaryIndex>();
 
   constructor(definition: ProjectionDefinition<Row, E>, source: Source) {
     this.name = definition.name;
     this.#definition = definition;
     this.#source = source;
-    for (const index of Object.keys(definition.indexes ?? {})) this.#indexes.set(index, new Map());
+    for (const index of Object.keys(definition.indexes ?? {})) this.#indexes.set(index, new SecondaryIndex());
+  }
+
+  get partName(): string {
+    return `view ${this.name}`;
+  }
+
+  get modules(): readonly string[] | undefined {
+    const { module } = this.#definition;
+    return module === undefined ? undefined : [module, import.meta.url];
   }
 
   apply(event: RecordedEvent<E>): void {
@@ -48,14 +64,38 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row> {
     for (const [name, valueOf] of Object.entries(this.#definition.indexes ?? {})) {
       const from = before === undefined ? undefined : valueOf(before);
       const to = after === undefined ? undefined : valueOf(after);
-      if (from !== to) this.#move(name, key, from, to);
+      if (from !== to) this.#index(name).move(key, from, to);
     }
   }
 
   reset(): void {
     this.#rows.clear();
-    this.#keys.clear();
-    for (const values of this.#indexes.values()) values.clear();
+    this.#keys = new SortedKeys();
+    for (const index of this.#indexes.values()) index.clear();
+  }
+
+  freeze(): FrozenPart {
+    const indexes = Object.entries(this.#definition.indexes ?? {}).map(([name, valueOf]) => ({
+      name,
+      valueOf,
+      base: this.#index(name).base,
+    }));
+    return freezeView(this.name, this.#rows, indexes);
+  }
+
+  adopt(file: SnapshotFile<unknown>): void {
+    const decode = (bytes: Buffer, start: number): Row => decodeValue(bytes, start, file.shapes) as Row;
+    const rows = file.table(`rows ${this.name}`, decode);
+    this.#rows.adopt(rows);
+    this.#keys = new SortedKeys(rows);
+    for (const [name, index] of this.#indexes) {
+      index.adopt(
+        file.table(
+          `index ${this.name} ${name}`,
+          (bytes, start, end) => new Postings(rows, bytes, start, end),
+        ),
+      );
+    }
   }
 
   get size(): number {
@@ -75,12 +115,12 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row> {
     value: string,
     options: { readonly limit: number; readonly after?: string },
   ): readonly Row[] {
-    const keys = this.#index(index).get(value);
+    const keys = this.#index(index).keysOf(value);
     return keys === undefined ? [] : this.#rowsOf(keys.slice(options.limit, options.after));
   }
 
   values(index: string): readonly string[] {
-    return [...this.#index(index).keys()].sort();
+    return this.#index(index).values();
   }
 
   waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<boolean> {
@@ -97,23 +137,10 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row> {
     return hash.digest('hex');
   }
 
-  #index(name: string): Map<string, SortedKeys> {
+  #index(name: string): SecondaryIndex {
     const index = this.#indexes.get(name);
     if (index === undefined) throw new RangeError(`projection ${this.name} has no index "${name}"`);
     return index;
-  }
-
-  #move(name: string, key: string, from: string | undefined, to: string | undefined): void {
-    const index = this.#index(name);
-    if (from !== undefined) {
-      const keys = index.get(from);
-      keys?.delete(key);
-      if (keys?.size === 0) index.delete(from);
-    }
-    if (to === undefined) return;
-    const keys = index.get(to) ?? new SortedKeys();
-    index.set(to, keys);
-    keys.add(key);
   }
 
   #rowsOf(keys: readonly string[]): Row[] {

@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { SchemaStore } from '../avro/codec.ts';
+import { commitOf } from '../log/recorded-event.ts';
 import {
   BatchRefused,
   type GroupListener,
@@ -16,6 +17,8 @@ interface Reader {
   readonly topic: string;
   readonly listener: TopicListener;
   readonly pumping: boolean[];
+  /** By partition: the record before where it began was delivered again, as it is the one that was folded. */
+  readonly joined: boolean[];
   closed: boolean;
 }
 
@@ -120,9 +123,16 @@ export class MemoryBroker {
       topic,
       listener,
       pumping: this.#partitions(topic).map(() => false),
+      joined: this.#partitions(topic).map(() => false),
       closed: false,
     };
     this.#readers.add(reader);
+    const diverged = this.#partitions(topic).findIndex((records, partition) => {
+      const { next, lastCommit } = listener.progress(partition);
+      const last = records[next - 1];
+      return next > 0 && (last === undefined || commitOf(last) !== lastCommit);
+    });
+    if (diverged !== -1) listener.onDiverged(`${topic}/${diverged} does not hold what was folded`);
     for (const [partition] of this.#partitions(topic).entries()) this.#pump(reader, partition);
     return () => {
       reader.closed = true;
@@ -203,12 +213,14 @@ export class MemoryBroker {
   async #deliver(reader: Reader, partition: number): Promise<void> {
     for (;;) {
       const { next } = reader.listener.progress(partition);
-      const records = this.#partition(reader.topic, partition).slice(next, next + 1000);
+      const from = reader.joined[partition] === true ? next : Math.max(0, next - 1);
+      const records = this.#partition(reader.topic, partition).slice(from, next + 1000);
       if (records.length === 0 || reader.closed) {
         reader.pumping[partition] = false;
         return;
       }
       await reader.listener.onRecords(partition, records);
+      reader.joined[partition] = true;
     }
   }
 

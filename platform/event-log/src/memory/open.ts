@@ -4,6 +4,7 @@ import { defaultLimits, type LogLimits } from '../log/limits.ts';
 import type { AsyncHops } from '../log/spans.ts';
 import type { TopicListener, Transport } from '../log/transport.ts';
 import type { EventLog } from '../ports.ts';
+import { snapshotsIn, type SnapshotLimits } from '../snapshot/keeper.ts';
 import { MemoryBroker } from './broker.ts';
 import { MemoryLink } from './link.ts';
 
@@ -22,6 +23,9 @@ export interface MemoryLogOptions {
   readonly limits?: Partial<LogLimits>;
   readonly asyncHops?: AsyncHops;
   readonly now?: () => number;
+  /** Folder for snapshots. Default: none. */
+  readonly snapshotDir?: string;
+  readonly snapshotLimits?: Partial<SnapshotLimits>;
 }
 
 /** The event log without a broker, for unit tests: the same arbitration, chaining and reactions. */
@@ -75,5 +79,6 @@ export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
     limits: { ...defaultLimits, ...options.limits },
     hops: options.asyncHops ?? 'child',
     now: options.now ?? Date.now,
+    ...snapshotsIn(options.snapshotDir, options.snapshotLimits),
   });
 }

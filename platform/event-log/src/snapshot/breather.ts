@@ -1,0 +1,77 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+/** How long a slice of work may keep the event loop, in milliseconds. */
+const SLICE_MS = 4;
+
+/** Cuts long work into slices, so that the service goes on answering while it is done. */
+export class Breather {
+  readonly #signal: AbortSignal | undefined;
+  #sliceStartedAtMs = performance.now();
+  #longestSliceMs = 0;
+
+  /** @param signal ends the work at the next pause. */
+  constructor(signal?: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** True when the slice is used up. Ask every few dozen steps. */
+  get due(): boolean {
+    return performance.now() - this.#sliceStartedAtMs >= SLICE_MS;
+  }
+
+  /** The longest slice so far, in milliseconds. */
+  get longestSliceMs(): number {
+    return this.#longestSliceMs;
+  }
+
+  /** Lets everything else have a turn. Rejects once the signal is aborted. */
+  async pause(): Promise<void> {
+    this.#longestSliceMs = Math.max(this.#longestSliceMs, performance.now() - this.#sliceStartedAtMs);
+    await nextTurn(undefined, { signal: this.#signal });
+    this.#sliceStartedAtMs = performance.now();
+  }
+}
+
+const RUN = 4096;
+
+/** The strings in ascending order of their code units, sorted in slices. */
+export async function sortInSlices(unsorted: Iterable<string>, breather: Breather): Promise<string[]> {
+  let runs: string[][] = [];
+  let run: string[] = [];
+  for (const text of unsorted) {
+    run.push(text);
+    if (run.length < RUN) continue;
+    runs.push(run.sort());
+    run = [];
+    await breather.pause();
+  }
+  runs.push(run.sort());
+  while (runs.length > 1) {
+    const merged: string[][] = [];
+    for (let index = 0; index < runs.length; index += 2) {
+      const [a = [], b = []] = runs.slice(index, index + 2);
+      merged.push(b.length === 0 ? a : await merge(a, b, breather));
+    }
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+async function merge(a: readonly string[], b: readonly string[], breather: Breather): Promise<string[]> {
+  const merged: string[] = [];
+  let inA = 0;
+  let inB = 0;
+  for (;;) {
+    const fromA = a[inA];
+    const fromB = b[inB];
+    if (fromA === undefined && fromB === undefined) return merged;
+    if (fromB === undefined || (fromA !== undefined && fromA <= fromB)) {
+      if (fromA !== undefined) merged.push(fromA);
+      inA++;
+    } else {
+      merged.push(fromB);
+      inB++;
+    }
+    if ((merged.length & 0xff) === 0 && breather.due) await breather.pause();
+  }
+}
