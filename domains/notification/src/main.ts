@@ -26,6 +26,7 @@ const log = openKafkaLog({
   registryUrl: config.REGISTRY_URL,
   logger,
   asyncHops: config.TRACE_ASYNC_HOPS,
+  snapshotDir: config.SNAPSHOT_DIR,
 });
 
 const onPayment = createOnPayment({

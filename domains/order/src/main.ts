@@ -25,6 +25,7 @@ const log = openKafkaLog({
   registryUrl: config.REGISTRY_URL,
   logger,
   asyncHops: config.TRACE_ASYNC_HOPS,
+  snapshotDir: config.SNAPSHOT_DIR,
 });
 
 const now = Date.now;

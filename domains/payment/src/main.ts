@@ -15,6 +15,7 @@ const log = openKafkaLog({
   bootstrap: config.KAFKA_BOOTSTRAP,
   registryUrl: config.REGISTRY_URL,
   logger: service.logger,
+  snapshotDir: config.SNAPSHOT_DIR,
 });
 
 const aggregates = log.aggregate(paymentAggregate);

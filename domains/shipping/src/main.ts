@@ -19,6 +19,7 @@ const log = openKafkaLog({
   bootstrap: config.KAFKA_BOOTSTRAP,
   registryUrl: config.REGISTRY_URL,
   logger,
+  snapshotDir: config.SNAPSHOT_DIR,
 });
 const queue = openWorkQueue({
   url: config.RABBITMQ_URL,

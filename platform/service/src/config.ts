@@ -24,6 +24,8 @@ export const serviceConfigShape = {
   GRPC_PORT: port.optional(),
   KAFKA_BOOTSTRAP: hostPort,
   REGISTRY_URL: baseUrl,
+  /** Folder for snapshots of the read models, of this service alone. Absent: every start replays the log. */
+  SNAPSHOT_DIR: z.string().min(1).optional(),
   /** Absent: spans are made and propagated, and exported nowhere. */
   ZIPKIN_URL: baseUrl.optional(),
   /** How a span behind a broker hangs on the one before it. */

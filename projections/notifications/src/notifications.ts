@@ -45,4 +45,5 @@ export const notifications: ProjectionDefinition<NotificationsRow, NotificationE
   topic: notificationEvents,
   key: ({ event }) => event.data.orderId,
   fold: foldNotification,
+  module: import.meta.url,
 };

@@ -56,4 +56,5 @@ export const orders: ProjectionDefinition<OrderRow, OrderEvent> = {
   key: ({ event }) => event.data.orderId,
   fold: foldOrder,
   indexes: { customer: (row) => row.customerId },
+  module: import.meta.url,
 };

@@ -65,4 +65,5 @@ export const payments: ProjectionDefinition<PaymentRow, PaymentEvent> = {
   topic: paymentEvents,
   key: ({ event }) => event.data.orderId,
   fold: foldPayment,
+  module: import.meta.url,
 };

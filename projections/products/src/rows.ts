@@ -46,6 +46,7 @@ export const productsProjection: ProjectionDefinition<ProductRow, ProductEvent> 
   key: ({ event }) => event.data.productId,
   fold: (row, { event }) => foldProduct(row, event),
   indexes: { category: (row) => row.category },
+  module: import.meta.url,
 };
 
 /** What to list. */

@@ -37,4 +37,5 @@ export const shipments: ProjectionDefinition<ShipmentRow, ShippingEvent> = {
   topic: shippingEvents,
   key: ({ event }) => event.data.orderId,
   fold: foldShipment,
+  module: import.meta.url,
 };

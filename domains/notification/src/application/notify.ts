@@ -28,6 +28,7 @@ export const notificationAggregate: AggregateDefinition<NotificationState, Notif
   topic: notificationEvents,
   initial: silent,
   evolve,
+  module: import.meta.url,
 };
 
 /** Where requests to ship are handed over. */

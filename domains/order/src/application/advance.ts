@@ -17,6 +17,7 @@ export const orderAggregate: AggregateDefinition<OrderState, OrderEvent> = {
   topic: orderEvents,
   initial: noOrder,
   evolve,
+  module: import.meta.url,
 };
 
 export type Orders = Pick<Aggregates<OrderState, OrderEvent>, 'execute' | 'load'>;

@@ -33,6 +33,7 @@ export const unfinishedOrders: ProjectionDefinition<UnfinishedRow, OrderEvent> =
         return undefined;
     }
   },
+  module: import.meta.url,
 };
 
 /** Orders younger than this are left to the request that placed them. */

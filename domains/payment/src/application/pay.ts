@@ -16,6 +16,7 @@ export const paymentAggregate: AggregateDefinition<PaymentState, PaymentEvent> =
   topic: paymentEvents,
   initial: noPayment,
   evolve,
+  module: import.meta.url,
 };
 
 /** The stream of one order's payment. */

@@ -10,6 +10,7 @@ export const productAggregate: AggregateDefinition<Product, ProductEvent> = {
   topic: productEvents,
   initial: initialProduct,
   evolve,
+  module: import.meta.url,
 };
 
 export type Products = Aggregates<Product, ProductEvent>;

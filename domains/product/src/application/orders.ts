@@ -29,4 +29,5 @@ export const ordersProjection: ProjectionDefinition<OrderRow, OrderEvent> = {
   topic: orderEvents,
   key: ({ event }) => event.data.orderId,
   fold: (row, { event }) => foldOrder(row, event),
+  module: import.meta.url,
 };

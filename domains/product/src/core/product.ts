@@ -82,7 +82,7 @@ export const evolve = (product: Product, event: ProductEvent): Product => {
     case 'ProductAdded':
       return {
         status: 'listed',
-        details: event.data,
+        details: { ...event.data }, // a state is plain data, a decoded event need not be
         onHand: 0,
         held: 0,
         holds: emptyIdMap,

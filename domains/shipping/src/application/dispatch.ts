@@ -10,6 +10,7 @@ export const shipmentAggregate: AggregateDefinition<ShipmentState, ShippingEvent
   topic: shippingEvents,
   initial: noShipment,
   evolve,
+  module: import.meta.url,
 };
 
 export type DispatchOutcome =

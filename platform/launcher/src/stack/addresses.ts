@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { serviceNames, type Endpoints, type ServiceName } from '@parley/contracts/endpoints';
-import type { StackContext } from './context.ts';
+import { runFiles, type StackContext } from './context.ts';
 import { offsetsOfEngines, servicePorts } from './ports.ts';
 
 /** Everything binds here: a development stack is not for the network. */
@@ -42,7 +43,7 @@ export const serviceNamed = (name: string | undefined): ServiceName | undefined 
 /** The environment of one service process: all of it, nothing is left to a default of the service. */
 export const serviceEnv = (
   service: ServiceName,
-  context: Pick<StackContext, 'portBase'>,
+  context: Pick<StackContext, 'portBase' | 'runDir'>,
 ): Record<string, string> => {
   const ports = servicePorts(service, context);
   const endpoints = endpointsOf(context);
@@ -54,6 +55,7 @@ export const serviceEnv = (
     KAFKA_BOOTSTRAP: endpoints.kafka.bootstrap,
     REGISTRY_URL: endpoints.registry.url,
     ZIPKIN_URL: new URL(endpoints.traces.ui).origin,
+    SNAPSHOT_DIR: join(runFiles(context.runDir).snapshots, service),
     INSTANCE_ID: `${service}-1`,
     SHUTDOWN_DEADLINE_MS: String(shutdownDeadlineMs),
     ...(service === 'notification' || service === 'shipping'

@@ -2,7 +2,7 @@ import { Endpoints, serviceNames } from '@parley/contracts/endpoints';
 import { describe, expect, it } from 'vitest';
 import { endpointsOf, serviceEnv } from './addresses.ts';
 
-const stack = { portBase: 4000 };
+const stack = { portBase: 4000, runDir: '/run-folder' };
 
 describe('the addresses of a stack', () => {
   it('are valid endpoints, all different, and move with the port base', () => {
@@ -28,6 +28,7 @@ describe('the addresses of a stack', () => {
       KAFKA_BOOTSTRAP: '127.0.0.1:4192',
       REGISTRY_URL: 'http://127.0.0.1:4181/apis/ccompat/v7',
       ZIPKIN_URL: 'http://127.0.0.1:4194',
+      SNAPSHOT_DIR: '/run-folder/snapshots/order',
     });
   });
 

@@ -35,6 +35,8 @@ export interface RunFiles {
   readonly logs: string;
   /** `<service>.pid`: the process id of each running service. */
   readonly pids: string;
+  /** A folder for each service, with what it starts from instead of the whole log. */
+  readonly snapshots: string;
 }
 
 export const runFiles = (runDir: string): RunFiles => ({
@@ -42,4 +44,5 @@ export const runFiles = (runDir: string): RunFiles => ({
   endpoints: join(runDir, 'endpoints.json'),
   logs: join(runDir, 'logs'),
   pids: join(runDir, 'pids'),
+  snapshots: join(runDir, 'snapshots'),
 });
