@@ -70,6 +70,13 @@ module.exports = {
       '^platform/(event-log|service)/',
       '^platform/engines/testing/',
     ]),
+    only('platform-compat', '^platform/compat/', [
+      '^platform/compat/',
+      '^contracts/',
+      '^projections/',
+      '^platform/(event-log|work-queue)/',
+      '^platform/engines/testing/',
+    ]),
     only('e2e', '^e2e/', ['^e2e/', '^contracts/', '^platform/[^/]+/testing/']),
     {
       name: 'core-is-pure',

@@ -2,9 +2,10 @@ import { z } from 'zod';
 
 /**
  * A request to ship a paid order: notification -> RabbitMQ -> shipping. JSON in UTF-8. The AMQP message id is
- * `requestId`, which is derived from the event that caused it, so a repetition carries the same id.
+ * `requestId`, which is derived from the event that caused it, so a repetition carries the same id. A consumer ignores
+ * fields that it does not know, so that optional ones may come.
  */
-export const ShippingRequested = z.strictObject({
+export const ShippingRequested = z.object({
   requestId: z.uuid(),
   orderId: z.uuid(),
   customerId: z.string().min(1).max(128),

@@ -22,7 +22,8 @@ export const Problem = z.object({
   type: z.string(),
   title: z.string(),
   status: z.int(),
-  code: z.enum(codes),
+  /** More codes may come: a client treats one that it does not know by its status. */
+  code: z.enum(codes).meta({ extensible: true }),
   detail: z.string().optional(),
   correlationId: z.string(),
   /** Which fields of a request are invalid and why (VALIDATION_FAILED). */

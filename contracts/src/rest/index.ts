@@ -1,5 +1,7 @@
 export * from './common.ts';
+export * from './graphql.ts';
 export * from './notifications.ts';
+export * from './operations.ts';
 export * from './ops.ts';
 export * from './orders.ts';
 export * from './payments.ts';

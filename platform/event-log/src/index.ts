@@ -1,5 +1,6 @@
 export type * from './ports.ts';
 export { deriveId } from './ids.ts';
+export { canonical } from './log/canonical.ts';
 export { logHeaders } from './headers.ts';
 export { defaultLimits, type LogLimits } from './log/limits.ts';
 export { projectionRoutes, type OpsAnswer, type OpsRequest, type OpsRoute } from './log/ops-routes.ts';
@@ -9,6 +10,7 @@ export { openKafkaLog, type KafkaLogOptions } from './kafka/open.ts';
 export { SchemaRefused } from './kafka/registry.ts';
 export { LogFileError, type LogFileFault } from './file/errors.ts';
 export type { LogFileHeader, LogFileRecord, LogFileSummary } from './file/format.ts';
+export { exportKafkaLog, type ExportOptions } from './file/export.ts';
 export { openFileLog, type FileLogOptions } from './file/open.ts';
 export { scanLogFile, verifyLogFile, type ScanOptions } from './file/reader.ts';
 export { LogFileWriter } from './file/writer.ts';

@@ -80,9 +80,12 @@ export const addTo = ({ counters }: SnapshotNode, stream: number, by: number, co
     metadata,
   });
 
-/** Everything that can be asked of a node. */
+/** Everything that can be asked of a node, but for the name of the topic. */
 export const answersOf = ({ log, counters, view }: SnapshotNode): object => ({
-  streams: [...counters.streamIds()].sort().map((id) => [id, counters.load(id)]),
+  streams: [...counters.streamIds()].sort().map((id) => {
+    const { position, ...stream } = counters.load(id);
+    return [id, stream, position?.partition, position?.offset];
+  }),
   rows: view.list({ limit: 100 }),
   page: view.list({ limit: 2, after: 's-1' }),
   size: view.size,

@@ -45,7 +45,7 @@ describe('a shipping request', () => {
     ['{'],
     ['"text"'],
     [JSON.stringify({ ...request, orderId: 'x' })],
-    [JSON.stringify({ ...request, more: 1 })],
+    [JSON.stringify({ ...request, paymentId: undefined })],
   ])('that is not one goes to the dead letters with its reason: %s', async (body) => {
     const { onRequest, asked } = answering({ kind: 'dispatched', repeated: false });
     const verdict = await onRequest(delivery(body), context);
@@ -53,6 +53,12 @@ describe('a shipping request', () => {
       deadLetter: expect.stringMatching(/^not a ShippingRequested: /) as string,
     });
     expect(asked).toEqual([]);
+  });
+
+  it('of a newer producer is worked on without the field that this consumer does not know', async () => {
+    const { onRequest, asked } = answering({ kind: 'dispatched', repeated: false });
+    expect(await onRequest(delivery(JSON.stringify({ ...request, more: 1 })), context)).toBe('ack');
+    expect(asked).toEqual([[request, { correlationId: 'corr-1' }]]);
   });
 
   it('for an order that left under another request goes to the dead letters', async () => {
