@@ -16,7 +16,7 @@ import { LazyRecordedEvent } from './recorded-event.ts';
 import type { RawRecord, TopicListener } from './transport.ts';
 
 /** What is folded before an echo is told: aggregates and views. */
-export interface FoldTarget<E extends DomainEvent> extends SnapshotPart {
+export interface FoldTarget<E extends DomainEvent> {
   /** Named when its fold throws. */
   readonly name: string;
   apply(event: RecordedEvent<E>): void;
