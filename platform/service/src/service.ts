@@ -15,7 +15,7 @@ import { createLogger, type Logger } from './logging.ts';
 import { Lifecycle, type StopHook } from './lifecycle.ts';
 import { createOpsApp, type OpsRoute } from './ops.ts';
 import { Readiness } from './readiness.ts';
-import { startTelemetry } from './telemetry/telemetry.ts';
+import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 
 const HTTP_DEADLINE_MS = 10_000;
 
@@ -73,18 +73,25 @@ const loggerOf = (
   return createLogger({ service: name, instance, level: config.LOG_LEVEL, ...destination });
 };
 
+const telemetryOf = <Code extends string>(
+  { name, config, spanProcessors }: ServiceOptions<Code>,
+  instance: string,
+  logger: Logger,
+): Telemetry =>
+  startTelemetry({
+    service: name,
+    instance,
+    zipkinUrl: config.ZIPKIN_URL,
+    logger,
+    ...(spanProcessors === undefined ? {} : { processors: spanProcessors }),
+  });
+
 /** Builds the service of one process. Nothing listens before `run`. */
 export const createService = <const Code extends string>(options: ServiceOptions<Code>): Service<Code> => {
   const { name, config, errors: catalog } = options;
   const instance = config.INSTANCE_ID ?? `${name}-${randomUUID().slice(0, 8)}`;
   const logger = loggerOf(options, instance);
-  const telemetry = startTelemetry({
-    service: name,
-    instance,
-    zipkinUrl: config.ZIPKIN_URL,
-    logger,
-    ...(options.spanProcessors === undefined ? {} : { processors: options.spanProcessors }),
-  });
+  const telemetry = telemetryOf(options, instance, logger);
   const lifecycle = new Lifecycle({
     logger,
     deadlineMs: config.SHUTDOWN_DEADLINE_MS,
