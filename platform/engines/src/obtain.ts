@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { cacheDir, type ObtainControl } from './artifacts/cache.ts';
 import { type Prerequisite, ensure } from './artifacts/debian.ts';
 import { engines } from './engines/index.ts';
+import { rememberObtained } from './obtained.ts';
 import { type EngineName, engineNames } from './ports.ts';
 
 /** One step of obtaining an engine. */
@@ -90,7 +91,10 @@ export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
     } finally {
       clearInterval(timer);
     }
-    say(isThere ? 'cached' : 'done', sizeOf(folder));
+    const sizeBytes = sizeOf(folder);
+    say(isThere ? 'cached' : 'done', sizeBytes);
+    const seconds = (Date.now() - startedAt) / 1000;
+    if (!isThere) rememberObtained({ name, seconds, sizeBytes, at: new Date().toISOString() });
   };
   const results = await Promise.allSettled(names.map(obtain));
   for (const result of results) if (result.status === 'rejected') throw result.reason;

@@ -31,6 +31,8 @@ export interface RunFiles {
   /** Who runs this stack: see lock.ts. */
   readonly lock: string;
   readonly endpoints: string;
+  /** How long the last start took, and the obtaining of what it started: see start-record.ts. */
+  readonly start: string;
   /** One log file for each engine and service. */
   readonly logs: string;
   /** `<service>.pid`: the process id of each running service. */
@@ -44,6 +46,7 @@ export interface RunFiles {
 export const runFiles = (runDir: string): RunFiles => ({
   lock: join(runDir, 'launcher.json'),
   endpoints: join(runDir, 'endpoints.json'),
+  start: join(runDir, 'start.json'),
   logs: join(runDir, 'logs'),
   pids: join(runDir, 'pids'),
   tmp: join(runDir, 'tmp'),

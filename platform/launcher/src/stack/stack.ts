@@ -9,6 +9,7 @@ import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
 import { acquireLock } from './lock.ts';
 import { untilReady } from './readiness.ts';
+import { writeStartRecord } from './start-record.ts';
 import { refuseTakenPorts } from './taken-ports.ts';
 import { keepServices, type KeptServices } from './services.ts';
 import { orAbort } from './wait.ts';
@@ -107,6 +108,7 @@ const startAll = async (
 export const startStack = async (context: StackContext, options: StackOptions): Promise<Stack> => {
   const { host, output, signal } = options;
   const { runDir } = context;
+  const startedAt = performance.now();
   const started = new StartedStack(context, output, await acquireLock(runDir, context.portBase));
   const say = (line: string): void => {
     output.line(line);
@@ -116,6 +118,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
     await refuseTakenPorts(context);
     await host.obtain(runDir, { say, signal });
+    const obtainedMs = performance.now() - startedAt;
     signal.throwIfAborted();
     await startAll(started, context, options);
     const endpoints = endpointsOf(context);
@@ -124,6 +127,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     });
     const ready = untilReady(endpoints, { deadlineMs: readyDeadlineMs, say, signal });
     await orAbort(Promise.race([ready, ...(died === undefined ? [] : [died])]), signal);
+    await writeStartRecord(runDir, { obtainedMs, readyMs: performance.now() - startedAt });
     await writeEndpoints(runDir, endpoints);
     return { endpoints, stop: () => started.stop() };
   } catch (error) {
