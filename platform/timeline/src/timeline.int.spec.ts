@@ -12,7 +12,7 @@ import { createService, type Service } from '@parley/service';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordLog, UNKNOWN_SCHEMA_ID, type RecordedLog } from '../testing/recorded-log.ts';
-import { runCli, type CliResult } from '../testing/run-cli.ts';
+import { runCli, spawnCli, type CliResult } from '../testing/run-cli.ts';
 
 let engines: TestEngines;
 let recorded: RecordedLog;
@@ -328,16 +328,16 @@ describe('log export and import', () => {
   });
 });
 
-describe('exit codes', () => {
-  it('without a stack it is 3 and says what to type; a wrong command line is 2', async () => {
-    const none = await runCli(['replay'], {});
+describe('as a process', () => {
+  it('prints one JSON line, and says with its exit code what is missing or wrong', async () => {
+    const replayed = await spawnCli(['replay', '--projection', 'orders'], env);
+    expect(replayed).toMatchObject({ code: 0, stderr: '' });
+    expect(jsonOf(replayed).projections).toMatchObject([{ stateHash: recorded.view.stateHash() }]);
+    const none = await spawnCli(['replay'], {});
     expect(none).toMatchObject({ code: 3 });
     expect(none.stderr).toContain('npm run dev');
-    const silent = await runCli(['replay'], {
-      KAFKA_BOOTSTRAP: '127.0.0.1:1',
-      REGISTRY_URL: 'http://127.0.0.1:1',
-    });
-    expect(silent).toMatchObject({ code: 3 });
-    expect(await runCli(['replay', '--until', '7'], env)).toMatchObject({ code: 2 });
+    const silent = { KAFKA_BOOTSTRAP: '127.0.0.1:1', REGISTRY_URL: 'http://127.0.0.1:1' };
+    expect(await spawnCli(['replay'], silent)).toMatchObject({ code: 3 });
+    expect(await spawnCli(['replay', '--until', '7'], env)).toMatchObject({ code: 2 });
   });
 });
