@@ -1,4 +1,5 @@
 import {
+  BrokenCircuitError,
   circuitBreaker,
   CircuitState,
   ConsecutiveBreaker,
@@ -10,8 +11,8 @@ import {
   retry,
   timeout,
   TimeoutStrategy,
-  wrap,
 } from 'cockatiel';
+import { requestContext } from './context.ts';
 
 /** Why a policy ended a call without an answer. */
 export type PolicyReason = 'breaker-open' | 'timeout';
@@ -27,6 +28,18 @@ export class PolicyError extends Error {
   }
 }
 
+/** The caller has no use for an answer any more. Says nothing about the peer, so it is neither retried nor counted. */
+class CallerGone extends Error {}
+
+/** A timer set for what is left of a deadline may fire this much before it. */
+const TIMER_SLACK_MS = 5;
+
+/** True when the request being worked on has passed its deadline, or its caller has aborted. */
+const isCallerGone = (signal: AbortSignal | undefined): boolean => {
+  const deadlineAtMs = requestContext()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+  return signal?.aborted === true || deadlineAtMs - Date.now() <= TIMER_SLACK_MS;
+};
+
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export interface PolicyOptions {
@@ -40,7 +53,10 @@ export interface PolicyOptions {
     readonly initialDelayMs: number;
     readonly maxDelayMs: number;
   };
-  /** Opens after so many failures in a row and lets one probe through after a pause. Default: none. */
+  /**
+   * Opens after so many failures in a row and lets one probe through after a pause; while that is under way, all others
+   * are refused at once. Default: none.
+   */
   readonly breaker?: { readonly consecutiveFailures: number; readonly halfOpenAfterMs: number };
   /** Which thrown values are worth another attempt. Default: all. */
   readonly retryable?: (error: unknown) => boolean;
@@ -50,7 +66,10 @@ export interface PolicyOptions {
 export interface Policy {
   readonly name: string;
   readonly timeoutMs: number;
-  /** Runs `fn`; it must respect the signal. Rejects with PolicyError, or with what the last attempt threw. */
+  /**
+   * Runs `fn`; it must respect the signal. Rejects with PolicyError, or with what the last attempt threw. An attempt
+   * that ends as the caller's own time is up does not count against the peer.
+   */
   execute<T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** 'closed' for a policy without a breaker. */
   breakerState(): BreakerState;
@@ -76,7 +95,7 @@ export const createPolicy = (options: PolicyOptions): Policy => {
   if (options.breaker !== undefined)
     check('breaker.consecutiveFailures', options.breaker.consecutiveFailures);
   const worthRetrying = (error: unknown): boolean =>
-    !isBrokenCircuitError(error) && (options.retryable?.(error) ?? true);
+    !isBrokenCircuitError(error) && !(error instanceof CallerGone) && (options.retryable?.(error) ?? true);
   const retries =
     options.retry === undefined
       ? noop
@@ -91,23 +110,42 @@ export const createPolicy = (options: PolicyOptions): Policy => {
     options.breaker === undefined
       ? undefined
       : circuitBreaker(
-          handleWhen(() => true),
+          // What the breaker is told to ignore would close it while it probes.
+          handleWhen((error) => !(error instanceof CallerGone) || isProbing()),
           {
             halfOpenAfter: options.breaker.halfOpenAfterMs,
             breaker: new ConsecutiveBreaker(options.breaker.consecutiveFailures),
           },
         );
+  const isProbing = (): boolean => breaker?.state === CircuitState.HalfOpen;
   const limit = timeout(options.timeoutMs, TimeoutStrategy.Aggressive);
-  const policy = wrap(retries, breaker ?? noop, limit);
+  const attempt = async <T>(
+    fn: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+    caller: AbortSignal | undefined,
+  ): Promise<T> => {
+    try {
+      return await limit.execute((context) => fn(context.signal), signal);
+    } catch (error) {
+      if (isCallerGone(caller)) throw new CallerGone('the caller is gone', { cause: error });
+      throw error;
+    }
+  };
   return {
     name: options.name,
     timeoutMs: options.timeoutMs,
     execute: async (fn, signal) => {
       try {
-        return await policy.execute((context) => fn(context.signal), signal);
+        return await retries.execute((context) => {
+          if (isCallerGone(signal)) throw new CallerGone('the caller is gone');
+          // cockatiel lets others wait for the probe; they are to be answered at once.
+          if (isProbing()) throw new BrokenCircuitError();
+          return (breaker ?? noop).execute((inner) => attempt(fn, inner.signal, signal), context.signal);
+        }, signal);
       } catch (error) {
         if (isBrokenCircuitError(error)) throw new PolicyError(options.name, 'breaker-open', error);
-        if (isTaskCancelledError(error)) throw new PolicyError(options.name, 'timeout', error);
+        if (isTaskCancelledError(error) || error instanceof CallerGone)
+          throw new PolicyError(options.name, 'timeout', error);
         throw error;
       }
     },
