@@ -2,11 +2,10 @@ import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
-import { createService, runInContext } from '@parley/service';
+import { createService, runInContext, startLoop } from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { onShipment } from './adapters/inbound/reactions.ts';
-import { startRecovery } from './adapters/inbound/recovery-loop.ts';
 import { restPayments } from './adapters/outbound/payment.ts';
 import { grpcProducts } from './adapters/outbound/product.ts';
 import { createAdvance, orderAggregate, streamOf } from './application/advance.ts';
@@ -14,6 +13,8 @@ import { createPlaceOrder } from './application/place-order.ts';
 import { createRecordShipment } from './application/record-shipment.ts';
 import { createRecovery, unfinishedOrders } from './application/recovery.ts';
 import { orderConfig } from './config.ts';
+
+const RECOVERY_PAUSE_MS = 1000;
 
 const config = orderConfig();
 const service = createService({ name: 'order', config, errors: errorCatalog });
@@ -54,13 +55,25 @@ service.onStop('clients', () => {
 service.onStop('event log', ({ deadlineMs }) => log.close({ deadlineMs }));
 await service.run(async (signal) => {
   await log.start({ signal });
-  const recovery = startRecovery(createRecovery({ unfinished, advance, onBehalfOf: runInContext, now }), {
-    settled: (count) => {
-      logger.info({ orders: count }, 'unfinished orders were settled');
+  const sweep = createRecovery({
+    unfinished,
+    advance,
+    onBehalfOf: runInContext,
+    failed: (orderId, err) => {
+      logger.error({ orderId, err }, 'an unfinished order could not be advanced');
+    },
+    now,
+  });
+  const recovery = startLoop({
+    pauseMs: RECOVERY_PAUSE_MS,
+    work: async (stopping) => {
+      const settled = await sweep(stopping);
+      if (settled > 0) logger.info({ orders: settled }, 'unfinished orders were settled');
     },
     failed: (err) => {
       logger.error({ err }, 'the sweep of unfinished orders failed');
     },
+    signal,
   });
   service.onStop('recovery', () => recovery.stop());
 });

@@ -2,8 +2,7 @@ import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog } from '@parley/event-log';
 import { productsProjection } from '@parley/projection-products';
-import { createService } from '@parley/service';
-import { startLoop } from './adapters/inbound/expiry-loop.ts';
+import { createService, startLoop } from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { onOrder } from './adapters/inbound/reactions.ts';
@@ -56,10 +55,11 @@ await service.run(async (signal) => {
   if (added > 0) logger.info({ added }, 'the catalogue was seeded');
   const expiry = startLoop({
     pauseMs: EXPIRY_PAUSE_MS,
-    sweep: createExpiry({ products, orders, health: () => log.health(), log: logger, now }),
+    work: createExpiry({ products, orders, health: () => log.health(), log: logger, now }),
     failed: (err) => {
       logger.error({ err }, 'the sweep of expired holds failed');
     },
+    signal,
   });
   service.onStop('expiry', () => expiry.stop());
 });

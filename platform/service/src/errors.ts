@@ -13,6 +13,7 @@ export interface ErrorDefinition {
 export type KitErrorCode =
   | 'MALFORMED_REQUEST'
   | 'VALIDATION_FAILED'
+  | 'UNAUTHENTICATED'
   | 'ROUTE_NOT_FOUND'
   | 'METHOD_NOT_ALLOWED'
   | 'PAYLOAD_TOO_LARGE'

@@ -7,10 +7,17 @@ import {
   type CommandMetadata,
   type CommandOutcome,
 } from '@parley/event-log';
-import { cancel, recordPaid, startPayment, type Decided, type Rejection } from '../core/decide.ts';
+import {
+  cancel,
+  recordPaid,
+  startPayment,
+  type Cancel,
+  type Decided,
+  type Rejection,
+} from '../core/decide.ts';
 import { nextStep, type NextStep } from '../core/fulfilment.ts';
-import { evolve, noOrder, type OrderState } from '../core/order.ts';
-import type { Payments, Products } from './ports.ts';
+import { evolve, noOrder, type OrderState, type Placed } from '../core/order.ts';
+import type { PaymentAnswer, Payments, Products } from './ports.ts';
 
 export const orderAggregate: AggregateDefinition<OrderState, OrderEvent> = {
   name: 'order',
@@ -39,7 +46,8 @@ export type Advanced =
       readonly by: 'product' | 'payment';
       readonly reason: string;
     }
-  | { readonly kind: 'failed'; readonly failure: LogFailure };
+  /** The log did not confirm the next step; `rejected` excepted, the recovery loop goes on later. */
+  | { readonly kind: 'failed'; readonly state: OrderState; readonly failure: LogFailure };
 
 /** Brings an order as far as it gets. Safe to call at any time, from anywhere, as often as you like. */
 export type Advance = (orderId: string, metadata: CommandMetadata) => Promise<Advanced>;
@@ -59,39 +67,14 @@ type Learnt =
   | { readonly kind: 'command'; readonly commandId: string; readonly decide: (state: OrderState) => Decided }
   | { readonly kind: 'blocked'; readonly by: 'product' | 'payment'; readonly reason: string };
 
-const cancelled = (orderId: string, reason: Parameters<typeof cancel>[1]): Learnt => ({
+const cancelled = (orderId: string, command: Cancel): Learnt => ({
   kind: 'command',
-  commandId: deriveId('cancel-order', orderId),
-  decide: (state) => cancel(state, reason),
+  commandId: deriveId('cancel-order', orderId, command.reason),
+  decide: (state) => cancel(state, command),
 });
 
-async function reserve(deps: Dependencies, step: Extract<NextStep, { kind: 'reserve' }>): Promise<Learnt> {
-  const { orderId, productId, quantity } = step.placed;
-  const answer = await deps.products.reserve({ orderId, productId, quantity });
-  const nowMs = deps.now();
-  switch (answer.kind) {
-    case 'held': {
-      const { unitPriceMinor, currency, expiresAtMs: reservedUntilMs } = answer;
-      return {
-        kind: 'command',
-        commandId: deriveId('start-payment', orderId, String(reservedUntilMs)),
-        decide: (state) => startPayment(state, { unitPriceMinor, currency, reservedUntilMs, nowMs }),
-      };
-    }
-    case 'product-unknown':
-      return cancelled(orderId, { reason: 'PRODUCT_UNKNOWN', detail: 'There is no such product.', nowMs });
-    case 'stock-short':
-      return cancelled(orderId, { reason: 'STOCK_SHORT', detail: 'There is not enough stock.', nowMs });
-    case 'unavailable':
-      return { kind: 'blocked', by: 'product', reason: answer.reason };
-  }
-}
-
-async function pay(deps: Dependencies, step: Extract<NextStep, { kind: 'pay' }>): Promise<Learnt> {
-  const { orderId, customerId } = step.placed;
-  const { amountMinor, currency } = step.due;
-  const answer = await deps.payments.pay({ orderId, customerId, amountMinor, currency });
-  const nowMs = deps.now();
+/** What payment said, as a command on the order. */
+const learntOf = (orderId: string, answer: PaymentAnswer, nowMs: number): Learnt => {
   switch (answer.kind) {
     case 'completed':
       return {
@@ -106,6 +89,60 @@ async function pay(deps: Dependencies, step: Extract<NextStep, { kind: 'pay' }>)
     case 'unavailable':
       return { kind: 'blocked', by: 'payment', reason: answer.reason };
   }
+};
+
+type StockRefusal = Extract<Cancel, { heldUntilMs: unknown }>;
+
+/**
+ * There is no stock for the order. One that never had any is cancelled. When a hold has ended, a payment may have gone
+ * through whose answer was lost: payment is asked first, and only an order that has none is cancelled. None is under
+ * way by then: it would have been asked for while the hold had HOLD_MARGIN_MS to go.
+ */
+async function withoutStock(deps: Dependencies, placed: Placed, refusal: StockRefusal): Promise<Learnt> {
+  const { orderId, customerId } = placed;
+  if (refusal.heldUntilMs === undefined) return cancelled(orderId, refusal);
+  const found = await deps.payments.find({ orderId, customerId });
+  return found.kind === 'none' ? cancelled(orderId, refusal) : learntOf(orderId, found, deps.now());
+}
+
+async function reserve(deps: Dependencies, step: Extract<NextStep, { kind: 'reserve' }>): Promise<Learnt> {
+  const { placed, heldUntilMs } = step;
+  const { orderId, productId, quantity } = placed;
+  const answer = await deps.products.reserve({ orderId, productId, quantity });
+  const nowMs = deps.now();
+  switch (answer.kind) {
+    case 'held': {
+      const { unitPriceMinor, currency, expiresAtMs: reservedUntilMs } = answer;
+      return {
+        kind: 'command',
+        commandId: deriveId('start-payment', orderId, String(reservedUntilMs)),
+        decide: (state) => startPayment(state, { unitPriceMinor, currency, reservedUntilMs, nowMs }),
+      };
+    }
+    case 'product-unknown':
+      return withoutStock(deps, placed, {
+        reason: 'PRODUCT_UNKNOWN',
+        detail: 'There is no such product.',
+        nowMs,
+        heldUntilMs,
+      });
+    case 'stock-short':
+      return withoutStock(deps, placed, {
+        reason: 'STOCK_SHORT',
+        detail: 'There is not enough stock.',
+        nowMs,
+        heldUntilMs,
+      });
+    case 'unavailable':
+      return { kind: 'blocked', by: 'product', reason: answer.reason };
+  }
+}
+
+async function pay(deps: Dependencies, step: Extract<NextStep, { kind: 'pay' }>): Promise<Learnt> {
+  const { orderId, customerId } = step.placed;
+  const { amountMinor, currency } = step.due;
+  const answer = await deps.payments.pay({ orderId, customerId, amountMinor, currency });
+  return learntOf(orderId, answer, deps.now());
 }
 
 async function run(deps: Dependencies, orderId: string, metadata: CommandMetadata): Promise<Advanced> {
@@ -129,7 +166,19 @@ async function run(deps: Dependencies, orderId: string, metadata: CommandMetadat
       case 'rejected':
       case 'unavailable':
       case 'unknown':
-        return { kind: 'failed', failure: outcome };
+        return { kind: 'failed', failure: outcome, state };
+    }
+    if (
+      outcome.kind === 'unchanged' &&
+      step.kind === 'reserve' &&
+      nextStep(state, deps.now()).kind === 'reserve'
+    ) {
+      return {
+        kind: 'blocked',
+        state,
+        by: 'product',
+        reason: 'the hold ends soon and cannot be renewed yet',
+      };
     }
   }
   return { kind: 'blocked', state, by: 'product', reason: `still not settled after ${STEPS_MAX} steps` };

@@ -1,6 +1,6 @@
 import { deriveId, type CommandMetadata } from '@parley/event-log';
 import { place } from '../core/decide.ts';
-import { streamOf, type Advance, type Advanced, type Orders } from './advance.ts';
+import { streamOf, type Advance, type Advanced, type LogFailure, type Orders } from './advance.ts';
 
 export interface OrderRequest {
   readonly customerId: string;
@@ -10,7 +10,11 @@ export interface OrderRequest {
   readonly idempotencyKey: string;
 }
 
-export type PlaceOutcome = Advanced | { readonly kind: 'key-reused' };
+export type PlaceOutcome =
+  | Advanced
+  | { readonly kind: 'key-reused' }
+  /** The order is not known to be in the log. */
+  | { readonly kind: 'not-placed'; readonly failure: LogFailure };
 
 export type PlaceOrder = (request: OrderRequest, metadata: CommandMetadata) => Promise<PlaceOutcome>;
 
@@ -37,6 +41,6 @@ export const createPlaceOrder =
       case 'rejected':
       case 'unavailable':
       case 'unknown':
-        return { kind: 'failed', failure: outcome };
+        return { kind: 'not-placed', failure: outcome };
     }
   };

@@ -27,7 +27,12 @@ export type PaymentAnswer =
   /** Retryable. */
   | { readonly kind: 'unavailable'; readonly reason: string };
 
+/** How a payment ended that was asked for before. */
+export type PaymentFound = PaymentAnswer | { readonly kind: 'none' };
+
 export interface Payments {
+  /** The payment of an order, without asking for one. None only when no payment was begun, or one was a moment ago. */
+  find(order: { readonly orderId: string; readonly customerId: string }): Promise<PaymentFound>;
   /** Idempotent by order id. */
   pay(request: {
     readonly orderId: string;

@@ -48,25 +48,33 @@ export type OnBehalfOf = <T>(
   fn: () => Promise<T>,
 ) => Promise<T>;
 
-/** One sweep over what the log shows unfinished. Resolves to how many orders were settled. */
+/**
+ * One sweep over what the log shows unfinished. Resolves to how many orders were settled. An order that throws is
+ * reported and holds up no other; once the signal aborts no further order is begun.
+ */
 export const createRecovery = (deps: {
   readonly unfinished: Pick<View<UnfinishedRow>, 'list'>;
   readonly advance: Advance;
   readonly onBehalfOf: OnBehalfOf;
+  readonly failed: (orderId: string, error: unknown) => void;
   readonly now: () => number;
-}): (() => Promise<number>) => {
+}): ((signal: AbortSignal) => Promise<number>) => {
   let after: string | undefined;
-  return async () => {
+  return async (signal) => {
     const page = deps.unfinished.list({ limit: BATCH_MAX, ...(after === undefined ? {} : { after }) });
     after = page.length < BATCH_MAX ? undefined : page.at(-1)?.orderId;
     const due = page.filter(({ createdAtMs }) => deps.now() - createdAtMs >= GRACE_MS);
     let next = 0;
     let settled = 0;
     const worker = async (): Promise<void> => {
-      for (let row = due[next++]; row !== undefined; row = due[next++]) {
+      for (let row = due[next++]; row !== undefined && !signal.aborted; row = due[next++]) {
         const { orderId, correlationId } = row;
-        const advanced = await deps.onBehalfOf(row, () => deps.advance(orderId, { correlationId }));
-        if (advanced.kind === 'settled') settled++;
+        try {
+          const advanced = await deps.onBehalfOf(row, () => deps.advance(orderId, { correlationId }));
+          if (advanced.kind === 'settled') settled++;
+        } catch (error) {
+          deps.failed(orderId, error);
+        }
       }
     };
     await Promise.all(Array.from({ length: Math.min(CONCURRENCY, due.length) }, worker));

@@ -6,7 +6,9 @@ export type Rejection =
   /** The order exists and says something else: the caller used one key for two requests. */
   | { readonly kind: 'other-request' }
   /** The command does not fit how far the order is. */
-  | { readonly kind: 'wrong-status'; readonly status: OrderState['status'] };
+  | { readonly kind: 'wrong-status'; readonly status: OrderState['status'] }
+  /** The order has got a hold since the command was decided on: it no longer tells anything about the order. */
+  | { readonly kind: 'outdated' };
 
 export type Decided =
   | { readonly kind: 'events'; readonly events: readonly OrderEvent[] }
@@ -106,14 +108,28 @@ export const recordShipped = (state: OrderState, command: RecordShipped): Decide
   });
 };
 
-/** Nothing to do when the order is cancelled already; a paid order is never cancelled. */
-export const cancel = (
-  state: OrderState,
-  command: { readonly reason: CancellationReason; readonly detail: string; readonly nowMs: number },
-): Decided => {
+/** Why an order is given up. Payment's word is final; product's holds for the hold that it was said about. */
+export type Cancel = { readonly detail: string; readonly nowMs: number } & (
+  | { readonly reason: Extract<CancellationReason, 'PAYMENT_DECLINED'> }
+  | {
+      readonly reason: Exclude<CancellationReason, 'PAYMENT_DECLINED'>;
+      /** Until when the order had its stock held as it asked product; undefined: it had no hold yet. */
+      readonly heldUntilMs: number | undefined;
+    }
+);
+
+/**
+ * Nothing to do when the order is cancelled already; a paid order is never cancelled. A stock that was short is no
+ * reason any more once another instance got a hold: payment may be under way on it.
+ */
+export const cancel = (state: OrderState, command: Cancel): Decided => {
   if (state.status === 'CANCELLED') return events();
   if (state.status !== 'CREATED' && state.status !== 'PAYMENT_PENDING') return wrongStatus(state);
   const { reason, detail, nowMs } = command;
+  const heldUntilMs = state.status === 'CREATED' ? undefined : state.due.reservedUntilMs;
+  if (command.reason !== 'PAYMENT_DECLINED' && command.heldUntilMs !== heldUntilMs) {
+    return { kind: 'refused', rejection: { kind: 'outdated' } };
+  }
   return events({
     type: 'OrderCancelled',
     data: { orderId: state.placed.orderId, reason, detail, cancelledAt: nowMs },

@@ -47,11 +47,21 @@ describe('an order', () => {
   });
 
   it('is cancelled before payment and never after', () => {
-    const reason = { reason: 'STOCK_SHORT', detail: 'd', nowMs: 5 } as const;
+    const reason = { reason: 'STOCK_SHORT', detail: 'd', nowMs: 5, heldUntilMs: undefined } as const;
     const cancelled = then(created, cancel(created, reason));
     expect(cancelled).toMatchObject({ status: 'CANCELLED', reason: 'STOCK_SHORT' });
     expect(cancel(cancelled, reason)).toEqual(none);
     for (const state of [paid, shipped]) expect(cancel(state, reason)).toMatchObject({ kind: 'refused' });
+  });
+
+  it('that has got a hold meanwhile is not cancelled by an older word about the stock', () => {
+    const outdated = { kind: 'refused', rejection: { kind: 'outdated' } };
+    const short = { reason: 'STOCK_SHORT', detail: 'd', nowMs: 5 } as const;
+    expect(cancel(pending, { ...short, heldUntilMs: undefined })).toEqual(outdated);
+    expect(cancel(pending, { ...short, heldUntilMs: 999_999 })).toEqual(outdated);
+    expect(cancel(pending, { ...short, heldUntilMs: 1_000_000 })).toMatchObject({
+      events: [{ type: 'OrderCancelled' }],
+    });
   });
 
   it('is not shipped before it is paid', () => {

@@ -3,7 +3,12 @@ import { type AnyErrorCatalog, type KitErrorCode, messageOf } from '../errors.ts
 import { PolicyError, type PolicyReason } from '../policy.ts';
 
 const CODE_KEY = 'parley-code';
-const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([4, 8, 14]); // DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE
+const DEADLINE_EXCEEDED = 4;
+/**
+ * DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE, and what a peer fails at by itself, as with a REST peer's 5xx:
+ * UNKNOWN and INTERNAL, which is also what grpc-js makes of a stream that was reset.
+ */
+const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([DEADLINE_EXCEEDED, 8, 14, 2, 13]);
 
 /** Thrown by a gRPC implementation to refuse a call: the status comes from the catalog, the code travels as metadata. */
 export class GrpcRefusal<Code extends string = string> extends Error {
@@ -36,7 +41,7 @@ export const toStatus = (
 };
 
 /** Why a peer gave no answer of its own. */
-export type UnavailableReason = PolicyReason | 'unreachable';
+export type UnavailableReason = PolicyReason | 'unreachable' | 'peer';
 
 /** The outcome of one call to a gRPC peer. An expected refusal is a value. */
 export type GrpcAnswer<T> =
@@ -62,9 +67,7 @@ export const toAnswer = (error: unknown): Exclude<GrpcAnswer<never>, { kind: 'ok
   if (!RETRYABLE_STATUSES.has(error.code)) {
     return { kind: 'refused', code: named ?? String(error.code), detail: error.details };
   }
-  return {
-    kind: 'unavailable',
-    reason: (error.code as number) === 4 ? 'timeout' : 'unreachable',
-    code: named,
-  };
+  if ((error.code as number) === DEADLINE_EXCEEDED)
+    return { kind: 'unavailable', reason: 'timeout', code: named };
+  return { kind: 'unavailable', reason: named === undefined ? 'unreachable' : 'peer', code: named };
 };

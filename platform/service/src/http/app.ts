@@ -16,11 +16,11 @@ import type { KitErrorCode } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import type { ProblemFunction } from './problem.ts';
+import { parseUser } from './user.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const CORRELATION_HEADER = 'x-correlation-id';
-const USER_HEADER = 'x-user-id';
 
 declare module 'hono' {
   interface ContextVariableMap {
@@ -38,12 +38,6 @@ export interface HttpAppOptions {
   /** In front of every route. */
   readonly guard: MiddlewareHandler;
 }
-
-/** The verified user that the gateway named; undefined when absent or not a plausible id. */
-export const parseUser = (c: Context): string | undefined => {
-  const value = c.req.header(USER_HEADER);
-  return value !== undefined && /^[\x21-\x7e]{1,128}$/.test(value) ? value : undefined;
-};
 
 const routeOf = (c: Context): string | undefined =>
   matchedRoutes(c).findLast((route) => route.path !== '*' && route.path !== '/*')?.path;

@@ -2,7 +2,7 @@ import type { ErrorCode } from '@parley/contracts/errors';
 import { OrderId, type NotificationList } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { NotificationsRow } from '@parley/projection-notifications';
-import { parseUser, type Service } from '@parley/service';
+import { type Service } from '@parley/service';
 import { z } from 'zod';
 
 const Params = z.object({ orderId: OrderId });
@@ -26,10 +26,10 @@ export const mountHttp = (
   service: Service<ErrorCode>,
   deps: { readonly notifications: Pick<View<NotificationsRow>, 'get'> },
 ): void => {
-  service.http.get('/api/v1/notifications/:orderId', service.param(Params), (c) => {
+  service.http.get('/api/v1/notifications/:orderId', service.user, service.param(Params), (c) => {
     const row = deps.notifications.get(c.req.valid('param').orderId);
     // Another customer's notifications are not told apart from none.
-    return row && row.customerId === parseUser(c)
+    return row?.customerId === c.get('userId')
       ? c.json(listOfRow(row))
       : service.problem(c, 'NOTIFICATION_NOT_FOUND');
   });

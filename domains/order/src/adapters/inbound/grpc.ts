@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@parley/contracts/errors';
 import { OrderServiceService, OrderStatus } from '@parley/contracts/grpc/order';
+import { OrderId } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { OrderRow } from '@parley/projection-orders';
 import { GrpcRefusal, type GrpcImplementation, type Service } from '@parley/service';
@@ -17,6 +18,9 @@ export const orderGrpc = (
   orders: Pick<View<OrderRow>, 'get'>,
 ): GrpcImplementation<typeof OrderServiceService> => ({
   getOrder: ({ orderId }) => {
+    if (!OrderId.safeParse(orderId).success) {
+      throw new GrpcRefusal<ErrorCode>('VALIDATION_FAILED', 'order_id must be a UUID.');
+    }
     const row = orders.get(orderId);
     if (row === undefined) throw new GrpcRefusal<ErrorCode>('ORDER_NOT_FOUND', 'There is no such order.');
     const { customerId, productId, quantity, status, createdAtMs, updatedAtMs } = row;

@@ -5,7 +5,7 @@ import { httpHeaders, idempotencyKeyPattern } from '@parley/contracts/headers';
 import { OrderId, PageQuery, PlaceOrderRequest, type OrderPage } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { OrderRow } from '@parley/projection-orders';
-import { currentContext, parseUser, type Service } from '@parley/service';
+import { currentContext, type Service } from '@parley/service';
 import { z } from 'zod';
 import type { LogFailure } from '../../application/advance.ts';
 import type { PlaceOrder, PlaceOutcome } from '../../application/place-order.ts';
@@ -40,7 +40,7 @@ const ofFailure = (failure: LogFailure): Answer => {
     }
     case 'unavailable': {
       const code = failure.reason === 'queue-full' ? 'OVERLOADED' : 'LOG_UNAVAILABLE';
-      const detail = `Nothing was written: ${failure.reason}.`;
+      const detail = `The order was not recorded: ${failure.reason}.`;
       return refused({ code, detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
   }
@@ -76,7 +76,9 @@ export const answerTo = (outcome: PlaceOutcome): Answer => {
     case 'settled':
     case 'blocked':
       return ofState(outcome.state);
-    case 'failed':
+    case 'failed': // the order is recorded all the same, and the recovery loop goes on
+      return outcome.failure.kind === 'rejected' ? ofFailure(outcome.failure) : ofState(outcome.state);
+    case 'not-placed':
       return ofFailure(outcome.failure);
     case 'key-reused': {
       const detail = 'The key was used for another product or quantity.';
@@ -97,9 +99,8 @@ export interface HttpDependencies {
 
 /** Mounts the REST edge. */
 export const mountHttp = (service: Service<ErrorCode>, deps: HttpDependencies): void => {
-  service.http.post('/api/v1/orders', service.body(PlaceOrderRequest), async (c) => {
-    const customerId = parseUser(c);
-    if (customerId === undefined) return service.problem(c, 'UNAUTHENTICATED');
+  service.http.post('/api/v1/orders', service.user, service.body(PlaceOrderRequest), async (c) => {
+    const customerId = c.get('userId');
     const idempotencyKey = c.req.header(httpHeaders.idempotencyKey) ?? randomUUID();
     if (!idempotencyKeyPattern.test(idempotencyKey)) {
       const message = 'must be 1 to 128 visible ASCII characters';
@@ -117,9 +118,8 @@ export const mountHttp = (service: Service<ErrorCode>, deps: HttpDependencies): 
     return service.problem(c, code, options);
   });
 
-  service.http.get('/api/v1/orders', service.query(PageQuery), (c) => {
-    const customerId = parseUser(c);
-    if (customerId === undefined) return service.problem(c, 'UNAUTHENTICATED');
+  service.http.get('/api/v1/orders', service.user, service.query(PageQuery), (c) => {
+    const customerId = c.get('userId');
     const { limit, after } = c.req.valid('query');
     const rows = deps.orders.find('customer', customerId, {
       limit: limit + 1,
@@ -131,10 +131,10 @@ export const mountHttp = (service: Service<ErrorCode>, deps: HttpDependencies): 
     return c.json(body);
   });
 
-  service.http.get('/api/v1/orders/:orderId', service.param(Params), (c) => {
+  service.http.get('/api/v1/orders/:orderId', service.user, service.param(Params), (c) => {
     const row = deps.orders.get(c.req.valid('param').orderId);
     // Another customer's order is not told apart from none.
-    return row && row.customerId === parseUser(c)
+    return row?.customerId === c.get('userId')
       ? c.json(resourceOfRow(row))
       : service.problem(c, 'ORDER_NOT_FOUND');
   });

@@ -1,14 +1,43 @@
+import { httpHeaders } from '@parley/contracts/headers';
 import { PaymentResource } from '@parley/contracts/rest';
-import { createPolicy, createRestClient } from '@parley/service';
-import type { Payments } from '../../application/ports.ts';
+import { createPolicy, createRestClient, type RestAnswer } from '@parley/service';
+import type { PaymentAnswer, Payments } from '../../application/ports.ts';
 
+/** Of one attempt. */
 const TIMEOUT_MS = 2000;
 
-/** payment over REST. Repeating a request is safe: payment is idempotent by order id. */
-export const restPayments = (baseUrl: string): Payments => {
+const DECLINE_REASON_MAX = 200;
+const broken: PaymentAnswer = { kind: 'unavailable', reason: 'the answer breaks the contract' };
+
+const answerOf = (answer: RestAnswer, orderId: string): PaymentAnswer => {
+  switch (answer.kind) {
+    case 'ok': {
+      const payment = PaymentResource.safeParse(answer.body);
+      if (!payment.success || payment.data.orderId !== orderId) return broken;
+      const { status, paymentId, declineReason = 'no reason given' } = payment.data;
+      if (status === 'COMPLETED') return { kind: 'completed', paymentId };
+      if (status === 'FAILED')
+        return { kind: 'declined', reason: declineReason.slice(0, DECLINE_REASON_MAX) };
+      return { kind: 'unavailable', reason: 'the payment is still pending' };
+    }
+    case 'problem':
+      return { kind: 'unavailable', reason: answer.code };
+    case 'unavailable':
+      return { kind: 'unavailable', reason: answer.reason };
+  }
+};
+
+/**
+ * payment over REST. Repeating a request is safe: payment is idempotent by order id. A final refusal of ours
+ * (4xx) is no answer about the payment, so it is `unavailable` too.
+ */
+export const restPayments = (
+  baseUrl: string,
+  { timeoutMs = TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
+): Payments => {
   const policy = createPolicy({
     name: 'payment',
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     retry: { attempts: 2, initialDelayMs: 50, maxDelayMs: 400 },
     breaker: { consecutiveFailures: 5, halfOpenAfterMs: 2000 },
   });
@@ -16,21 +45,17 @@ export const restPayments = (baseUrl: string): Payments => {
   return {
     pay: async ({ orderId, customerId, amountMinor, currency }) => {
       const body = { orderId, customerId, amount: { amountMinor, currency } };
-      const answer = await client.request({ method: 'POST', path: '/api/v1/payments', body });
-      switch (answer.kind) {
-        case 'ok': {
-          const payment = PaymentResource.safeParse(answer.body);
-          if (!payment.success) return { kind: 'unavailable', reason: 'the answer breaks the contract' };
-          const { status, paymentId, declineReason } = payment.data;
-          if (status === 'COMPLETED') return { kind: 'completed', paymentId };
-          if (status === 'FAILED') return { kind: 'declined', reason: declineReason ?? 'no reason given' };
-          return { kind: 'unavailable', reason: 'the payment is still pending' };
-        }
-        case 'problem':
-          return { kind: 'unavailable', reason: answer.code };
-        case 'unavailable':
-          return { kind: 'unavailable', reason: answer.reason };
-      }
+      return answerOf(await client.request({ method: 'POST', path: '/api/v1/payments', body }), orderId);
+    },
+    find: async ({ orderId, customerId }) => {
+      const answer = await client.request({
+        method: 'GET',
+        path: `/api/v1/payments/${encodeURIComponent(orderId)}`,
+        route: '/api/v1/payments/:orderId',
+        headers: { [httpHeaders.userId]: customerId },
+      });
+      const none = answer.kind === 'problem' && answer.code === 'PAYMENT_NOT_FOUND';
+      return none ? { kind: 'none' } : answerOf(answer, orderId);
     },
   };
 };

@@ -1,20 +1,33 @@
 import { ProductServiceService } from '@parley/contracts/grpc/product';
+import { Money } from '@parley/contracts/rest';
 import { createGrpcClient, createPolicy } from '@parley/service';
+import { z } from 'zod';
 import type { Products } from '../../application/ports.ts';
 
+/** Of one attempt. */
 const DEADLINE_MS = 1500;
 
+/** What product promises with a hold. proto3 has no required fields: an empty answer would sell for nothing. */
+const Terms = z.object({
+  reservedQuantity: z.int(),
+  price: Money.extend({ amountMinor: z.int().positive() }),
+  expiresAtMs: z.int().positive(),
+});
+
 /** product over gRPC. A deadline on every attempt; retries are safe, as a hold is idempotent by order id. */
-export const grpcProducts = (address: string): Products & { close(): void } => {
+export const grpcProducts = (
+  address: string,
+  { deadlineMs = DEADLINE_MS }: { readonly deadlineMs?: number } = {},
+): Products & { close(): void } => {
   const policy = createPolicy({
     name: 'product',
-    timeoutMs: DEADLINE_MS,
+    timeoutMs: deadlineMs,
     retry: { attempts: 2, initialDelayMs: 50, maxDelayMs: 400 },
     breaker: { consecutiveFailures: 10, halfOpenAfterMs: 1000 },
   });
   const client = createGrpcClient(
     { service: ProductServiceService },
-    { peer: 'product', address, deadlineMs: DEADLINE_MS, policy },
+    { peer: 'product', address, deadlineMs, policy },
   );
   return {
     close: () => {
@@ -24,12 +37,21 @@ export const grpcProducts = (address: string): Products & { close(): void } => {
       const answer = await client.reserveStock(request);
       switch (answer.kind) {
         case 'ok': {
-          const { unitPriceMinor, currency, expiresAtMs } = answer.value;
+          const { reservedQuantity, unitPriceMinor, currency, expiresAtMs } = answer.value;
+          const terms = Terms.safeParse({
+            reservedQuantity,
+            price: { amountMinor: Number(unitPriceMinor), currency },
+            expiresAtMs: Number(expiresAtMs),
+          });
+          if (!terms.success || terms.data.reservedQuantity !== request.quantity) {
+            return { kind: 'unavailable', reason: 'the answer breaks the contract' };
+          }
+          const { price, expiresAtMs: untilMs } = terms.data;
           return {
             kind: 'held',
-            unitPriceMinor: Number(unitPriceMinor),
-            currency,
-            expiresAtMs: Number(expiresAtMs),
+            unitPriceMinor: price.amountMinor,
+            currency: price.currency,
+            expiresAtMs: untilMs,
           };
         }
         case 'refused':

@@ -4,7 +4,7 @@ import { httpHeaders } from '@parley/contracts/headers';
 import { OrderId, PaymentRequest } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { PaymentRow } from '@parley/projection-payments';
-import { currentContext, parseUser, type Service } from '@parley/service';
+import { currentContext, type Service } from '@parley/service';
 import { z } from 'zod';
 import type { LogFailure, Pay } from '../../application/pay.ts';
 import { resourceOfPayment, resourceOfRow } from './resource.ts';
@@ -74,10 +74,10 @@ export const mountHttp = (
     }
   });
 
-  service.http.get('/api/v1/payments/:orderId', service.param(Params), (c) => {
+  service.http.get('/api/v1/payments/:orderId', service.user, service.param(Params), (c) => {
     const row = deps.payments.get(c.req.valid('param').orderId);
     // Another customer's payment is not told apart from none.
-    return row && row.customerId === parseUser(c)
+    return row?.customerId === c.get('userId')
       ? c.json(resourceOfRow(row))
       : service.problem(c, 'PAYMENT_NOT_FOUND');
   });

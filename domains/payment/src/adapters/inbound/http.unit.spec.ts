@@ -143,10 +143,14 @@ describe('GET /api/v1/payments/:orderId', () => {
 
   it.each([
     ["another customer's", orderId, { 'x-user-id': 'bob' }],
-    ['an unnamed customer', orderId, {}],
     ['an order without a payment', '00000000-0000-4000-8000-000000000009', { 'x-user-id': 'alice' }],
   ])('answers 404 for %s', async (_case, id, headers) => {
     const answer = await get(`/api/v1/payments/${id}`, headers);
     expect(Problem.parse(await answer.json())).toMatchObject({ status: 404, code: 'PAYMENT_NOT_FOUND' });
+  });
+
+  it('answers 401 to a request without a user', async () => {
+    const answer = await get(`/api/v1/payments/${orderId}`);
+    expect(Problem.parse(await answer.json())).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
   });
 });

@@ -140,6 +140,8 @@ describe('gRPC', () => {
     ['STOCK_SHORT', { orderId: orderId.replace(/1$/, '2'), productId: 'lunar-wall-clock', quantity: 4 }],
     ['VALIDATION_FAILED', { orderId, productId: 'lunar-wall-clock', quantity: 0 }],
     ['VALIDATION_FAILED', { orderId: 'not-a-uuid', productId: 'lunar-wall-clock', quantity: 1 }],
+    ['VALIDATION_FAILED', { orderId, productId: '../lunar\n', quantity: 1 }],
+    ['VALIDATION_FAILED', { orderId, productId: '', quantity: 1 }],
   ])('refuses with %s', async (code, request) => {
     const asked = (async () => grpc.reserveStock(request, call))();
     await expect(asked).rejects.toMatchObject({ name: 'GrpcRefusal', code });

@@ -2,7 +2,7 @@ import { formatPosition, type LogPosition } from '@parley/contracts/consistency'
 import type { ErrorCode } from '@parley/contracts/errors';
 import { ProductServiceService, type ReserveStockResponse } from '@parley/contracts/grpc/product';
 import { grpcMetadata } from '@parley/contracts/headers';
-import { OrderId } from '@parley/contracts/rest';
+import { OrderId, ProductId } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import { productMessage, productReads, type ProductRow } from '@parley/projection-products';
 import {
@@ -21,7 +21,7 @@ const INT32_MAX = 2_147_483_647;
 const refusal = (code: ErrorCode, detail: string): GrpcRefusal<ErrorCode> => new GrpcRefusal(code, detail);
 
 const notFound = (productId: string): GrpcRefusal<ErrorCode> =>
-  refusal('PRODUCT_NOT_FOUND', `There is no product ${productId.slice(0, 64)}.`);
+  refusal('PRODUCT_NOT_FOUND', `There is no product ${productId}.`);
 
 const ofFailure = (failure: LogFailure): GrpcRefusal<ErrorCode> => {
   const detail = describeFailure(failure);
@@ -54,6 +54,11 @@ const ofRejection = (rejection: Rejection, productId: string): GrpcRefusal<Error
 
 const checkOrderId = (orderId: string): void => {
   if (!OrderId.safeParse(orderId).success) throw refusal('VALIDATION_FAILED', 'order_id must be a UUID.');
+};
+
+const checkProductId = (productId: string): void => {
+  if (!ProductId.safeParse(productId).success)
+    throw refusal('VALIDATION_FAILED', 'product_id must be a product id.');
 };
 
 const checkQuantity = (quantity: number): void => {
@@ -91,11 +96,13 @@ export const productGrpc = ({
   };
   return {
     getProduct: (request) => {
+      checkProductId(request.productId);
       const found = reads.getProduct(request);
       if (found === undefined) throw notFound(request.productId);
       return found;
     },
     checkInventory: (request) => {
+      checkProductId(request.productId);
       checkQuantity(request.quantity);
       const found = reads.checkInventory(request);
       if (found === undefined) throw notFound(request.productId);
@@ -103,6 +110,7 @@ export const productGrpc = ({
     },
     reserveStock: async ({ orderId, productId, quantity }, call) => {
       checkOrderId(orderId);
+      checkProductId(productId);
       checkQuantity(quantity);
       const { correlationId } = currentContext();
       const outcome = await stock.reserve({ orderId, productId, quantity }, { correlationId });
@@ -118,6 +126,7 @@ export const productGrpc = ({
     },
     releaseStock: async ({ orderId, productId }, call) => {
       checkOrderId(orderId);
+      checkProductId(productId);
       const { correlationId } = currentContext();
       const outcome = await stock.release({ orderId, productId }, { correlationId });
       if (outcome.kind === 'failed') throw ofFailure(outcome.failure);

@@ -2,7 +2,7 @@ import type { ErrorCode } from '@parley/contracts/errors';
 import { OrderId, type ShipmentResource } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { ShipmentRow } from '@parley/projection-shipments';
-import { parseUser, type Service } from '@parley/service';
+import { type Service } from '@parley/service';
 import { z } from 'zod';
 
 const Params = z.object({ orderId: OrderId });
@@ -22,10 +22,10 @@ export const mountHttp = (
   service: Service<ErrorCode>,
   deps: { readonly shipments: Pick<View<ShipmentRow>, 'get'> },
 ): void => {
-  service.http.get('/api/v1/shipments/:orderId', service.param(Params), (c) => {
+  service.http.get('/api/v1/shipments/:orderId', service.user, service.param(Params), (c) => {
     const row = deps.shipments.get(c.req.valid('param').orderId);
     // Another customer's shipment is not told apart from none.
-    return row && row.customerId === parseUser(c)
+    return row?.customerId === c.get('userId')
       ? c.json(resourceOfRow(row))
       : service.problem(c, 'SHIPMENT_NOT_FOUND');
   });

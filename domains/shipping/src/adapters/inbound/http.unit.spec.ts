@@ -46,7 +46,6 @@ describe('GET /api/v1/shipments/:orderId', () => {
 
   it.each([
     ["another customer's", orderId, { 'x-user-id': 'bob' }],
-    ['an unnamed customer', orderId, {}],
     ['an order without any', '00000000-0000-4000-8000-000000000009', { 'x-user-id': 'alice' }],
   ])('answers 404 for %s', async (_case, id, headers) => {
     const answer = await get(id, headers);
@@ -56,5 +55,10 @@ describe('GET /api/v1/shipments/:orderId', () => {
   it('refuses what is not an order id', async () => {
     const answer = await get('x', { 'x-user-id': 'alice' });
     expect(Problem.parse(await answer.json())).toMatchObject({ status: 400, code: 'VALIDATION_FAILED' });
+  });
+
+  it('answers 401 to a request without a user', async () => {
+    const answer = await get(orderId, {});
+    expect(Problem.parse(await answer.json())).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
   });
 });
