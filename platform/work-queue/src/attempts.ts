@@ -15,12 +15,18 @@ export type Settlement =
   /** Given back untouched: the consumer stops or has lost its connection. */
   | { readonly kind: 'release' };
 
-const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).slice(0, MAX_ERROR_TEXT);
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Reasons may quote a message: as a header it is one line, and short, as a frame of headers has a largest size. */
+const headerText = (text: string): string => text.slice(0, MAX_ERROR_TEXT).replaceAll(/\p{Cc}/gu, ' ');
 
 const deadLetter = (reason: string, message: string, attempts: number): Settlement => ({
   kind: 'dead-letter',
-  headers: { 'x-error-reason': reason, 'x-error-message': message, 'x-error-attempts': String(attempts) },
+  headers: {
+    'x-error-reason': headerText(reason),
+    'x-error-message': headerText(message),
+    'x-error-attempts': String(attempts),
+  },
 });
 
 /**

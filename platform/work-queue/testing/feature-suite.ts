@@ -180,6 +180,20 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       });
     });
 
+    it('bounds the reason of a dead letter and lets no control character into its headers', async () => {
+      const definition = definitionOf('reason');
+      const queue = await open();
+      const reason = `unknown key "a\r\nb\u0000${'x'.repeat(200_000)}"`;
+      queue.consume(definition, { handle: () => Promise.resolve({ deadLetter: reason }) });
+      const sent = messageOf();
+      await queue.publisher(definition).publish(sent);
+      await until(async () => {
+        const [dead] = await harness.deadLetters(definition);
+        expect(dead?.messageId).toBe(sent.messageId);
+        expect(dead?.headers['x-error-reason']).toBe(`unknown key "a  b ${'x'.repeat(482)}`);
+      });
+    });
+
     it('refuses a message that no queue would get as unroutable and not retryable', async () => {
       const definition = definitionOf('unroutable');
       const queue = await open();

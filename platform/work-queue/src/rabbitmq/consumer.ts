@@ -16,11 +16,25 @@ interface Kept {
   readonly correlationId?: string;
   readonly type?: string;
   readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly appId?: string;
+  readonly replyTo?: string;
   readonly timestamp?: number;
   readonly headers?: Readonly<Record<string, unknown>>;
 }
 
-const KEPT = ['messageId', 'correlationId', 'type', 'contentType', 'timestamp', 'headers'] as const;
+/** All but `expiration`, which would end the dead letter, and `userId`, which the broker takes from its sender only. */
+const KEPT = [
+  'messageId',
+  'correlationId',
+  'type',
+  'contentType',
+  'contentEncoding',
+  'appId',
+  'replyTo',
+  'timestamp',
+  'headers',
+] as const;
 
 const kept = ({ properties }: ConsumeMessage): Kept => {
   const entries = KEPT.map((key) => [key, properties[key] as unknown] as const);

@@ -13,7 +13,8 @@ const parse = (body: Buffer): { readonly request: ShippingRequested } | { readon
   }
   const parsed = ShippingRequested.safeParse(value);
   if (parsed.success) return { request: parsed.data };
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+  // By code and not by message: a message may quote what the sender wrote.
+  const problems = parsed.error.issues.map(({ path, code }) => `${path.join('.') || 'body'}: ${code}`);
   return { problem: problems.join('; ') };
 };
 
