@@ -5,10 +5,10 @@ import { PolicyError, type PolicyReason } from '../policy.ts';
 const CODE_KEY = 'parley-code';
 const DEADLINE_EXCEEDED = 4;
 /**
- * DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE, and what a peer fails at by itself, as with a REST peer's 5xx:
- * UNKNOWN and INTERNAL, which is also what grpc-js makes of a stream that was reset.
+ * DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE; what a peer fails at by itself, as with a REST peer's 5xx: UNKNOWN
+ * and INTERNAL; and what grpc-js makes of a stream that a dying peer reset: INTERNAL or CANCELLED.
  */
-const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([DEADLINE_EXCEEDED, 8, 14, 2, 13]);
+const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([DEADLINE_EXCEEDED, 8, 14, 2, 13, 1]);
 
 /** Thrown by a gRPC implementation to refuse a call: the status comes from the catalog, the code travels as metadata. */
 export class GrpcRefusal<Code extends string = string> extends Error {

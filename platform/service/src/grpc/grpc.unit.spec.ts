@@ -1,0 +1,168 @@
+import { Buffer } from 'node:buffer';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { captureSpans } from '../../testing/index.ts';
+import { currentContext, runInContext } from '../context.ts';
+import type { Logger } from '../logging.ts';
+import { createPolicy } from '../policy.ts';
+import { startTelemetry } from '../telemetry/telemetry.ts';
+import { createGrpcClient } from './client.ts';
+import { GrpcRefusal } from './refusal.ts';
+import { GrpcServer, type GrpcCall } from './server.ts';
+
+interface Text {
+  readonly text: string;
+}
+const serialize = (value: Text): Buffer => Buffer.from(JSON.stringify(value));
+const deserialize = (bytes: Buffer): Text => JSON.parse(bytes.toString('utf8')) as Text;
+const echo = {
+  say: {
+    path: '/kit.Echo/Say',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: serialize,
+    requestDeserialize: deserialize,
+    responseSerialize: serialize,
+    responseDeserialize: deserialize,
+  },
+} as const;
+
+const define = (httpStatus: number, grpcStatus: number) => ({
+  title: `status ${httpStatus}`,
+  httpStatus,
+  grpcStatus,
+  retryable: false,
+});
+const catalog = {
+  MALFORMED_REQUEST: define(400, 3),
+  VALIDATION_FAILED: define(400, 3),
+  UNAUTHENTICATED: define(401, 16),
+  ROUTE_NOT_FOUND: define(404, 12),
+  METHOD_NOT_ALLOWED: define(405, 12),
+  PAYLOAD_TOO_LARGE: define(413, 3),
+  UNSUPPORTED_MEDIA_TYPE: define(415, 3),
+  INTERNAL: define(500, 13),
+  NOT_READY: define(503, 14),
+  DEADLINE_EXCEEDED: define(504, 4),
+};
+
+const stopping: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const stop of stopping.splice(0)) await stop();
+});
+
+/** A server on a real socket, and a client of it. */
+const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Text) => {
+  const lines: string[] = [];
+  const write = (fields: object, message: string): void => void lines.push(JSON.stringify([fields, message]));
+  const logger = { info: write, error: write, warn: write } as unknown as Logger; // what the server uses of it
+  const spans = captureSpans();
+  const telemetry = { service: 'kit', instance: 'kit', zipkinUrl: undefined, logger };
+  startTelemetry({ ...telemetry, processors: [spans.processor] });
+  const server = new GrpcServer({ catalog, logger, guard: () => Promise.resolve() });
+  server.add(echo, { say });
+  const address = `127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
+  const policy = createPolicy({ name: 'kit', timeoutMs: 2_000 });
+  const client = createGrpcClient({ service: echo }, { peer: 'kit', address, deadlineMs: 2_000, policy });
+  stopping.push(() => {
+    client.close();
+    return server.drain(100);
+  });
+  return { server, client, address, lines, spans };
+};
+const hello: Text = { text: 'hello' };
+
+describe('a gRPC call', () => {
+  it('carries the correlation id and hangs its server span on the span of the caller', async () => {
+    const { client, spans } = await build(() => ({ text: currentContext().correlationId }));
+    const answer = await runInContext({ correlationId: 'c-1' }, () => client.say(hello));
+    expect(answer).toEqual({ kind: 'ok', value: { text: 'c-1' } });
+    await vi.waitFor(() => {
+      expect(spans.finished()).toHaveLength(2);
+    });
+    const [server, caller] = spans.finished();
+    expect(server?.parentSpanContext?.spanId).toBe(caller?.spanContext().spanId);
+    expect(server?.attributes['parley.correlation_id']).toBe('c-1');
+  });
+
+  it('that is refused tells the code of the catalog', async () => {
+    const { client } = await build(() => {
+      throw new GrpcRefusal('VALIDATION_FAILED', 'text must be short');
+    });
+    expect(await client.say(hello)).toEqual({
+      kind: 'refused',
+      code: 'VALIDATION_FAILED',
+      detail: 'text must be short',
+    });
+  });
+
+  it('that breaks the server inside tells nothing of it to the caller, and everything to the log', async () => {
+    const { client, lines } = await build(() => {
+      throw new Error('the secret of the house');
+    });
+    const answer = await client.say(hello);
+    expect(answer).toEqual({ kind: 'unavailable', reason: 'peer', code: 'INTERNAL' });
+    expect(lines.some((line) => line.includes('a call failed unexpectedly'))).toBe(true);
+  });
+
+  it('without a deadline is refused before it is looked at', async () => {
+    let looked = false;
+    const { address } = await build((request) => {
+      looked = true;
+      return request;
+    });
+    const raw = new Client(address, credentials.createInsecure());
+    stopping.push(() => {
+      raw.close();
+    });
+    const code = await new Promise((resolve) => {
+      raw.makeUnaryRequest(echo.say.path, serialize, deserialize, hello, new Metadata(), (error) => {
+        resolve(error?.metadata.get('parley-code')[0]);
+      });
+    });
+    expect(code).toBe('MALFORMED_REQUEST');
+    expect(looked).toBe(false);
+  });
+
+  it('ends at its deadline for both sides', async () => {
+    const aborted = Promise.withResolvers<boolean>();
+    const { client } = await build((request, { signal }) => {
+      if (request.text === 'connect') return request;
+      signal.addEventListener('abort', () => {
+        aborted.resolve(true);
+      });
+      return new Promise(() => undefined);
+    });
+    await client.say({ text: 'connect' });
+    expect(await client.say(hello, { deadlineMs: 200 })).toEqual({ kind: 'unavailable', reason: 'timeout' });
+    expect(await aborted.promise).toBe(true);
+  });
+
+  it('under way finishes when the server drains, and a later one is unavailable', async () => {
+    const entered = Promise.withResolvers<undefined>();
+    const release = Promise.withResolvers<Text>();
+    const { client, server } = await build(() => {
+      entered.resolve(undefined);
+      return release.promise;
+    });
+    const underWay = client.say(hello);
+    await entered.promise;
+    const draining = server.drain(5_000);
+    release.resolve({ text: 'done' });
+    expect(await underWay).toEqual({ kind: 'ok', value: { text: 'done' } });
+    expect(await draining).toBe(true);
+    expect(await client.say(hello)).toMatchObject({ kind: 'unavailable', reason: 'unreachable' });
+  });
+
+  it('that outlasts the drain is cut off at its deadline, and the drain says so', async () => {
+    const entered = Promise.withResolvers<undefined>();
+    const { client, server } = await build(() => {
+      entered.resolve(undefined);
+      return new Promise(() => undefined);
+    });
+    const underWay = client.say(hello);
+    await entered.promise;
+    expect(await server.drain(50)).toBe(false);
+    expect(await underWay).toMatchObject({ kind: 'unavailable' });
+  });
+});
