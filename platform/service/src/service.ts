@@ -9,7 +9,6 @@ import { GrpcServer } from './grpc/server.ts';
 import { createHttpApp } from './http/app.ts';
 import { type ProblemDetails, problemsOf } from './http/problem.ts';
 import { type HttpServer, listenHttp } from './http/server.ts';
-import { type UserGuard, userGuardOf } from './http/user.ts';
 import { validatorsOf } from './http/validation.ts';
 import { createLogger, type Logger } from './logging.ts';
 import { createOpsApp, Readiness } from './readiness.ts';
@@ -48,7 +47,7 @@ export interface Service<Code extends string = string> {
   readonly query: ReturnType<typeof validatorsOf>['query'];
   readonly param: ReturnType<typeof validatorsOf>['param'];
   /** Goes before a handler that needs a user: answers UNAUTHENTICATED when the gateway named none. */
-  readonly user: UserGuard;
+  readonly user: ReturnType<typeof validatorsOf>['user'];
   /** Called after the servers have drained, in reverse order of registration. */
   onStop(name: string, hook: StopHook): void;
   /**
@@ -120,7 +119,6 @@ export const createService = <const Code extends string>(options: ServiceOptions
     guard: guard.set,
     problem,
     ...validatorsOf(problem),
-    user: userGuardOf(problem),
     ports,
     onStop: (hookName, hook) => {
       lifecycle.addHook(hookName, hook);
