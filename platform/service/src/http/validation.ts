@@ -2,6 +2,7 @@ import type { Context, Env, MiddlewareHandler } from 'hono';
 import type { z } from 'zod';
 import type { KitErrorCode } from '../errors.ts';
 import type { ProblemFunction } from './problem.ts';
+import { type UserGuard, userGuardOf } from './user.ts';
 
 /** Parses one part of a request; `c.req.valid(target)` has the output of the schema. */
 export type Validator<Target extends 'json' | 'query' | 'param', S extends z.ZodType> = MiddlewareHandler<
@@ -19,6 +20,7 @@ export const validatorsOf = (
   body: <S extends z.ZodType>(schema: S) => Validator<'json', S>;
   query: <S extends z.ZodType>(schema: S) => Validator<'query', S>;
   param: <S extends z.ZodType>(schema: S) => Validator<'param', S>;
+  user: UserGuard;
 } => {
   const parse = (
     c: Context,
@@ -49,5 +51,6 @@ export const validatorsOf = (
     },
     query: (schema) => async (c, next) => parse(c, 'query', schema, c.req.query()) ?? next(),
     param: (schema) => async (c, next) => parse(c, 'param', schema, c.req.param()) ?? next(),
+    user: userGuardOf(problem),
   };
 };

@@ -14,8 +14,7 @@ const alice = { 'x-user-id': 'alice' };
 type Orders = Parameters<typeof mountHttp>[1]['orders'];
 const noOrders: Orders = { get: () => undefined, find: () => [] };
 
-/** Where the stream of every order stands. */
-const position = { topic: 'parley.order.events', partition: 1, offset: 7 };
+const position = { topic: 'parley.order.events', partition: 2, offset: 41 };
 
 const edge = (placeOrder: PlaceOrder, orders: Orders = noOrders) => {
   const lines: string[] = [];
@@ -32,7 +31,7 @@ const edge = (placeOrder: PlaceOrder, orders: Orders = noOrders) => {
     ownsProcess: false,
     logDestination: { write: (line) => void lines.push(line) },
   });
-  mountHttp(service, { placeOrder, orders, positionOf: () => position });
+  mountHttp(service, { placeOrder, orders, positionOf: (id) => (id === orderId ? position : undefined) });
   const get = async (path: string, headers: Record<string, string> = alice) =>
     service.http.request(path, { headers });
   const post = async (body: unknown, headers: Record<string, string> = {}) =>
@@ -126,6 +125,7 @@ describe('POST /api/v1/orders', () => {
     const [, outcome, status, notice] = row;
     const answer = await answering(outcome).post(body);
     expect(answer.status).toBe(202);
+    expect(answer.headers.get('x-parley-position')).toBe('parley.order.events/2@41');
     expect(OrderResource.parse(await answer.json())).toMatchObject({ orderId, status, notice });
   });
 
