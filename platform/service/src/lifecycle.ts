@@ -7,6 +7,10 @@ export type LifecycleState = 'starting' | 'running' | 'draining' | 'stopped';
 
 const LAST_DEADLINE_MS = 1_000;
 
+/** 3 where the error says so: what is outside does not fit, and another start would end the same. 1 otherwise. */
+const exitCodeOf = (error: unknown): number =>
+  error instanceof Error && 'exitCode' in error && error.exitCode === 3 ? 3 : 1;
+
 interface NamedStep {
   readonly name: string;
   /** False: something was cut off. */
@@ -54,7 +58,7 @@ export class Lifecycle {
     this.#last.push({ name, stop: async (deadlineMs) => (await stop(deadlineMs), true) });
   }
 
-  /** Starts; when that fails, stops what was started and ends the process with 1 (or rejects). */
+  /** Starts; when that fails, stops what was started and ends the process (see `exitCodeOf`) or rejects. */
   async run(start: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (this.#ownsProcess) this.#handleSignals();
     try {
@@ -64,7 +68,7 @@ export class Lifecycle {
       this.#logger.fatal({ err: error }, 'the service cannot start');
       await this.stop('the start failed');
       if (!this.#ownsProcess) throw error;
-      process.exit(1);
+      process.exit(exitCodeOf(error));
     }
     if (this.#stopping === undefined) this.#state = 'running';
   }

@@ -56,7 +56,7 @@ export interface Service<Code extends string = string> {
   onStop(name: string, hook: StopHook): void;
   /**
    * Operations server first, then `start`, then HTTP and gRPC. Resolves when all listen. A `start` that rejects stops
-   * what was started; the process then ends with 1. SIGTERM and SIGINT drain; a clean drain ends with 0.
+   * what was started; the process then ends with 1, or with the `exitCode` 3 of the error. SIGTERM and SIGINT drain; a clean drain ends with 0.
    */
   run(start: (signal: AbortSignal) => Promise<void> | void): Promise<void>;
   /** Drains and stops. Idempotent; true when nothing was cut off. */

@@ -10,19 +10,37 @@ const REGISTRATION_RACES_MAX = 3;
 /** The registry refused a schema; final until someone changes the schema or the registry. */
 export class SchemaRefused extends Error {
   override readonly name = 'SchemaRefused';
+  /** What a process ends with that cannot start for it: what is outside does not fit this release. */
+  readonly exitCode = 3;
 }
 
 const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
 
-/** Registers with FULL_TRANSITIVE compatibility, under the record's full name. */
+/** Registers with FULL_TRANSITIVE compatibility set on the subject, under the record's full name. */
 export function registryStore(host: string): SchemaStore {
   const registry = new SchemaRegistry({
     host,
     retry: { retries: 3, initialRetryTimeInSecs: 0.1, maxRetryTimeInSecs: 1 },
   });
+  /**
+   * Sets the rule before anything is compared. The client sets it too, but after the first registration that finds
+   * none, and a subject that someone made without a rule would take anything.
+   */
+  const setRule = async (subject: string): Promise<void> => {
+    const response = await fetch(`${host}/config/${encodeURIComponent(subject)}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ compatibility: COMPATIBILITY.FULL_TRANSITIVE }),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    // 404: the subject is not there yet; its first version has nothing to be compared with.
+    if (!response.ok && response.status !== 404)
+      throw new Error(`the registry answered ${String(response.status)} to the rule of ${subject}`);
+  };
   const register = async (subject: string, schema: object, attemptsLeft: number): Promise<number> => {
     try {
+      await setRule(subject);
       const { id } = await registry.register(
         { type: SchemaType.AVRO, schema: JSON.stringify(schema) },
         { subject, compatibility: COMPATIBILITY.FULL_TRANSITIVE },
