@@ -6,6 +6,7 @@ import {
   type ProductEvent,
   type ShippingEvent,
 } from './generated/events.ts';
+import { orderCreatedUpcaster, type Upcaster } from './upcasters.ts';
 
 /**
  * A Kafka topic that carries the events of one aggregate type. Its number of partitions is frozen for the topic's
@@ -16,6 +17,8 @@ export interface EventTopic<E extends { readonly type: string }> {
   readonly partitions: number;
   /** The Avro schema of each event type. The registry's subject is the record's full name. */
   readonly schemas: Readonly<Record<E['type'], object>>;
+  /** By event type: what Avro's defaults cannot say about events of older schemas. */
+  readonly upcasters?: Readonly<Partial<Record<E['type'], Upcaster>>>;
   /** Carries the event type for inference; never present at run time. */
   readonly _event?: E;
 }
@@ -27,6 +30,7 @@ export const orderEvents: EventTopic<OrderEvent> = {
   name: 'parley.order.events',
   partitions: PARTITIONS,
   schemas: eventSchemas.order,
+  upcasters: { OrderCreated: orderCreatedUpcaster },
 };
 /** Stream `product-<productId>`. */
 export const productEvents: EventTopic<ProductEvent> = {

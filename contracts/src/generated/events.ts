@@ -12,6 +12,9 @@ export type NotificationChannel = 'EMAIL';
 /** Why an order is cancelled. */
 export type CancellationReason = 'PRODUCT_UNKNOWN' | 'STOCK_SHORT' | 'PAYMENT_DECLINED';
 
+/** Where an order came from. A reader takes a symbol that it does not know for UNKNOWN. */
+export type OrderChannel = 'UNKNOWN' | 'WEB' | 'MOBILE' | 'PARTNER';
+
 /** Why a payment is declined. */
 export type DeclineReason = 'AMOUNT_LIMIT_EXCEEDED';
 
@@ -66,6 +69,10 @@ export interface OrderCreated {
   readonly quantity: number;
   /** When the order was accepted. */
   readonly createdAt: EpochMs;
+  /** Where the order came from. Since v2; UNKNOWN for orders of v1. */
+  readonly channel: OrderChannel;
+  /** Until when the shop promises to dispatch the order. Since v2; an upcaster fills it in for orders of v1. */
+  readonly dispatchBy: EpochMs;
 }
 
 /** The payment service confirmed the payment of the order. */
@@ -279,7 +286,7 @@ export const eventSchemas = {
   },
   order: {
     OrderCancelled: {"type":"record","name":"OrderCancelled","namespace":"parley.order","doc":"The order ended without being shipped.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"reason","type":{"type":"enum","name":"CancellationReason","namespace":"parley.order","symbols":["PRODUCT_UNKNOWN","STOCK_SHORT","PAYMENT_DECLINED"],"doc":"Why an order is cancelled."},"doc":"Why it was cancelled."},{"name":"detail","type":"string","doc":"One sentence for people, without personal data."},{"name":"cancelledAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was cancelled."}]},
-    OrderCreated: {"type":"record","name":"OrderCreated","namespace":"parley.order","doc":"A customer's purchase request was accepted.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"customerId","type":"string","doc":"Pseudonymous id of the customer: the subject of their token."},{"name":"productId","type":"string","doc":"The product's id."},{"name":"quantity","type":"int","doc":"Units ordered, at least 1."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the order was accepted."}]},
+    OrderCreated: {"type":"record","name":"OrderCreated","namespace":"parley.order","doc":"A customer's purchase request was accepted.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"customerId","type":"string","doc":"Pseudonymous id of the customer: the subject of their token."},{"name":"productId","type":"string","doc":"The product's id."},{"name":"quantity","type":"int","doc":"Units ordered, at least 1."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the order was accepted."},{"name":"channel","type":{"type":"enum","name":"OrderChannel","namespace":"parley.order","symbols":["UNKNOWN","WEB","MOBILE","PARTNER"],"default":"UNKNOWN","doc":"Where an order came from. A reader takes a symbol that it does not know for UNKNOWN."},"default":"UNKNOWN","doc":"Where the order came from. Since v2; UNKNOWN for orders of v1."},{"name":"dispatchBy","type":{"type":"long","logicalType":"timestamp-millis"},"default":0,"doc":"Until when the shop promises to dispatch the order. Since v2; an upcaster fills it in for orders of v1."}]},
     OrderPaid: {"type":"record","name":"OrderPaid","namespace":"parley.order","doc":"The payment service confirmed the payment of the order.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"paymentId","type":{"type":"string","logicalType":"uuid"},"doc":"The payment that paid the order."},{"name":"paidAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the order learnt of the payment."}]},
     OrderShipped: {"type":"record","name":"OrderShipped","namespace":"parley.order","doc":"Shipping dispatched the order.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"shipmentId","type":{"type":"string","logicalType":"uuid"},"doc":"The shipment that carries the order."},{"name":"carrier","type":"string","doc":"Who carries it."},{"name":"trackingNumber","type":"string","doc":"The carrier's tracking number."},{"name":"shippedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the order learnt of the dispatch."}]},
     PaymentStarted: {"type":"record","name":"PaymentStarted","namespace":"parley.order","doc":"Stock is held for the order and its payment is due.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"unitPriceMinor","type":"long","doc":"Price of one unit when the stock was held, in minor units."},{"name":"amountMinor","type":"long","doc":"Amount in minor units of the currency (cents)."},{"name":"currency","type":"string","doc":"ISO 4217 code of the amount."},{"name":"reservedUntil","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"Until when product holds the stock unless the order is paid."},{"name":"startedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When payment became due."}]},

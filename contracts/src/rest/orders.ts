@@ -1,8 +1,16 @@
 import { z } from 'zod';
 import { CustomerId, Money, OrderId, page, ProductId, Timestamp } from './common.ts';
 
+/** Where an order came from. */
+export const OrderChannel = z.enum(['UNKNOWN', 'WEB', 'MOBILE', 'PARTNER']);
+
 /** Body of `POST /api/v1/orders`. The customer comes from the token. */
-export const PlaceOrderRequest = z.strictObject({ productId: ProductId, quantity: z.int().min(1).max(100) });
+export const PlaceOrderRequest = z.strictObject({
+  productId: ProductId,
+  quantity: z.int().min(1).max(100),
+  /** Default: UNKNOWN. */
+  channel: OrderChannel.optional(),
+});
 export type PlaceOrderRequest = z.infer<typeof PlaceOrderRequest>;
 
 export const OrderStatus = z.enum(['CREATED', 'PAYMENT_PENDING', 'PAID', 'SHIPPED', 'CANCELLED']);
@@ -16,6 +24,9 @@ export const OrderResource = z.object({
   status: OrderStatus,
   createdAt: Timestamp,
   updatedAt: Timestamp,
+  channel: OrderChannel.optional(),
+  /** Until when the shop promises to dispatch it. */
+  dispatchBy: Timestamp.optional(),
   /** Known once stock is held. */
   amount: Money.optional(),
   paymentId: z.uuid().optional(),

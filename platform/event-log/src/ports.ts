@@ -41,11 +41,19 @@ export interface RecordedEvent<E extends DomainEvent = DomainEvent> {
   readonly traceparent: string | undefined;
 }
 
+/** Brings an event of an older schema to what it means today (see contracts/src/upcasters.ts). Pure. */
+export interface Upcaster {
+  /** Fields whose absence in the writer's schema makes an event an old one. */
+  readonly fills: readonly string[];
+  upcast(data: object): object;
+}
+
 /** A topic that carries the events of one aggregate type (see contracts/src/topics.ts). */
 export interface EventTopic<E extends DomainEvent> {
   readonly name: string;
   readonly partitions: number;
   readonly schemas: Readonly<Record<E['type'], object>>;
+  readonly upcasters?: Readonly<Partial<Record<E['type'], Upcaster>>>;
   readonly _event?: E;
 }
 

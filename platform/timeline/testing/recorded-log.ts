@@ -45,7 +45,15 @@ export interface RecordedLog {
 
 const created = (orderId: string): OrderEvent => ({
   type: 'OrderCreated',
-  data: { orderId, customerId: 'alice', productId: 'alder-tent', quantity: 2, createdAt: atMs },
+  data: {
+    orderId,
+    customerId: 'alice',
+    productId: 'alder-tent',
+    quantity: 2,
+    createdAt: atMs,
+    channel: 'WEB',
+    dispatchBy: atMs + 1,
+  },
 });
 const started = (orderId: string): OrderEvent => ({
   type: 'PaymentStarted',

@@ -1,4 +1,4 @@
-import type { CancellationReason, OrderEvent } from '@parley/contracts/events';
+import type { CancellationReason, OrderChannel, OrderEvent } from '@parley/contracts/events';
 import { orderEvents } from '@parley/contracts/topics';
 import type { ProjectionDefinition, RecordedEvent } from '@parley/event-log';
 
@@ -9,6 +9,9 @@ export interface OrderRow {
   readonly productId: string;
   readonly quantity: number;
   readonly status: 'CREATED' | 'PAYMENT_PENDING' | 'PAID' | 'SHIPPED' | 'CANCELLED';
+  readonly channel: OrderChannel;
+  /** Until when it is promised to be dispatched. */
+  readonly dispatchByMs: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   /** Known once stock is held; the currency is ISO 4217. */
@@ -28,9 +31,9 @@ export const foldOrder = (
   { event }: Pick<RecordedEvent<OrderEvent>, 'event'>,
 ): OrderRow => {
   if (event.type === 'OrderCreated') {
-    const { orderId, customerId, productId, quantity, createdAt } = event.data;
-    const times = { createdAtMs: createdAt, updatedAtMs: createdAt };
-    return { orderId, customerId, productId, quantity, status: 'CREATED', ...times };
+    const { orderId, customerId, productId, quantity, channel, createdAt, dispatchBy } = event.data;
+    const times = { createdAtMs: createdAt, updatedAtMs: createdAt, dispatchByMs: dispatchBy };
+    return { orderId, customerId, productId, quantity, channel, status: 'CREATED', ...times };
   }
   if (!row) throw new Error(`${event.type} in an order that was never created`);
   switch (event.type) {

@@ -1,3 +1,4 @@
+import type { OrderChannel } from '@parley/contracts/events';
 import { deriveId, type CommandMetadata } from '@parley/event-log';
 import { place } from '../core/decide.ts';
 import { streamOf, type Advance, type Advanced, type LogFailure, type Orders } from './advance.ts';
@@ -6,6 +7,7 @@ export interface OrderRequest {
   readonly customerId: string;
   readonly productId: string;
   readonly quantity: number;
+  readonly channel?: OrderChannel | undefined;
   /** The same key from the same customer is the same order. */
   readonly idempotencyKey: string;
 }
@@ -21,9 +23,9 @@ export type PlaceOrder = (request: OrderRequest, metadata: CommandMetadata) => P
 /** Records the order, then brings it as far as it gets. A repetition goes on where the first attempt stopped. */
 export const createPlaceOrder =
   (deps: { readonly orders: Orders; readonly advance: Advance; readonly now: () => number }): PlaceOrder =>
-  async ({ customerId, productId, quantity, idempotencyKey }, metadata) => {
+  async ({ customerId, productId, quantity, channel, idempotencyKey }, metadata) => {
     const orderId = deriveId('order', customerId, idempotencyKey);
-    const command = { orderId, customerId, productId, quantity, nowMs: deps.now() };
+    const command = { orderId, customerId, productId, quantity, channel, nowMs: deps.now() };
     const outcome = await deps.orders.execute({
       streamId: streamOf(orderId),
       commandId: deriveId('place-order', orderId, productId, String(quantity)),

@@ -1,4 +1,4 @@
-import type { CancellationReason, OrderEvent } from '@parley/contracts/events';
+import type { CancellationReason, OrderChannel, OrderEvent } from '@parley/contracts/events';
 import type { OrderState } from './order.ts';
 
 /** Why a command is refused; the state says what stood in its way. */
@@ -25,16 +25,22 @@ export interface PlaceOrder {
   readonly customerId: string;
   readonly productId: string;
   readonly quantity: number;
+  /** Where it came from; says nothing about what is ordered. Default: UNKNOWN. */
+  readonly channel?: OrderChannel | undefined;
   readonly nowMs: number;
 }
 
+/** An order is promised to be dispatched within two days. */
+export const DISPATCH_PROMISE_MS = 48 * 60 * 60 * 1000;
+
 /** Nothing to do when the same request was accepted before. */
 export const place = (state: OrderState, command: PlaceOrder): Decided => {
-  const { orderId, customerId, productId, quantity, nowMs } = command;
+  const { orderId, customerId, productId, quantity, channel = 'UNKNOWN', nowMs } = command;
   if (state.status === 'NONE') {
+    const dispatchBy = nowMs + DISPATCH_PROMISE_MS;
     return events({
       type: 'OrderCreated',
-      data: { orderId, customerId, productId, quantity, createdAt: nowMs },
+      data: { orderId, customerId, productId, quantity, createdAt: nowMs, channel, dispatchBy },
     });
   }
   const { placed } = state;

@@ -1,4 +1,4 @@
-import type { CancellationReason, OrderEvent } from '@parley/contracts/events';
+import type { CancellationReason, OrderChannel, OrderEvent } from '@parley/contracts/events';
 
 /** What the customer asked for. It never changes. */
 export interface Placed {
@@ -7,6 +7,9 @@ export interface Placed {
   readonly productId: string;
   readonly quantity: number;
   readonly createdAtMs: number;
+  readonly channel: OrderChannel;
+  /** Until when it is promised to be dispatched. */
+  readonly dispatchByMs: number;
 }
 
 /** What is due. The amount is that of the first hold and never changes; a renewed hold only lasts longer. */
@@ -79,11 +82,9 @@ export const evolve = (state: OrderState, event: OrderEvent): OrderState => {
   switch (event.type) {
     case 'OrderCreated': {
       if (state.status !== 'NONE') throw contradiction(state, event);
-      const { orderId, customerId, productId, quantity, createdAt } = event.data;
-      return {
-        status: 'CREATED',
-        placed: { orderId, customerId, productId, quantity, createdAtMs: createdAt },
-      };
+      const { orderId, customerId, productId, quantity, channel, createdAt, dispatchBy } = event.data;
+      const times = { createdAtMs: createdAt, dispatchByMs: dispatchBy };
+      return { status: 'CREATED', placed: { orderId, customerId, productId, quantity, channel, ...times } };
     }
     case 'PaymentStarted':
       return afterPaymentStarted(state, event);

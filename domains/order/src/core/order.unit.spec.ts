@@ -1,7 +1,15 @@
 import type { OrderEvent } from '@parley/contracts/events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cancel, place, recordPaid, recordShipped, startPayment, type Decided } from './decide.ts';
+import {
+  cancel,
+  DISPATCH_PROMISE_MS,
+  place,
+  recordPaid,
+  recordShipped,
+  startPayment,
+  type Decided,
+} from './decide.ts';
 import { HOLD_MARGIN_MS, nextStep } from './fulfilment.ts';
 import { evolve, noOrder, type OrderState } from './order.ts';
 
@@ -22,7 +30,7 @@ describe('an order', () => {
   it('goes from CREATED to SHIPPED with everything it learnt on the way', () => {
     expect(shipped).toEqual({
       status: 'SHIPPED',
-      placed: { ...order, createdAtMs: 1 },
+      placed: { ...order, channel: 'UNKNOWN', createdAtMs: 1, dispatchByMs: 1 + DISPATCH_PROMISE_MS },
       due: { amountMinor: 1000, currency: 'EUR', reservedUntilMs: 1_000_000 },
       paid: { paymentId: 'pay-1', paidAtMs: 3 },
       shipped: { ...shipment, shippedAtMs: 4 },
@@ -31,6 +39,8 @@ describe('an order', () => {
 
   it('placed again by the same request is the same order, and by another request is refused', () => {
     expect(place(shipped, { ...order, nowMs: 9 })).toEqual(none);
+    // Where a request comes from is not what it asks for.
+    expect(place(shipped, { ...order, channel: 'MOBILE', nowMs: 9 })).toEqual(none);
     expect(place(created, { ...order, quantity: 3, nowMs: 9 })).toEqual({
       kind: 'refused',
       rejection: { kind: 'other-request' },

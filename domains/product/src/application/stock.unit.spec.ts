@@ -60,7 +60,15 @@ const setUp = async () => {
 
 const created = (orderId: string, quantity = 1): OrderEvent => ({
   type: 'OrderCreated',
-  data: { orderId, customerId: 'alice', productId, quantity, createdAt: 1 },
+  data: {
+    orderId,
+    customerId: 'alice',
+    productId,
+    quantity,
+    createdAt: 1,
+    channel: 'WEB',
+    dispatchBy: 2,
+  },
 });
 const paid = (orderId: string): OrderEvent => ({
   type: 'OrderPaid',

@@ -38,6 +38,8 @@ function eventsOf(number: number): readonly OrderEvent[] {
         productId: `product-${product}`,
         quantity,
         createdAt: at,
+        channel: 'WEB',
+        dispatchBy: at + 172_800_000,
       },
     },
     {

@@ -7,7 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import avsc, { type Schema, type Type } from 'avsc';
-import type { DomainEvent, EventTopic } from '../ports.ts';
+import type { DomainEvent, EventTopic, Upcaster } from '../ports.ts';
 
 /** Where schemas live. */
 export interface SchemaStore {
@@ -33,6 +33,7 @@ interface Decoded {
 interface Reader {
   readonly type: string;
   readonly avro: Type;
+  readonly upcaster: Upcaster | undefined;
 }
 type Decoder = (value: Buffer) => DomainEvent | Foreign | undefined;
 
@@ -42,6 +43,13 @@ type Decoder = (value: Buffer) => DomainEvent | Foreign | undefined;
  */
 export const FOREIGN = null;
 type Foreign = typeof FOREIGN;
+
+/** The upcaster, when the writer's schema is one that it is for. */
+function upcasterFor(reader: Reader, writer: object): Upcaster | undefined {
+  const fields: unknown = 'fields' in writer ? writer.fields : undefined;
+  const names = Array.isArray(fields) ? fields.map((field: Named) => field.name) : [];
+  return reader.upcaster?.fills.some((name) => !names.includes(name)) === true ? reader.upcaster : undefined;
+}
 
 const fullName = (schema: Named): string =>
   schema.namespace === undefined ? schema.name : `${schema.namespace}.${schema.name}`;
@@ -56,9 +64,11 @@ export class AvroCodec<E extends DomainEvent> {
 
   constructor(topic: EventTopic<E>, store: SchemaStore) {
     this.#store = store;
+    const upcasters: Readonly<Record<string, Upcaster | undefined>> = topic.upcasters ?? {};
     for (const [type, schema] of Object.entries<object>(topic.schemas)) {
       // A schema is data until avsc has read it.
-      this.#readers.set(fullName(schema as Named), { type, avro: avsc.Type.forSchema(schema as Schema) });
+      const avro = avsc.Type.forSchema(schema as Schema);
+      this.#readers.set(fullName(schema as Named), { type, avro, upcaster: upcasters[type] });
     }
   }
 
@@ -141,15 +151,17 @@ export class AvroCodec<E extends DomainEvent> {
     }
     const resolver = resolverOf(avro, writer);
     if (resolver === undefined) return foreign;
+    const upcaster = upcasterFor(reader, schema);
     return (bytes) => {
       // Read twice: resolving skips what this release does not need, and what is skipped is not looked at.
       if (!isReadable(bytes)) return undefined;
+      let decoded: Decoded;
       try {
-        const decoded: Decoded = avro.decode(bytes, PREFIX_BYTES, resolver);
-        return { type, data: decoded.value };
+        decoded = avro.decode(bytes, PREFIX_BYTES, resolver);
       } catch {
         return FOREIGN; // a value that the declared type has no place for, such as a new symbol of an enum
       }
+      return { type, data: upcaster === undefined ? decoded.value : upcaster.upcast(decoded.value) };
     };
   }
 }

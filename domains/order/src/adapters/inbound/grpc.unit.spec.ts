@@ -9,6 +9,8 @@ const row: OrderRow = {
   customerId: 'alice',
   productId: 'cup',
   quantity: 2,
+  channel: 'WEB',
+  dispatchByMs: 9_000,
   status: 'PAID',
   createdAtMs: 1_000,
   updatedAtMs: 2_000,

@@ -55,7 +55,15 @@ const answering = (outcome: PlaceOutcome) => {
     }),
   };
 };
-const placed = { orderId, customerId: 'alice', productId: 'cup', quantity: 2, createdAtMs: 1_000 };
+const placed = {
+  orderId,
+  customerId: 'alice',
+  productId: 'cup',
+  quantity: 2,
+  channel: 'MOBILE',
+  createdAtMs: 1_000,
+  dispatchByMs: 9_000,
+} as const;
 const due = { amountMinor: 1_000, currency: 'EUR', reservedUntilMs: 9_000 };
 const paid = { paymentId: orderId, paidAtMs: 3_000 };
 const shipped = { shipmentId: orderId, carrier: 'c', trackingNumber: 't', shippedAtMs: 4_000 };
@@ -68,20 +76,23 @@ const body = { productId: 'cup', quantity: 2 };
 describe('POST /api/v1/orders', () => {
   it('answers 201 with the paid order, for the customer that the gateway named', async () => {
     const { post, asked } = answering(settled({ status: 'PAID', placed, due, paid }));
-    const answer = await post(body, { 'idempotency-key': 'key-1' });
+    const request = { ...body, channel: 'MOBILE' };
+    const answer = await post(request, { 'idempotency-key': 'key-1' });
     expect(answer.status).toBe(201);
     expect(OrderResource.parse(await answer.json())).toEqual({
       orderId,
       customerId: 'alice',
       productId: 'cup',
       quantity: 2,
+      channel: 'MOBILE',
       status: 'PAID',
       amount: { amountMinor: 1_000, currency: 'EUR' },
       paymentId: orderId,
       createdAt: '1970-01-01T00:00:01.000Z',
       updatedAt: '1970-01-01T00:00:03.000Z',
+      dispatchBy: '1970-01-01T00:00:09.000Z',
     });
-    const expected = { customerId: 'alice', idempotencyKey: 'key-1', ...body };
+    const expected = { customerId: 'alice', idempotencyKey: 'key-1', ...request };
     expect(asked).toEqual([[expected, { correlationId: 'corr-1' }]]);
   });
 
@@ -232,6 +243,8 @@ describe('GET /api/v1/orders', () => {
     customerId: 'alice',
     productId: 'cup',
     quantity: 1,
+    channel: 'UNKNOWN',
+    dispatchByMs: 9_000,
     status: 'CANCELLED',
     createdAtMs: 1_000,
     updatedAtMs: 2_000,

@@ -5,14 +5,19 @@ import type { OrderState } from '../../core/order.ts';
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 export const resourceOfRow = (row: OrderRow): OrderResource => {
-  const { createdAtMs, updatedAtMs, ...rest } = row;
-  return { ...rest, createdAt: iso(createdAtMs), updatedAt: iso(updatedAtMs) };
+  const { createdAtMs, updatedAtMs, dispatchByMs, ...rest } = row;
+  return {
+    ...rest,
+    createdAt: iso(createdAtMs),
+    updatedAt: iso(updatedAtMs),
+    dispatchBy: iso(dispatchByMs),
+  };
 };
 
 /** The answer to the request that placed a paid order: as of OrderPaid, so that a repetition answers the same. */
 export const resourceAsPaid = (state: Extract<OrderState, { status: 'PAID' | 'SHIPPED' }>): OrderResource => {
   const { placed, due, paid } = state;
-  const { createdAtMs, ...order } = placed;
+  const { createdAtMs, dispatchByMs, ...order } = placed;
   const { amountMinor, currency } = due;
   return {
     ...order,
@@ -21,6 +26,7 @@ export const resourceAsPaid = (state: Extract<OrderState, { status: 'PAID' | 'SH
     paymentId: paid.paymentId,
     createdAt: iso(createdAtMs),
     updatedAt: iso(paid.paidAtMs),
+    dispatchBy: iso(dispatchByMs),
   };
 };
 
@@ -28,10 +34,12 @@ export const resourceAsPaid = (state: Extract<OrderState, { status: 'PAID' | 'SH
 export const resourceOfWaiting = (
   state: Extract<OrderState, { status: 'CREATED' | 'PAYMENT_PENDING' }>,
 ): OrderResource => {
-  const { createdAtMs, ...order } = state.placed;
+  const { createdAtMs, dispatchByMs, ...order } = state.placed;
+  const dispatchBy = iso(dispatchByMs);
   if (state.status === 'CREATED') {
     const notice = 'stock check queued for retry';
-    return { ...order, status: 'CREATED', createdAt: iso(createdAtMs), updatedAt: iso(createdAtMs), notice };
+    const times = { createdAt: iso(createdAtMs), updatedAt: iso(createdAtMs), dispatchBy };
+    return { ...order, status: 'CREATED', ...times, notice };
   }
   const { amountMinor, currency } = state.due;
   return {
@@ -40,6 +48,7 @@ export const resourceOfWaiting = (
     amount: { amountMinor, currency },
     createdAt: iso(createdAtMs),
     updatedAt: iso(state.startedAtMs),
+    dispatchBy,
     notice: 'payment queued for retry',
   };
 };
