@@ -80,7 +80,8 @@ export class AvroCodec<E extends DomainEvent> {
       if (avro === undefined) throw new Error(`no reader for ${subject}`);
       const id = await this.#store.register(subject, schema);
       this.#writers.set(type, { id, avro });
-      this.#decoders.set(id, this.#decoderOf(schema)); // known by now: nothing need be fetched to read it
+      // What this process writes it must be able to read back, whatever becomes of the store. No store gives id 0.
+      if (id > 0) this.#decoders.set(id, this.#decoderOf(schema));
     }
   }
 

@@ -55,6 +55,26 @@ async function read(
   return to.decode(bytes)?.data;
 }
 
+describe('an event of a registered schema', () => {
+  it('is read back without asking the store, which may be down by then', async () => {
+    const topic = topicOf([id, at]);
+    const fetched: number[] = [];
+    const store = sharedStore();
+    const codec = new AvroCodec(topic, {
+      ...store,
+      fetch: (schemaId) => {
+        fetched.push(schemaId);
+        return store.fetch(schemaId);
+      },
+    });
+    await codec.register(topic);
+    const bytes = codec.encode({ type: 'Opened', data: { id: 'a', at: 5 } });
+    expect(codec.missing(bytes)).toBeUndefined();
+    expect(codec.decode(bytes)?.data).toEqual({ id: 'a', at: 5 });
+    expect(fetched).toEqual([]);
+  });
+});
+
 describe('an event of another schema version', () => {
   it('is upcast when its writer lacked a field that the upcaster fills', async () => {
     expect(await read(topicOf([id, at]), topicOf([id, at, until], filling), { id: 'a', at: 5 })).toEqual({
