@@ -32,6 +32,8 @@ export interface Operation {
   readonly query?: z.ZodObject;
   readonly headers?: Readonly<Record<string, z.ZodType>>;
   readonly body?: z.ZodType;
+  /** True: it answers with the log position of what it wrote (see consistency.ts). */
+  readonly writes?: true;
   /** By HTTP status. */
   readonly answers: Readonly<Record<number, Answer>>;
   /** What the operation itself refuses; what every operation can answer comes on top (`commonErrors`). */
@@ -48,6 +50,7 @@ export const commonErrors = [
   'INTERNAL',
   'NOT_READY',
   'DEADLINE_EXCEEDED',
+  'NOT_YET_CONSISTENT',
 ] as const satisfies readonly ErrorCode[];
 
 /** What the gateway answers by itself, on top. */
@@ -66,6 +69,7 @@ export const operations: readonly Operation[] = [
     access: 'customer',
     headers: { [httpHeaders.idempotencyKey]: z.string().regex(idempotencyKeyPattern).optional() },
     body: PlaceOrderRequest,
+    writes: true,
     answers: {
       201: { description: 'The order is paid.', body: OrderResource },
       202: {
@@ -159,6 +163,7 @@ export const operations: readonly Operation[] = [
     summary: 'Pays for an order (order to payment). Idempotent by order id.',
     access: 'internal',
     body: PaymentRequest,
+    writes: true,
     answers: {
       201: { description: 'Completed, or declined for good with a reason.', body: PaymentResource },
     },

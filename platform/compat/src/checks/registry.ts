@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { canonical } from '@parley/event-log';
 import { z } from 'zod';
 import type { Contracts } from '../contract-files.ts';
+import { isObject } from '../json-schema/accepts.ts';
 import { CURRENT, type CheckResult, type Finding } from '../report.ts';
 
 const REQUEST_DEADLINE_MS = 5_000;
@@ -39,13 +40,30 @@ async function ask<T>(base: string, path: string, schema: z.ZodType<T>): Promise
   }
 }
 
+/**
+ * A schema with every name in full and no `namespace` beside it: the registry answers a nested type without the
+ * namespace that it shares with its record.
+ */
+function inFull(schema: unknown, enclosing: string): unknown {
+  if (Array.isArray(schema)) return schema.map((item: unknown) => inFull(item, enclosing));
+  if (!isObject(schema)) return schema;
+  const { namespace, name, ...rest } = schema;
+  const isNamed = ['record', 'enum', 'fixed'].includes(String(schema.type));
+  const own = isNamed && typeof namespace === 'string' ? namespace : enclosing;
+  const parts = Object.entries(rest).map(([key, value]) => [key, inFull(value, own)] as const);
+  const named = isNamed ? { name: `${own}.${String(name)}` } : name === undefined ? {} : { name };
+  return { ...Object.fromEntries(parts), ...named };
+}
+
+const textOf = (schema: unknown): string => canonical(inFull(schema, ''));
+
 async function versionsOf(base: string, subject: string): Promise<readonly string[]> {
   const at = `subjects/${encodeURIComponent(subject)}/versions`;
   const numbers = (await ask(base, at, Versions)) ?? [];
   const schemas: string[] = [];
   for (const number of numbers) {
     const version = await ask(base, `${at}/${number}`, Version);
-    if (version !== undefined) schemas.push(canonical(JSON.parse(version.schema)));
+    if (version !== undefined) schemas.push(textOf(JSON.parse(version.schema)));
   }
   return schemas;
 }
@@ -78,14 +96,14 @@ async function compareSubject(
       `Set it: PUT /config/${subject} {"compatibility":"${COMPATIBILITY}"}`,
     );
   const versions = await versionsOf(base, subject);
-  if (!versions.includes(canonical(today)))
+  if (!versions.includes(textOf(today)))
     say(
       contract,
       'not-registered',
       `today's schema of ${subject} is not in the registry, which has ${versions.length} versions of it`,
       'Start the service that writes it: it registers its schemas.',
     );
-  const known = [today, ...sides.releases.flatMap(({ events }) => events.get(subject) ?? [])].map(canonical);
+  const known = [today, ...sides.releases.flatMap(({ events }) => events.get(subject) ?? [])].map(textOf);
   for (const [index, version] of versions.entries())
     if (!known.includes(version))
       say(

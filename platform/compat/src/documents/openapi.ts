@@ -1,3 +1,4 @@
+import { atLeastLimits, waitLimits } from '@parley/contracts/consistency';
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { correlationIdPattern, httpHeaders } from '@parley/contracts/headers';
 import * as rest from '@parley/contracts/rest';
@@ -50,7 +51,7 @@ const parametersOf = (operation: rest.Operation): readonly Fragment[] => {
     ['header', operation.headers],
   ] as const;
   return [
-    { $ref: '#/components/parameters/correlationId' },
+    ...['correlationId', 'atLeast', 'prefer'].map((name) => ({ $ref: `#/components/parameters/${name}` })),
     ...places.flatMap(([place, schemas]) =>
       Object.entries(schemas ?? {}).map(([name, schema]) => ({
         name,
@@ -103,7 +104,10 @@ const operationOf = (schemas: Readonly<Record<string, z.ZodType>>, operation: re
     status,
     {
       description,
-      headers: { [httpHeaders.correlationId]: headerRef('correlationId') },
+      headers: {
+        [httpHeaders.correlationId]: headerRef('correlationId'),
+        ...(operation.writes === true ? { [httpHeaders.position]: headerRef('position') } : {}),
+      },
       content: body === undefined ? { 'text/html': { schema: { type: 'string' } } } : bodyOf(body),
     },
   ]);
@@ -152,11 +156,30 @@ export function openApiDocument(version: string): JsonSchemaObject {
           description: 'Kept when well-formed, replaced by a fresh one otherwise.',
           schema: { type: 'string', pattern: correlationIdPattern.source },
         },
+        atLeast: {
+          name: httpHeaders.atLeast,
+          in: 'header',
+          required: false,
+          description:
+            'Answer nothing older than these log positions: topic/partition@offset, comma-separated.',
+          schema: { type: 'string', maxLength: atLeastLimits.lengthMax },
+        },
+        prefer: {
+          name: httpHeaders.prefer,
+          in: 'header',
+          required: false,
+          description: `wait=<seconds> (RFC 7240) bounds the wait for the positions; at most ${waitLimits.maxMs / 1000}.`,
+          schema: { type: 'string' },
+        },
       },
       headers: {
         correlationId: {
           description: 'The correlation id of the request, on every answer.',
           required: true,
+          schema: { type: 'string' },
+        },
+        position: {
+          description: 'Where the last event of the write lies in the log; hand it on to read your write.',
           schema: { type: 'string' },
         },
         retryAfter: {
