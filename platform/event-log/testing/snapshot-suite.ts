@@ -93,7 +93,7 @@ const take = async (step: Step, harness: Harness, topic: Topic, node: SnapshotNo
 
 /** @param numRuns random histories. Topics have fresh names, so a shared broker is fine. */
 export function snapshotSuite(name: string, make: () => Promise<Harness>, numRuns: number): void {
-  describe(name, () => {
+  describe(name, { timeout: 120_000 }, () => {
     const nodes = new Nodes(make);
     const freshFolder = temporaryFolders();
     const start = async (topic: Topic, snapshotDir?: string): Promise<SnapshotNode> => {
