@@ -176,6 +176,11 @@ describe('replay --verify', () => {
     expect(byStream.get(`order-${ghost}`)?.fields).toMatchObject([
       { path: '(row)', before: { orderId: ghost } },
     ]);
+    const args = ['replay', '--verify', '--projection', 'orders'];
+    const told = await runCli(args, { PARLEY_ENDPOINTS: path }, { isTTY: true });
+    expect(told.stdout).toContain('order: DIFFERENT');
+    expect(told.stdout).toContain(`  order-${victim}\n    quantity: 2 → 3\n`);
+    expect(told.stderr).toMatch(/orders [█░]{24}/);
   });
 });
 

@@ -12,13 +12,17 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs a command in this process with this environment, without a terminal, and nothing of a developer's stack. */
+/** Runs a command in this process with this environment and nothing of a developer's stack. Default: no terminal. */
 export async function runCli(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  options: { readonly isTTY?: boolean } = {},
 ): Promise<CliResult> {
   const text = { stdout: '', stderr: '' };
-  const sink = (name: keyof typeof text) => ({ write: (more: string) => (text[name] += more) });
+  const sink = (name: keyof typeof text) => ({
+    ...options,
+    write: (more: string) => (text[name] += more),
+  });
   const code = await run(args, {
     env: { ...nowhere, ...env },
     signal: new AbortController().signal,
