@@ -26,17 +26,20 @@ export class Customer {
     return this.#products;
   }
 
-  /** Places an order for one unit, of each product in turn. Answers the order's id. @throws Error on anything but 201. */
-  async order(index: number): Promise<string> {
+  /**
+   * Places an order for one unit, of each product in turn. `paid` is false when it was answered with 202, since
+   * another service was not reached in time. @throws Error when it was not taken.
+   */
+  async order(index: number): Promise<{ readonly orderId: string; readonly paid: boolean }> {
     const response = await this.#request('/api/v1/orders', {
       method: 'POST',
       headers: { 'content-type': 'application/json', [httpHeaders.idempotencyKey]: randomUUID() },
       body: JSON.stringify({ productId: this.#products[index % this.#products.length], quantity: 1 }),
     });
     const body: unknown = await response.json();
-    if (response.status !== 201)
+    if (response.status !== 201 && response.status !== 202)
       throw new Error(`POST /api/v1/orders was answered with ${response.status}: ${JSON.stringify(body)}`);
-    return OrderResource.parse(body).orderId;
+    return { orderId: OrderResource.parse(body).orderId, paid: response.status === 201 };
   }
 
   async status(orderId: string): Promise<OrderResource['status']> {

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Endpoints } from '@parley/contracts/endpoints';
 import { engineHostWith, mintTokenIn, withOwnStack, writeEnvoyConfig, type Output } from '@parley/launcher';
 import type { BenchContext } from '../context.ts';
+import { withInFlight } from '../in-flight.ts';
 import { describeLimit, limitOf, type LimitResult } from '../limit.ts';
 import { describe, percentile, runClaim, type ClaimResult, type Measured } from '../pairs.ts';
 import { Customer } from './customer.ts';
@@ -43,24 +44,20 @@ class Runs {
     this.#signal = signal;
   }
 
-  /** Milliseconds from when each order was due until its 201; resolves when all are SHIPPED. */
+  /** Milliseconds from when each order was due until its 201; resolves when all are SHIPPED. A 202 does not count. */
   async orders(count: number): Promise<Measured> {
     const placed = await openLoop(
       { perSecond: PER_SECOND, count, signal: this.#signal },
       async (n, dueAtMs) => {
-        const orderId = await this.#customer.order(n);
-        return { orderId, latencyMs: performance.now() - dueAtMs };
+        const { orderId, paid } = await this.#customer.order(n);
+        return { orderId, paid, latencyMs: performance.now() - dueAtMs };
       },
     );
-    let shipped = 0;
-    for (const { orderId } of placed) {
-      await untilShipped(this.#customer, orderId, this.#signal);
-      shipped++;
-    }
+    for (const { orderId } of placed) await untilShipped(this.#customer, orderId, this.#signal);
     const latencies = placed.map(({ latencyMs }) => latencyMs);
     return {
       figure: percentile(latencies, 0.5),
-      count: shipped,
+      count: placed.filter(({ paid }) => paid).length,
       expected: count,
       also: { p99Ms: percentile(latencies, 0.99) },
     };
@@ -86,7 +83,7 @@ class Runs {
   /** Milliseconds from when each order was due until it was seen SHIPPED. */
   async shipped(count: number): Promise<number[]> {
     return openLoop({ perSecond: PER_SECOND, count, signal: this.#signal }, async (n, dueAtMs) => {
-      const orderId = await this.#customer.order(n);
+      const { orderId } = await this.#customer.order(n);
       return (await untilShipped(this.#customer, orderId, this.#signal)) - dueAtMs;
     });
   }
@@ -98,10 +95,13 @@ async function measure(
   { pairs, print, signal }: BenchContext,
 ): Promise<(ClaimResult | LimitResult)[]> {
   const products = await customer.chooseProducts();
-  const orderId = await customer.order(0);
+  const { orderId } = await customer.order(0);
   const runs = new Runs(customer, signal);
-  print(`warming up: ${WARM_UP_ORDERS} orders`);
-  await runs.orders(WARM_UP_ORDERS);
+  print(`warming up: ${WARM_UP_ORDERS} orders, one after the other`);
+  await withInFlight(WARM_UP_ORDERS, 1, async (index) => {
+    signal.throwIfAborted();
+    return (await customer.order(index)).paid;
+  });
   const { hops, close } = await openHops(endpoints, customer, { orderId, products });
   try {
     const title = `Orders at ${PER_SECOND}/s, POST until 201 (p50 of ${ORDERS_PER_RUN}), against the sum of their hops`;
