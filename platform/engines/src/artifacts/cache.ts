@@ -59,11 +59,12 @@ const tryLock = (lock: string): boolean => {
   return false;
 };
 
-/** One thing to put in the cache: `build` fills an empty folder on the same file system. */
+/** One thing to put in the cache. */
 export interface CacheEntry extends ObtainControl {
   readonly root: string;
   readonly name: string;
-  readonly build: (folder: string) => Promise<void>;
+  /** Fills an empty folder on the same file system. Tools run with `control` have their temporary files beside it. */
+  readonly build: (folder: string, control: RunControl) => Promise<void>;
 }
 
 const buildingPrefix = (name: string): string => `.building-${name}-`;
@@ -77,20 +78,23 @@ const isWhole = async ({ root, name, depth = 'sizes', say }: CacheEntry): Promis
   return damage === undefined;
 };
 
-const isUnwritable = (error: unknown): boolean =>
-  error instanceof Error &&
-  ('code' in error
-    ? ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST'].includes(String(error.code))
-    : /No space left on device|Disk quota exceeded/.test(error.message));
+/** Why the cache folder could not be written, when that is what went wrong; a tool says it once for every file. */
+const unwritable = (error: unknown): string | undefined => {
+  if (!(error instanceof Error)) return undefined;
+  if (!('code' in error)) return /No space left on device|Disk quota exceeded/.exec(error.message)?.[0];
+  const codes = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST'];
+  return codes.includes(String(error.code)) ? error.message : undefined;
+};
 
 /** What went wrong, with what to type. What a person cannot mend stays as it is. */
 const explained = (error: unknown, { root, name, signal }: CacheEntry): unknown => {
   if (signal?.aborted === true || error instanceof EnvironmentError || error instanceof IntegrityError)
     return error;
   const message = error instanceof Error ? error.message : String(error);
-  return isUnwritable(error)
+  const reason = unwritable(error);
+  return reason !== undefined
     ? new EnvironmentError(
-        `${name} cannot be kept in ${root} (all engines need 600 MB there): ${message}`,
+        `${name} cannot be kept in ${root} (all engines need 600 MB there): ${reason}`,
         'PARLEY_CACHE_DIR=<a folder with room> npm run dev',
         { cause: error },
       )
@@ -101,20 +105,27 @@ const explained = (error: unknown, { root, name, signal }: CacheEntry): unknown 
       );
 };
 
+/** What makes pip leave its temporary files in a folder that goes with the build, also after a kill, and Maven none. */
+const temporaryIn = (folder: string): Record<string, string> => ({
+  TMPDIR: folder,
+  MAVEN_OPTS: `${process.env.MAVEN_OPTS ?? ''} -XX:-UsePerfData`.trim(), // its script splits at blanks: no path here
+});
+
 /** Builds an entry aside and renames it into place. What builders of it that were killed left is removed: the lock is ours. */
-const buildAside = async ({ root, name, build }: CacheEntry): Promise<void> => {
+const buildAside = async ({ root, name, build, signal, marks }: CacheEntry): Promise<void> => {
   for (const left of readdirSync(root).filter((file) => file.startsWith(buildingPrefix(name))))
     rmSync(join(root, left), { recursive: true, force: true });
   const target = join(root, name);
   const work = join(root, `${buildingPrefix(name)}${randomUUID()}`);
+  const tmp = `${work}-tmp`;
   try {
-    mkdirSync(work);
-    await build(work);
+    for (const folder of [work, tmp]) mkdirSync(folder);
+    await build(work, { signal, marks: { ...marks, ...temporaryIn(tmp) } });
     await writeManifest(work);
     rmSync(target, { recursive: true, force: true }); // a damaged one
     if (!moved(work, target)) throw new Error(`cannot rename ${work} to ${target}`);
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    for (const folder of [work, tmp]) rmSync(folder, { recursive: true, force: true });
   }
 };
 

@@ -53,7 +53,7 @@ export const fromMaven = (
     ...control,
     root: cacheDir(),
     name: `${name}-${version}`,
-    build: async (folder) => {
+    build: async (folder, tools) => {
       await ensure(['maven'], control);
       const goal =
         artifact === undefined
@@ -72,7 +72,7 @@ export const fromMaven = (
       await verify(folder, name);
       if (unpack !== true) return;
       for (const file of readdirSync(folder)) {
-        await run('tar', ['-xzf', file], { ...control, cwd: folder, deadlineMs });
+        await run('tar', ['-xzf', file], { ...tools, cwd: folder, deadlineMs });
         rmSync(join(folder, file));
       }
     },

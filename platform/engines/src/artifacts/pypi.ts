@@ -12,12 +12,12 @@ export const fromPypi = (name: string, version: string, control: ObtainControl =
     ...control,
     root: cacheDir(),
     name: `${name}-${version}`,
-    build: async (folder) => {
+    build: async (folder, tools) => {
       await ensure(['python3', 'pip'], control);
       const lock = join(lockFolder, `${name}.txt`);
       const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-compile', '--only-binary=:all:'];
       const checked = ['--require-hashes', '--requirement', lock, '--target', folder];
-      await run('python3', [...args, ...checked], { ...control, deadlineMs });
+      await run('python3', [...args, ...checked], { ...tools, deadlineMs });
     },
   });
 
