@@ -3,7 +3,7 @@ import { httpHeaders } from '@parley/contracts/headers';
 import { OrderResource } from '@parley/contracts/rest';
 import type { z } from 'zod';
 import { mintToken, type StackUnderTest } from './stack.ts';
-import { waitFor } from './wait.ts';
+import { NeverError, waitFor } from './wait.ts';
 
 const requestTimeoutMs = 20_000;
 
@@ -105,7 +105,10 @@ export class Customer {
   status(orderId: string, status: OrderResource['status'], deadlineMs: number): Promise<OrderResource> {
     const look = async (): Promise<OrderResource | undefined> => {
       const order = await this.read(`/api/v1/orders/${orderId}`, OrderResource);
-      return order.status === status ? order : undefined;
+      if (order.status === status) return order;
+      if (order.status === 'CANCELLED')
+        throw new NeverError(`order ${orderId} was CANCELLED: ${order.cancellation?.reason ?? 'no reason'}`);
+      return undefined;
     };
     return waitFor(`order ${orderId} ${status}`, look, { deadlineMs });
   }

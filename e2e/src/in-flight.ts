@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import type { Customer } from './client.ts';
 import { countByStream, readTopic } from './log.ts';
 import type { StackUnderTest } from './stack.ts';
-import { waitFor } from './wait.ts';
+import { NeverError, waitFor } from './wait.ts';
 
 const takenDeadlineMs = 60_000;
 const shippedDeadlineMs = 60_000;
@@ -45,7 +45,7 @@ export const placeWhileBreaking = async (
       if (answer?.status === 201 || answer?.status === 202) return OrderResource.parse(answer.body);
       const code = answer === undefined ? 'no-answer' : Problem.parse(answer.body).code;
       refusals[code] = (refusals[code] ?? 0) + 1;
-      if (answer !== undefined && answer.status < 500) throw new Error(`refused for good: ${code}`);
+      if (answer !== undefined && answer.status < 500) throw new NeverError(`refused for good: ${code}`);
       return undefined;
     };
     const order = await waitFor('an order to be taken', send, {

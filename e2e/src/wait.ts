@@ -6,6 +6,9 @@ export interface WaitOptions {
   readonly intervalMs?: number;
 }
 
+/** Thrown by a look when waiting on is of no use: ends the wait at once. */
+export class NeverError extends Error {}
+
 /**
  * Looks until `look` finds something (anything but undefined) and returns it. At the deadline it throws with what was
  * awaited, and with the last error when `look` failed to the end.
@@ -22,6 +25,7 @@ export const waitFor = async <T>(
       const found = await look();
       if (found !== undefined) return found;
     } catch (error) {
+      if (error instanceof NeverError) throw error;
       failure = error;
     }
     if (performance.now() >= end) throw new Error(`${what}: not within ${deadlineMs} ms`, { cause: failure });

@@ -31,7 +31,7 @@ export const serviceConfigShape = {
   /** How a span behind a broker hangs on the one before it. */
   TRACE_ASYNC_HOPS: z.enum(['child', 'link']).default('child'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  /** Names this process among its siblings. Default: the process id. */
+  /** Names this process among its siblings. Default: a random one. */
   INSTANCE_ID: z.string().min(1).max(64).optional(),
   SHUTDOWN_DEADLINE_MS: z
     .string()

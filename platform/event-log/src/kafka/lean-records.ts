@@ -142,7 +142,7 @@ function readHeaders(reader: RecordReader): Headers {
     const name = reader.text();
     const value = reader.sized();
     if (name === '__proto__') continue; // no header of ours, and it would replace the prototype
-    const held = headers[name];
+    const held = Object.hasOwn(headers, name) ? headers[name] : undefined; // `constructor` is a name like any other
     if (held === undefined) headers[name] = value;
     else headers[name] = [...(Array.isArray(held) ? held : [held]), value].filter((one) => one !== null);
   }

@@ -59,11 +59,14 @@ export class TransportLog implements EventLog {
   readonly #topics = new Map<string, TopicParts>();
   readonly #writers = new Map<string, AnyWriter>();
   readonly #reactors: Reactor<DomainEvent>[] = [];
-  /** Topics that are replayed again, as the log was cut under their reader. */
+  /** Topics that have been at their end once: when one is cut under its reader, it is replayed again. */
+  readonly #followed = new Set<string>();
   readonly #replaying = new Set<string>();
   readonly #projections: ProjectionMonitor;
   readonly #closing = new AbortController();
   #phase: 'declared' | 'starting' | 'started' | 'closed' = 'declared';
+  /** Commands are accepted, but for topics that are replayed again. */
+  #deciding = false;
   #waitingFor: string | undefined = 'start';
   #closed: Promise<void> | undefined;
   #waits = 0;
@@ -128,7 +131,8 @@ export class TransportLog implements EventLog {
     this.#waitingFor = 'the schema registry';
     for (const { fold, topic } of topics) await fold.codec.register(topic);
     await Promise.all(topics.map((parts) => this.#catchUp(parts, loaded.get(parts.topic.name), signal)));
-    for (const writer of this.#writers.values()) writer.open();
+    this.#deciding = true;
+    for (const [name, writer] of this.#writers) if (!this.#replaying.has(name)) writer.open();
     this.#waitingFor = 'the consumer groups';
     // All at once: each may have to wait until its group has given up a member that was killed.
     await Promise.all(
@@ -214,32 +218,36 @@ export class TransportLog implements EventLog {
     this.#waitingFor = `${topic.name} to be replayed`;
     await this.#transport.read(topic.name, fold);
     await this.#reach(parts, ends, signal);
+    this.#followed.add(topic.name);
   }
 
+  /** Resolves when all partitions are there at once: a cut that one of them meets drops what the others had reached. */
   async #reach({ fold, topic }: TopicParts, ends: readonly number[], signal: AbortSignal): Promise<void> {
-    for (const [partition, measured] of ends.entries()) {
-      let end = measured;
-      while (
-        end > 0 &&
-        !(await fold.waitFor({ topic: topic.name, partition, offset: end - 1 }, CATCH_UP_SLICE_MS))
-      ) {
-        signal.throwIfAborted();
-        end = Math.min(end, (await this.#transport.endOffsets(topic.name))[partition] ?? 0); // cut meanwhile
+    const due = [...ends];
+    do {
+      for (const partition of due.keys()) {
+        for (let end = due[partition] ?? 0; end > 0; end = due[partition] ?? 0) {
+          const last = { topic: topic.name, partition, offset: end - 1 };
+          if (await fold.waitFor(last, CATCH_UP_SLICE_MS)) break;
+          signal.throwIfAborted();
+          due[partition] = Math.min(end, (await this.#transport.endOffsets(topic.name))[partition] ?? 0); // cut meanwhile
+        }
       }
-    }
+    } while (fold.progress().nextOffsets.some((next, partition) => next < (due[partition] ?? 0)));
   }
 
   /** The state was dropped: nothing is decided on it before it reaches the end of the log again. */
   async #replayAgain(parts: TopicParts): Promise<void> {
     const { name } = parts.topic;
-    if (this.#phase !== 'started' || this.#replaying.has(name)) return;
+    if (this.#phase === 'closed' || !this.#followed.has(name) || this.#replaying.has(name)) return;
     this.#replaying.add(name);
     const writer = this.#writers.get(name);
     writer?.refuse('disconnected');
     try {
       await this.#reach(parts, await this.#transport.endOffsets(name), this.#closing.signal);
-      writer?.open();
+      if (this.#closing.signal.aborted) return; // nothing is accepted any more
       this.#replaying.delete(name);
+      if (this.#deciding) writer?.open();
     } catch (error) {
       if (!this.#closing.signal.aborted) throw error;
     }

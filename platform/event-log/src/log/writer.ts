@@ -236,6 +236,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     }
     const same = lane.chain.find((link) => link.kind === 'commit' && link.entry.commit === commit);
     if (same?.kind === 'commit') {
+      for (const version of same.entry.lostVersions) entry.lostVersions.add(version);
       same.entry = entry; // told unknown before, and repeated while its echo may still come
       return;
     }
