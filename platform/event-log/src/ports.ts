@@ -263,6 +263,8 @@ export interface ProjectionStatus {
   readonly failedFolds: number;
   /** True while the same view is built anew beside the live one. */
   readonly rebuilding: boolean;
+  /** How far the rebuild that runs has come. */
+  readonly rebuild: Pick<RebuildProgress, 'positions' | 'live'> | undefined;
 }
 
 /** A page of a projection's rows in key order, each as its canonical JSON says it, and where they were read at. */

@@ -75,7 +75,11 @@ export class TransportLog implements EventLog {
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
     this.#options = options;
-    this.#projections = new ProjectionMonitor((topic) => transport.endOffsets(topic), options.now);
+    this.#projections = new ProjectionMonitor(
+      (topic) => transport.endOffsets(topic),
+      options.now,
+      (name) => this.#rebuilder.running(name),
+    );
   }
 
   aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E> {

@@ -34,6 +34,7 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
   readonly #source: Source;
   #rows = new LayeredMap<Row>();
   #keys = new SortedKeys();
+  #takeovers = 0;
   readonly #indexed: readonly (readonly [string, (row: Row) => string | undefined])[];
   #indexes = new Map<string, SecondaryIndex>();
 
@@ -111,6 +112,12 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
     this.#rows = other.#rows;
     this.#keys = other.#keys;
     this.#indexes = other.#indexes;
+    this.#takeovers++;
+  }
+
+  /** Times that the rows were replaced at one position: with the progress it tells whether they may have changed. */
+  get takeovers(): number {
+    return this.#takeovers;
   }
 
   /**
