@@ -29,6 +29,8 @@ export const OpsProjection = z.object({
   failedFolds: z.int().nonnegative(),
   /** True while the same view is built anew beside the live one. */
   rebuilding: z.boolean(),
+  /** Present while it is: the next offset to be read again, and where the live view is, by partition. */
+  rebuild: z.object({ positions: z.array(offset), live: z.array(offset) }).optional(),
 });
 export type OpsProjection = z.infer<typeof OpsProjection>;
 
@@ -50,3 +52,30 @@ export const OpsProjectionRows = z.object({
   nextAfter: z.string().optional(),
 });
 export type OpsProjectionRows = z.infer<typeof OpsProjectionRows>;
+
+/**
+ * Answer of `POST /ops/projections/{name}/rebuild`, when the rebuilt view is the live one. While another rebuild of the
+ * same topic runs it is 409 CONFLICT; 503 NOT_READY when it was given up and nothing was changed.
+ */
+export const OpsRebuild = z.object({
+  name: z.string(),
+  topic: z.string(),
+  /** Where both views were when they were swapped: the next offset to be read, by partition. */
+  positions: z.array(offset),
+  rows: z.int().nonnegative(),
+  /** Accepted events that were read again. */
+  events: z.int().nonnegative(),
+  tookMs: z.int().nonnegative(),
+  /** True when the live view was not what the log says. */
+  differed: z.boolean(),
+  /** Present when they differed: how many rows, at most 20 of their keys, and the state hash of either view. */
+  difference: z
+    .object({
+      rows: z.int().positive(),
+      keys: z.array(z.string()),
+      liveHash: z.string(),
+      rebuiltHash: z.string(),
+    })
+    .optional(),
+});
+export type OpsRebuild = z.infer<typeof OpsRebuild>;

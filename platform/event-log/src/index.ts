@@ -4,6 +4,7 @@ export { canonical } from './log/canonical.ts';
 export { logHeaders } from './headers.ts';
 export { defaultLimits, type LogLimits } from './log/limits.ts';
 export { projectionRoutes, type OpsAnswer, type OpsRequest, type OpsRoute } from './log/ops-routes.ts';
+export type { RebuildOutcome, RebuildProgress, RebuildReport } from './log/rebuild-report.ts';
 export type { AsyncHops } from './log/spans.ts';
 export { createMemoryBroker, openMemoryLog, type MemoryLogOptions } from './memory/open.ts';
 export { openKafkaLog, type KafkaLogOptions } from './kafka/open.ts';

@@ -2,6 +2,7 @@
  * What the event log promises, whatever it runs on. Kafka and in-memory adapters pass one feature suite
  * (testing/feature-suite.ts). See docs/adr/0001 for why the log arbitrates.
  */
+import type { RebuildOutcome, RebuildProgress } from './log/rebuild-report.ts';
 
 /** A fact, as a decider makes it: no id, no clock, no position. */
 export interface DomainEvent {
@@ -270,6 +271,8 @@ export interface ProjectionStatus {
   readonly failedFolds: number;
   /** True while the same view is built anew beside the live one. */
   readonly rebuilding: boolean;
+  /** How far the rebuild that runs has come. */
+  readonly rebuild: Pick<RebuildProgress, 'positions' | 'live'> | undefined;
 }
 
 /** A page of a projection's rows in key order, each as its canonical JSON says it, and where they were read at. */
@@ -293,6 +296,13 @@ export interface EventLog {
    */
   start(options?: { readonly signal?: AbortSignal }): Promise<void>;
   health(): EventLogHealth;
+  /**
+   * Builds a read model anew from the start of the log, beside the live one, and swaps them in one step when it is where
+   * the live one is: reads go on and never step back. Takes the memory of a second copy meanwhile.
+   */
+  rebuild(name: string): Promise<RebuildOutcome>;
+  /** The rebuild of a read model that runs now. */
+  rebuilding(name: string): RebuildProgress | undefined;
   /**
    * Waits until everything up to the position is folded here, so that whatever is read next is not older. A topic that
    * this process does not read is `not-followed` at once: no state of this process can depend on it. A waiter above

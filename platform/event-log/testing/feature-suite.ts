@@ -10,6 +10,7 @@ import { counted, type Counted } from './counter.ts';
 import { faultSuite } from './fault-suite.ts';
 import { freshTopic, metadata, Nodes, run, type Harness } from './harness.ts';
 import { positionSuite } from './position-suite.ts';
+import { rebuildSuite } from './rebuild-suite.ts';
 
 /** Runs the suite. `make` answers a fresh harness; topics have fresh names, so a shared broker is fine. */
 export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>): void {
@@ -25,6 +26,7 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
     faultSuite(nodes);
     badRecordSuite(nodes);
     positionSuite(nodes);
+    rebuildSuite(nodes);
 
     it('an accepted append is in the fold and in the read model of its writer', async () => {
       const { counters, sums } = await node(freshTopic());

@@ -5,7 +5,7 @@ import type { Readiness } from './readiness.ts';
 
 /** A route of the operations server that some part of a service brings along, free of any HTTP library. */
 export interface OpsRoute {
-  readonly method: 'GET';
+  readonly method: 'GET' | 'POST';
   /** Parameters are named as `:name`. */
   readonly path: string;
   readonly answer: (request: {
@@ -15,6 +15,8 @@ export interface OpsRoute {
     | { readonly kind: 'ok'; readonly body: object }
     | { readonly kind: 'not-found'; readonly detail: string }
     | { readonly kind: 'invalid'; readonly detail: string }
+    | { readonly kind: 'conflict'; readonly detail: string }
+    | { readonly kind: 'not-ready'; readonly detail: string }
   >;
 }
 
@@ -50,6 +52,10 @@ export const createOpsApp = (options: {
             return problem(c, 'ROUTE_NOT_FOUND', { detail: answered.detail });
           case 'invalid':
             return problem(c, 'VALIDATION_FAILED', { detail: answered.detail });
+          case 'conflict':
+            return problem(c, 'CONFLICT', { detail: answered.detail });
+          case 'not-ready':
+            return problem(c, 'NOT_READY', { detail: answered.detail });
         }
       });
   };

@@ -46,7 +46,7 @@ export class FileTransport implements Transport {
   }
 
   /** Resolves when the topic was delivered to its end. */
-  async read(topic: string, listener: TopicListener): Promise<void> {
+  async read(topic: string, listener: TopicListener): Promise<() => Promise<void>> {
     await scanLogFile(this.#path, {
       signal: this.#closing.signal,
       onRecords: async (records) => {
@@ -54,6 +54,7 @@ export class FileTransport implements Transport {
           await listener.onRecords(partition, batch);
       },
     });
+    return () => Promise.resolve(); // it has ended
   }
 
   send(): Promise<void> {

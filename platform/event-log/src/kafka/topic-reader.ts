@@ -77,6 +77,10 @@ class Reading {
     const { partition, messages } = payload.batch;
     const [first] = messages;
     if (first === undefined || payload.isStale()) return;
+    if (listener.isDone?.(partition) === true) {
+      this.#consumer.pause([{ topic, partitions: [partition] }]);
+      return;
+    }
     if (this.#unverified.has(partition)) {
       const { next, lastCommit } = listener.progress(partition);
       if (Number(first.offset) !== next - 1 || commitOf(first) !== lastCommit) {

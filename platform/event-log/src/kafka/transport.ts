@@ -44,7 +44,7 @@ export class KafkaTransport implements Transport {
   readonly #options: KafkaTransportOptions;
   readonly #kafka: Kafka;
   readonly #producer: Producer;
-  readonly #readers: SupervisedConsumer[] = [];
+  readonly #readers = new Set<SupervisedConsumer>();
   readonly #members: SupervisedConsumer[] = [];
   readonly #partitions = new Map<string, number>();
   readonly #closing = new AbortController();
@@ -131,7 +131,7 @@ export class KafkaTransport implements Transport {
     }
   }
 
-  async read(topic: string, listener: TopicListener): Promise<void> {
+  async read(topic: string, listener: TopicListener): Promise<() => Promise<void>> {
     const options = {
       kafka: this.#kafka,
       topic,
@@ -145,8 +145,12 @@ export class KafkaTransport implements Transport {
       make: () => readerOf(this.#kafka),
       run: (consumer) => readTopic(consumer, options),
     });
-    this.#readers.push(reader);
+    this.#readers.add(reader);
     await reader.start();
+    return async () => {
+      this.#readers.delete(reader);
+      await reader.close();
+    };
   }
 
   async join(group: string, topic: string, listener: GroupListener): Promise<void> {
@@ -174,7 +178,8 @@ export class KafkaTransport implements Transport {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.leaveGroups();
-    await Promise.all(this.#readers.splice(0).map((reader) => reader.close()));
+    await Promise.all([...this.#readers].map((reader) => reader.close()));
+    this.#readers.clear();
     await this.#producer.disconnect().catch(() => undefined);
   }
 

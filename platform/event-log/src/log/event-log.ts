@@ -20,6 +20,9 @@ import type {
 import { SnapshotKeeper, type SnapshotSettings } from '../snapshot/keeper.ts';
 import type { LogLimits } from './limits.ts';
 import { ProjectionMonitor } from './projection-status.ts';
+import { Rebuild } from './rebuild.ts';
+import type { RebuildOutcome, RebuildProgress } from './rebuild-report.ts';
+import { Rebuilder } from './rebuilder.ts';
 import { Reactor } from './reactor.ts';
 import type { AsyncHops } from './spans.ts';
 import { TopicFold } from './topic-fold.ts';
@@ -63,6 +66,7 @@ export class TransportLog implements EventLog {
   readonly #followed = new Set<string>();
   readonly #replaying = new Set<string>();
   readonly #projections: ProjectionMonitor;
+  readonly #rebuilder = new Rebuilder();
   readonly #closing = new AbortController();
   #phase: 'declared' | 'starting' | 'started' | 'closed' = 'declared';
   /** Commands are accepted, but for topics that are replayed again. */
@@ -74,7 +78,11 @@ export class TransportLog implements EventLog {
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
     this.#options = options;
-    this.#projections = new ProjectionMonitor((topic) => transport.endOffsets(topic), options.now);
+    this.#projections = new ProjectionMonitor(
+      (topic) => transport.endOffsets(topic),
+      options.now,
+      (name) => this.#rebuilder.running(name),
+    );
   }
 
   aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E> {
@@ -99,6 +107,21 @@ export class TransportLog implements EventLog {
     });
     fold.addTarget(view);
     this.#projections.add(view as unknown as MemoryView<unknown, DomainEvent>); // only read from here
+    this.#rebuilder.add(
+      definition.name,
+      definition.topic.name,
+      () =>
+        new Rebuild({
+          definition,
+          live: fold,
+          view,
+          transport: this.#transport,
+          onDiffered: async () => this.#topics.get(definition.topic.name)?.keeper?.discard(),
+          logger: this.#options.logger,
+          deadlineMs: this.#options.limits.rebuildDeadlineMs,
+          now: this.#options.now,
+        }),
+    );
     return view;
   }
 
@@ -187,6 +210,16 @@ export class TransportLog implements EventLog {
     return this.#projections.rows(name, options);
   }
 
+  async rebuild(name: string): Promise<RebuildOutcome> {
+    if (this.#phase === 'declared' || this.#phase === 'starting')
+      return { kind: 'aborted', reason: 'not-started' };
+    return this.#rebuilder.rebuild(name);
+  }
+
+  rebuilding(name: string): RebuildProgress | undefined {
+    return this.#rebuilder.running(name);
+  }
+
   close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.#closed ??= this.#close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
     return this.#closed;
@@ -196,6 +229,7 @@ export class TransportLog implements EventLog {
     this.#phase = 'closed';
     const deadline = this.#options.now() + deadlineMs;
     this.#closing.abort();
+    this.#rebuilder.close();
     // A reaction under way may still append, so commands are refused only behind it; one that hangs is left behind.
     await Promise.race([this.#transport.leaveGroups(), pause(deadlineMs, undefined, { ref: false })]);
     const writers = [...this.#writers.values()];

@@ -18,6 +18,8 @@ export interface LogLimits {
   readonly maxRejectedOffsets: number;
   /** Waits for a position at the same time (`EventLog.waitFor`); past it `late` at once. */
   readonly maxWaits: number;
+  /** How long a rebuild of a read model may take; then it is given up and nothing was changed. */
+  readonly rebuildDeadlineMs: number;
 }
 
 export const defaultLimits: LogLimits = {
@@ -30,4 +32,5 @@ export const defaultLimits: LogLimits = {
   reactionConcurrency: 16,
   maxRejectedOffsets: 1_000_000,
   maxWaits: 1000,
+  rebuildDeadlineMs: 1_800_000,
 };

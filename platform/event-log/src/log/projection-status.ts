@@ -1,6 +1,7 @@
 /** What operations see of the projections of one process: plain data, of one instant. */
 import { canonical } from './canonical.ts';
 import type { DomainEvent, ProjectionRows, ProjectionStatus, ReadProgress } from '../ports.ts';
+import type { RebuildProgress } from './rebuild-report.ts';
 import type { MemoryView } from './view.ts';
 
 const ENDS_AGE_MS = 1000;
@@ -9,15 +10,21 @@ const ENDS_DEADLINE_MS = 1000;
 export class ProjectionMonitor {
   readonly #endOffsets: (topic: string) => Promise<readonly number[]>;
   readonly #now: () => number;
+  readonly #rebuilding: (name: string) => RebuildProgress | undefined;
   readonly #views: MemoryView<unknown, DomainEvent>[] = [];
   readonly #ends = new Map<string, { readonly ends: readonly number[]; readonly atMs: number }>();
   readonly #asked = new Map<string, Promise<void>>();
   /** The hash of a million rows takes a second: it is only computed again when something was folded since. */
   readonly #hashes = new Map<string, { readonly at: string; readonly hash: string }>();
 
-  constructor(endOffsets: (topic: string) => Promise<readonly number[]>, now: () => number) {
+  constructor(
+    endOffsets: (topic: string) => Promise<readonly number[]>,
+    now: () => number,
+    rebuilding: (name: string) => RebuildProgress | undefined,
+  ) {
     this.#endOffsets = endOffsets;
     this.#now = now;
+    this.#rebuilding = rebuilding;
   }
 
   add(view: MemoryView<unknown, DomainEvent>): void {
@@ -56,6 +63,7 @@ export class ProjectionMonitor {
       skippedTypes,
       failedFolds,
     } = progress;
+    const running = this.#rebuilding(view.name);
     const known = this.#ends.get(topic)?.ends ?? [];
     const ends = positions.map((next, partition) => Math.max(next, known[partition] ?? 0));
     return {
@@ -72,12 +80,13 @@ export class ProjectionMonitor {
       badRecords,
       skippedTypes,
       failedFolds,
-      rebuilding: false,
+      rebuilding: running !== undefined,
+      rebuild: running && { positions: running.positions, live: running.live },
     };
   }
 
   #hashOf(view: MemoryView<unknown, DomainEvent>, progress: ReadProgress): string {
-    const at = JSON.stringify(progress);
+    const at = JSON.stringify([progress, view.takeovers]);
     const cached = this.#hashes.get(view.name);
     if (cached?.at === at) return cached.hash;
     const hash = view.stateHash();

@@ -119,13 +119,39 @@ it('while the log does not answer, one question is under way however many ask, a
   const { log, view, add } = await opened();
   await add('a');
   let questions = 0;
-  const monitor = new ProjectionMonitor(() => {
-    questions++;
-    return new Promise(() => undefined);
-  }, Date.now);
+  const monitor = new ProjectionMonitor(
+    () => {
+      questions++;
+      return new Promise(() => undefined);
+    },
+    Date.now,
+    () => undefined,
+  );
   monitor.add(view as unknown as Parameters<ProjectionMonitor['add']>[0]);
   const answers = await Promise.all([monitor.statuses(), monitor.statuses(), monitor.statuses()]);
   expect(questions).toBe(1);
   for (const [status] of answers) expect(status).toMatchObject({ lag: 0, ends: view.progress().nextOffsets });
   await log.close();
+});
+
+it('a rebuild is told while it runs, refused twice, and answered with what it found', async () => {
+  const { log, view, add } = await opened();
+  for (const stream of ['a', 'b', 'a']) await add(stream);
+  const rebuild = routeOf(log, '/ops/projections/:name/rebuild');
+  const first = rebuild({ name: 'sums' });
+  expect(await rebuild({ name: 'sums' })).toMatchObject({ kind: 'conflict' });
+  expect(await first).toMatchObject({
+    kind: 'ok',
+    body: { name: 'sums', events: 3, rows: 2, differed: false, positions: view.progress().nextOffsets },
+  });
+  expect(await rebuild({ name: 'other' })).toMatchObject({ kind: 'not-found' });
+  const again = rebuild({ name: 'sums' });
+  expect((await log.projections())[0]).toMatchObject({
+    rebuilding: true,
+    rebuild: { live: view.progress().nextOffsets },
+  });
+  await again;
+  expect((await log.projections())[0]).toMatchObject({ rebuilding: false, rebuild: undefined });
+  await log.close();
+  expect(await rebuild({ name: 'sums' })).toMatchObject({ kind: 'not-ready' });
 });

@@ -23,6 +23,13 @@ export interface FoldTarget<E extends DomainEvent> {
   reset(): void;
 }
 
+/** Comes and goes while the fold runs, and is not part of a snapshot. `apply` never throws. */
+export interface FoldFollower<E extends DomainEvent> {
+  /** After the targets, in the same step. */
+  apply(event: RecordedEvent<E>, partition: number): void;
+  reset(): void;
+}
+
 /** Told each verdict, after the fold. */
 export interface EchoListener {
   onVerdict(partition: number, judged: Judged<unknown>): void;
@@ -92,6 +99,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   readonly #partitions: Partition<E>[];
   readonly #targets: FoldTarget<E>[] = [];
   readonly #parts: SnapshotPart[] = [];
+  readonly #followers = new Set<FoldFollower<E>>();
   readonly #listeners: EchoListener[] = [];
   readonly #waiters = new Set<Waiter>();
   readonly #report: FoldReporter;
@@ -121,6 +129,15 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   addTarget(target: FoldTarget<E> | (FoldTarget<E> & SnapshotPart)): void {
     this.#targets.push(target);
     if ('partName' in target) this.#parts.push(target);
+  }
+
+  addFollower(follower: FoldFollower<E>): void {
+    this.#followers.add(follower);
+  }
+
+  /** Without effect when it is none. */
+  removeFollower(follower: FoldFollower<E>): void {
+    this.#followers.delete(follower);
   }
 
   addListener(listener: EchoListener): void {
@@ -242,6 +259,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     }
     Object.assign(this.#counts, noCounts);
     for (const target of this.#targets) target.reset();
+    for (const follower of this.#followers) follower.reset();
   }
 
   #state(): Parameters<typeof adoptFold>[0] {
@@ -272,14 +290,14 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     if (judged.verdict === 'accepted') {
       for (const { event: accepted } of judged.records) {
         if (accepted === undefined || accepted === FOREIGN) this.#counts.skippedTypes++;
-        else this.#apply(accepted);
+        else this.#apply(accepted, partition);
       }
     }
     for (const listener of this.#listeners) listener.onVerdict(partition, judged);
   }
 
   /** A fold that throws on an event is a bug of its release; the reader goes on, and says so. */
-  #apply(event: LazyRecordedEvent<E>): void {
+  #apply(event: LazyRecordedEvent<E>, partition: number): void {
     for (const target of this.#targets) {
       try {
         target.apply(event);
@@ -288,6 +306,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
         this.#report.failedFold(event.position, target.name, error);
       }
     }
+    for (const follower of this.#followers) follower.apply(event, partition);
   }
 
   #read(

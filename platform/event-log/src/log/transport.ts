@@ -31,6 +31,8 @@ export interface TopicListener {
   onRecords(partition: number, records: readonly RawRecord[]): Promise<void>;
   /** The log no longer holds what was folded: drop all state; reading starts again at 0. */
   onDiverged(detail: string): void;
+  /** True once nothing more of the partition is wanted, for good. Absent: never. */
+  isDone?(partition: number): boolean;
 }
 
 /** A batch handed to one member of a consumer group. */
@@ -65,8 +67,11 @@ export interface Transport {
    * it is certainly not in the log and never will be, with anything else when it may be.
    */
   send(topic: string, partition: number, records: readonly NewRecord[]): Promise<void>;
-  /** Reads a whole topic from where the listener is, for ever, whatever fails in between. */
-  read(topic: string, listener: TopicListener): Promise<void>;
+  /**
+   * Reads a whole topic from where the listener is, for ever, whatever fails in between. Resolves with a function that
+   * ends it.
+   */
+  read(topic: string, listener: TopicListener): Promise<() => Promise<void>>;
   /** Joins a consumer group. */
   join(group: string, topic: string, listener: GroupListener): Promise<void>;
   /** Leaves the groups (batches under way see `isActive` false). */

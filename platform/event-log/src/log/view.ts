@@ -24,15 +24,19 @@ interface Source {
   waitFor(position: LogPosition, deadlineMs: number): Promise<boolean>;
 }
 
+/** About 5 ms of comparison. */
+const COMPARED_ROWS = 1000;
+
 /** Rows of one projection in memory, with their secondary indexes. */
 export class MemoryView<Row, E extends DomainEvent> implements View<Row>, SnapshotPart {
   readonly name: string;
   readonly #definition: ProjectionDefinition<Row, E>;
   readonly #source: Source;
-  readonly #rows = new LayeredMap<Row>();
+  #rows = new LayeredMap<Row>();
   #keys = new SortedKeys();
+  #takeovers = 0;
   readonly #indexed: readonly (readonly [string, (row: Row) => string | undefined])[];
-  readonly #indexes = new Map<string, SecondaryIndex>();
+  #indexes = new Map<string, SecondaryIndex>();
 
   constructor(definition: ProjectionDefinition<Row, E>, source: Source) {
     this.name = definition.name;
@@ -98,6 +102,41 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
         ),
       );
     }
+  }
+
+  /**
+   * Takes the rows of another view of the same projection, which must not be applied to any more. A snapshot that is
+   * being written goes on from the rows that were there.
+   */
+  takeOver(other: MemoryView<Row, E>): void {
+    this.#rows = other.#rows;
+    this.#keys = other.#keys;
+    this.#indexes = other.#indexes;
+    this.#takeovers++;
+  }
+
+  /** Times that the rows were replaced at one position: with the progress it tells whether they may have changed. */
+  get takeovers(): number {
+    return this.#takeovers;
+  }
+
+  /**
+   * Compares with another view of the same projection, which is not part of any snapshot: yields the key of each row
+   * that differs and, every `COMPARED_ROWS` rows, undefined, where the caller may let others run. Rows that change
+   * meanwhile are compared as they are when it comes to them.
+   */
+  *differences(other: MemoryView<Row, E>): Generator<string | undefined> {
+    let compared = 0;
+    let missing = false;
+    for (const key of other.#rows.keys()) {
+      const row = this.#rows.get(key);
+      missing ||= row === undefined;
+      if (row === undefined || canonical(row) !== canonical(other.#rows.get(key))) yield key;
+      if (++compared % COMPARED_ROWS === 0) yield undefined;
+    }
+    // All of the other's rows are here too, so there are more here only when there are more.
+    if (!missing && this.size === other.size) return;
+    for (const key of this.#rows.keys()) if (other.#rows.get(key) === undefined) yield key;
   }
 
   get size(): number {

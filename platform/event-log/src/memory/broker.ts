@@ -215,7 +215,7 @@ export class MemoryBroker {
       const { next } = reader.listener.progress(partition);
       const from = reader.joined[partition] === true ? next : Math.max(0, next - 1);
       const records = this.#partition(reader.topic, partition).slice(from, next + 1000);
-      if (records.length === 0 || reader.closed) {
+      if (records.length === 0 || reader.closed || reader.listener.isDone?.(partition) === true) {
         reader.pumping[partition] = false;
         return;
       }

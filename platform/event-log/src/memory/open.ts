@@ -49,6 +49,7 @@ export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
     read: (topic, listener) => {
       const linked: TopicListener = {
         progress: (partition) => listener.progress(partition),
+        isDone: (partition) => listener.isDone?.(partition) ?? false,
         onRecords: async (partition, records) => {
           await link.answer();
           await listener.onRecords(partition, records);
@@ -57,8 +58,12 @@ export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
           listener.onDiverged(detail);
         },
       };
-      closing.push(broker.read(topic, linked));
-      return Promise.resolve();
+      const stop = broker.read(topic, linked);
+      closing.push(stop);
+      return Promise.resolve(() => {
+        stop();
+        return Promise.resolve();
+      });
     },
     join: (group, topic, listener) => {
       leaving.push(broker.join(group, topic, listener));

@@ -143,6 +143,21 @@ export class SnapshotKeeper {
     this.#shapes = new Shapes();
   }
 
+  /**
+   * The fold was not what the log says: no snapshot of it is kept, and one that is being written is dropped. The next
+   * one is written when it is due. Never rejects.
+   */
+  async discard(): Promise<void> {
+    this.#resets++;
+    this.#accepted = 0;
+    await this.#writing;
+    this.#notBeforeMs = 0;
+    for (const name of await this.#list())
+      await rm(join(this.#options.directory, name), { force: true }).catch((error: unknown) => {
+        this.#failed(error);
+      });
+  }
+
   /** Ends writing, with a last snapshot of what was folded since, if the time allows. Never rejects. */
   async stop(deadlineMs: number): Promise<void> {
     clearInterval(this.#timer);
@@ -192,7 +207,7 @@ export class SnapshotKeeper {
         bytesMax: limits.maxBytes,
       });
       const bytes = await this.#writeFile(writer, frozen, code);
-      if (resets !== this.#resets) throw new Error('the log was cut meanwhile');
+      if (resets !== this.#resets) throw new Error('what it was made of was dropped meanwhile');
       await rename(temporary, path);
       await syncFolder(directory);
       this.#sequence++;

@@ -39,6 +39,7 @@ const catalog = {
   UNAUTHENTICATED: define(401, 16),
   ROUTE_NOT_FOUND: define(404, 12),
   METHOD_NOT_ALLOWED: define(405, 12),
+  CONFLICT: define(409, 10),
   PAYLOAD_TOO_LARGE: define(413, 3),
   UNSUPPORTED_MEDIA_TYPE: define(415, 3),
   INTERNAL: define(500, 13),
