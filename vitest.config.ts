@@ -7,7 +7,15 @@ const exclude = ['**/node_modules/**', '.parley*/**'];
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['**/*.unit.spec.ts'], exclude, testTimeout: 10_000 } },
+      {
+        test: {
+          name: 'unit',
+          setupFiles: ['./vitest.setup.ts'],
+          include: ['**/*.unit.spec.ts'],
+          exclude,
+          testTimeout: 10_000,
+        },
+      },
       {
         test: {
           name: 'int',

@@ -25,7 +25,11 @@ const parts = fc.record({
   key: fc.option(bytes),
   value: fc.option(bytes),
   headers: fc.dictionary(
-    fc.oneof(fc.stringMatching(/^[a-z-]{1,20}$/), fc.constant('schlüssel')),
+    // kafkajs finds names such as `constructor` on the prototype; ours does not: see below.
+    fc.oneof(
+      fc.stringMatching(/^[a-z-]{1,20}$/).filter((name) => !(name in {})),
+      fc.constant('schlüssel'),
+    ),
     fc.oneof(bytes, fc.array(bytes, { minLength: 2, maxLength: 3 })),
     { maxKeys: 12 },
   ),
@@ -55,6 +59,16 @@ describe('lean records', () => {
         expect(decodeRecord(body(), batch)).toEqual(originalDecode(body(), batch));
       }),
     );
+  });
+
+  it('take a header whose name every object has for a header like any other', () => {
+    const record = { headers: { constructor: 'x', 'to-string': 'y' } };
+    const body = new Decoder(new Decoder(originalEncode(record).buffer).readVarIntBytes());
+    const { headers } = decodeRecord(body, { ...context, timestampType: 0 }) as { headers: object };
+    expect(Object.entries(headers)).toEqual([
+      ['constructor', Buffer.from('x')],
+      ['to-string', Buffer.from('y')],
+    ]);
   });
 
   it('leave out a header that would replace the prototype of the others', () => {
