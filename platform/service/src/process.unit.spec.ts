@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+/** A process takes its time to start on a busy machine. */
+vi.setConfig({ testTimeout: 60_000 });
 
 const program = join(import.meta.dirname, '../testing/service-process.ts');
 const env = {

@@ -126,6 +126,7 @@ describe('POST /api/v1/orders', () => {
     const [, outcome, status, notice] = row;
     const answer = await answering(outcome).post(body);
     expect(answer.status).toBe(202);
+    expect(answer.headers.get('x-parley-position')).toBe('parley.order.events/1@7');
     expect(OrderResource.parse(await answer.json())).toMatchObject({ orderId, status, notice });
   });
 
