@@ -22,7 +22,7 @@ export interface OpsRoute {
 export interface OpsApp {
   readonly app: Hono;
   /** May be called at any time before the server listens. */
-  add(routes: readonly OpsRoute[]): void;
+  readonly add: (routes: readonly OpsRoute[]) => void;
 }
 
 /** `/livez`: the event loop turns. `/readyz`: 200 when every check is ready, else 503; both with the detail as JSON. */

@@ -129,9 +129,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
     grpc,
     readiness,
     guard: guard.set,
-    addOps: (routes) => {
-      ops.add(routes);
-    },
+    addOps: ops.add,
     problem,
     ...validatorsOf(problem),
     user: userGuardOf(problem),

@@ -12,7 +12,7 @@ import { createService, type Service } from '@parley/service';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordLog, UNKNOWN_SCHEMA_ID, type RecordedLog } from '../testing/recorded-log.ts';
-import { runCli, type CliResult } from '../testing/run-cli.ts';
+import { runCli, spawnCli, type CliResult } from '../testing/run-cli.ts';
 
 let engines: TestEngines;
 let recorded: RecordedLog;
@@ -176,6 +176,11 @@ describe('replay --verify', () => {
     expect(byStream.get(`order-${ghost}`)?.fields).toMatchObject([
       { path: '(row)', before: { orderId: ghost } },
     ]);
+    const args = ['replay', '--verify', '--projection', 'orders'];
+    const told = await runCli(args, { PARLEY_ENDPOINTS: path }, { isTTY: true });
+    expect(told.stdout).toContain('order: DIFFERENT');
+    expect(told.stdout).toContain(`  order-${victim}\n    quantity: 2 → 3\n`);
+    expect(told.stderr).toMatch(/orders [█░]{24}/);
   });
 });
 
@@ -328,16 +333,16 @@ describe('log export and import', () => {
   });
 });
 
-describe('exit codes', () => {
-  it('without a stack it is 3 and says what to type; a wrong command line is 2', async () => {
-    const none = await runCli(['replay'], {});
+describe('as a process', () => {
+  it('prints one JSON line, and says with its exit code what is missing or wrong', async () => {
+    const replayed = await spawnCli(['replay', '--projection', 'orders'], env);
+    expect(replayed).toMatchObject({ code: 0, stderr: '' });
+    expect(jsonOf(replayed).projections).toMatchObject([{ stateHash: recorded.view.stateHash() }]);
+    const none = await spawnCli(['replay'], {});
     expect(none).toMatchObject({ code: 3 });
     expect(none.stderr).toContain('npm run dev');
-    const silent = await runCli(['replay'], {
-      KAFKA_BOOTSTRAP: '127.0.0.1:1',
-      REGISTRY_URL: 'http://127.0.0.1:1',
-    });
-    expect(silent).toMatchObject({ code: 3 });
-    expect(await runCli(['replay', '--until', '7'], env)).toMatchObject({ code: 2 });
+    const silent = { KAFKA_BOOTSTRAP: '127.0.0.1:1', REGISTRY_URL: 'http://127.0.0.1:1' };
+    expect(await spawnCli(['replay'], silent)).toMatchObject({ code: 3 });
+    expect(await spawnCli(['replay', '--until', '7'], env)).toMatchObject({ code: 2 });
   });
 });

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { run } from '../src/cli/run.ts';
 
 const MAIN = join(import.meta.dirname, '../src/main.ts');
+const nowhere = { PARLEY_ENDPOINTS: '/nonexistent/endpoints.json' };
 
 export interface CliResult {
   readonly code: number | null;
@@ -10,14 +12,34 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs the tool as a user does: a process of its own, with this environment and nothing of a developer's stack. */
+/** Runs a command in this process with this environment and nothing of a developer's stack. Default: no terminal. */
 export async function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: { readonly isTTY?: boolean } = {},
+): Promise<CliResult> {
+  const text = { stdout: '', stderr: '' };
+  const sink = (name: keyof typeof text) => ({
+    ...options,
+    write: (more: string) => (text[name] += more),
+  });
+  const code = await run(args, {
+    env: { ...nowhere, ...env },
+    signal: new AbortController().signal,
+    stdout: sink('stdout'),
+    stderr: sink('stderr'),
+  });
+  return { code, ...text };
+}
+
+/** Runs it as a user does: a process of its own. */
+export async function spawnCli(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<CliResult> {
   const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH, PARLEY_ENDPOINTS: '/nonexistent/endpoints.json', ...env },
+    env: { PATH, ...nowhere, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const text = { stdout: '', stderr: '' };

@@ -4,11 +4,19 @@ import { openFileSource } from '../source/file-source.ts';
 import { openKafkaSource } from '../source/kafka-source.ts';
 import type { LogSource } from '../source/log-source.ts';
 
+/** Where text goes: a stream of the process, or a test. */
+export interface Sink {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 /** What a command gets from its process. */
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
 }
 
 /** Warnings of the client on stderr; everything else of it is silent. */

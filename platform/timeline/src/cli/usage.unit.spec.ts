@@ -3,7 +3,13 @@ import { logCommand } from '../log/command.ts';
 import { replayCommand } from '../replay/command.ts';
 import { exitCodes } from './exit.ts';
 
-const context = { env: { PARLEY_ENDPOINTS: '/nonexistent' }, signal: new AbortController().signal };
+const nowhere = { write: () => true };
+const context = {
+  env: { PARLEY_ENDPOINTS: '/nonexistent' },
+  signal: new AbortController().signal,
+  stdout: nowhere,
+  stderr: nowhere,
+};
 const uuid = 'c5461a08-b50f-5908-b15a-a71515952af3';
 
 describe('a wrong command line', () => {

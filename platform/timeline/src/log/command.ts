@@ -236,6 +236,6 @@ export async function logCommand(argv: readonly string[], context: Context): Pro
     return usage(name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}`);
   for (const option of Object.keys(values) as OptionName[])
     if (option !== 'json' && !subcommand.takes.includes(option)) usage(`${name} takes no --${option}`);
-  const output = outputOf({ json: values.json === true });
+  const output = outputOf({ ...context, json: values.json === true });
   return subcommand.run({ ...context, values, operands, output });
 }

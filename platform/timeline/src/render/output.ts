@@ -1,3 +1,5 @@
+import type { Sink } from '../cli/context.ts';
+
 /** Where a command says things: results on stdout, progress on stderr. */
 export interface Output {
   /** True for people: tables and bars. False: JSON only. */
@@ -15,12 +17,12 @@ const REDRAW_MS = 100;
 export function outputOf(options: {
   readonly json: boolean;
   readonly jsonWithoutTerminal?: boolean;
-  readonly stdout?: NodeJS.WriteStream;
-  readonly stderr?: NodeJS.WriteStream;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
 }): Output {
-  const { stdout = process.stdout, stderr = process.stderr } = options;
-  const human = !options.json && !(options.jsonWithoutTerminal === true && !stdout.isTTY);
-  const bars = human && stderr.isTTY;
+  const { stdout, stderr } = options;
+  const human = !options.json && !(options.jsonWithoutTerminal === true && stdout.isTTY !== true);
+  const bars = human && stderr.isTTY === true;
   let drawnAtMs = 0;
   return {
     human,

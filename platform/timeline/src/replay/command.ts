@@ -97,7 +97,7 @@ export async function replayCommand(argv: readonly string[], context: Context): 
   const values = parse(argv);
   const definitions = projectionsNamed(values.projection);
   const until = values.until === undefined ? undefined : parseUntil(values.until);
-  const output = outputOf({ json: values.json, jsonWithoutTerminal: true });
+  const output = outputOf({ ...context, json: values.json, jsonWithoutTerminal: true });
   const services = values.verify ? opsFrom(context.env) : undefined;
   const source = await openSource(context, values['from-file']);
   try {
