@@ -75,12 +75,19 @@ const occurrences = async (
   return streams.map((stream) => counts.get(stream) ?? 0);
 };
 
-/** In the log, each of the orders is paid exactly once and shipped exactly once. */
-export const expectOnce = async (stack: StackUnderTest, orderIds: readonly string[]): Promise<void> => {
+/** In the log, each of the orders is paid exactly once and shipped exactly once. Answers how often it counted. */
+export const expectOnce = async (
+  stack: StackUnderTest,
+  orderIds: readonly string[],
+): Promise<{ readonly paid: number; readonly shipped: number }> => {
   const once = orderIds.map(() => 1);
   expect(new Set(orderIds).size).toBe(orderIds.length);
-  const paid = { type: 'PaymentCompleted', streams: orderIds.map((id) => `payment-${id}`) };
-  const shipped = { type: 'ShipmentDispatched', streams: orderIds.map((id) => `shipment-${id}`) };
-  expect(await occurrences(stack, paymentEvents, paid)).toEqual(once);
-  expect(await occurrences(stack, shippingEvents, shipped)).toEqual(once);
+  const payments = { type: 'PaymentCompleted', streams: orderIds.map((id) => `payment-${id}`) };
+  const shipments = { type: 'ShipmentDispatched', streams: orderIds.map((id) => `shipment-${id}`) };
+  const paid = await occurrences(stack, paymentEvents, payments);
+  const shipped = await occurrences(stack, shippingEvents, shipments);
+  expect(paid).toEqual(once);
+  expect(shipped).toEqual(once);
+  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+  return { paid: sum(paid), shipped: sum(shipped) };
 };
