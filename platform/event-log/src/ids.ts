@@ -5,12 +5,13 @@ import { hash } from 'node:crypto';
 const NAMESPACE = uuidBytes('b6f1a1de-5c0a-5d43-9d0e-0f5a3f0c7c11');
 const UUID_BYTES = 16;
 
-function uuidBytes(uuid: string): Buffer {
+/** The 16 bytes of a UUID, of whatever version; fewer when the text is none. */
+export function uuidBytes(uuid: string): Buffer {
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');
 }
 
 /** The text of a UUID from its 16 bytes in hexadecimal. */
-const uuidText = (hex: string): string =>
+export const uuidText = (hex: string): string =>
   `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 
 /** RFC 9562, section 5.5. Made once per recorded event, so without the detours of a general library. */

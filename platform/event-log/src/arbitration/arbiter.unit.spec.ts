@@ -197,4 +197,10 @@ describe('the commit header', () => {
       decodeCommitHeader(encodeCommitHeader({ commit: key(1), previous: '', base: 0, index: 1, size: 1 })),
     ).toBeUndefined();
   });
+
+  it('names any 16 bytes, a stranger may have written them; its own ids must be UUIDs', () => {
+    expect(fromKey('\xff'.repeat(16))).toBe('ffffffff-ffff-ffff-ffff-ffffffffffff');
+    expect(fromKey('\x01'.repeat(16))).toBe('01010101-0101-0101-0101-010101010101');
+    expect(() => toKey('order-1')).toThrow(TypeError);
+  });
 });

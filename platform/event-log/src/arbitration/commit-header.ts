@@ -3,7 +3,7 @@
  * commit id [16], previous commit id [16, zero for none], base version u32, index u16, size u16.
  */
 import { Buffer } from 'node:buffer';
-import { parse, stringify } from 'uuid';
+import { uuidBytes, uuidText } from '../ids.ts';
 
 export const COMMIT_HEADER_BYTES = 40;
 /** Most events in one commit, as `size` is a u16. */
@@ -23,9 +23,16 @@ export interface CommitHeader {
 
 const NONE = '\0'.repeat(16);
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
 /** @throws TypeError when the id is not a UUID. */
-export const toKey = (uuid: string): CommitKey => Buffer.from(parse(uuid)).toString('latin1');
-export const fromKey = (key: CommitKey): string => stringify(Buffer.from(key, 'latin1'));
+export function toKey(uuid: string): CommitKey {
+  if (!UUID.test(uuid)) throw new TypeError(`not a UUID: ${uuid.slice(0, 64)}`);
+  return uuidBytes(uuid).toString('latin1');
+}
+
+/** Never throws: what lies in a header may be any 16 bytes. */
+export const fromKey = (key: CommitKey): string => uuidText(Buffer.from(key, 'latin1').toString('hex'));
 
 export function encodeCommitHeader(header: CommitHeader): Buffer {
   const bytes = Buffer.alloc(COMMIT_HEADER_BYTES);

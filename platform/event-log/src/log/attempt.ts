@@ -44,6 +44,8 @@ export function recordsOf<E extends DomainEvent>(
   };
   if (parts.metadata.causationId !== undefined) shared[logHeaders.causationId] = parts.metadata.causationId;
   propagation.inject(context.active(), shared);
+  let recordBytes = Buffer.byteLength(parts.streamId) + COMMIT_HEADER_BYTES + RECORD_OVERHEAD_BYTES;
+  for (const text of Object.values(shared)) recordBytes += text.length;
   let bytes = 0;
   const records = parts.events.map((event, index): NewRecord => {
     const value = codec.encode(event);
@@ -59,8 +61,7 @@ export function recordsOf<E extends DomainEvent>(
         size: parts.events.length,
       }),
     };
-    bytes += value.length + Buffer.byteLength(parts.streamId) + COMMIT_HEADER_BYTES + RECORD_OVERHEAD_BYTES;
-    for (const text of Object.values(shared)) bytes += text.length;
+    bytes += value.length + recordBytes;
     return { key: parts.streamId, value, headers };
   });
   return { records, bytes };

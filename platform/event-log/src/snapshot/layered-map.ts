@@ -69,6 +69,7 @@ export class LayeredMap<V> {
   own(key: string, copy: (value: V) => V): V | undefined {
     const mine = this.#top.get(key);
     if (mine !== undefined) return mine === GONE ? undefined : mine;
+    if (this.#isFlat()) return undefined;
     const below = this.get(key);
     if (below === undefined) return undefined;
     const value = this.#frozen?.has(key) === true ? copy(below) : below;
