@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { registryStore } from './registry.ts';
+
+const schema = { type: 'record', name: 'Ticked', namespace: 'test', fields: [] };
+let server: Server | undefined;
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+});
+
+/**
+ * A registry that has not read its own state: as observed of Apicurio for a tenth of a second and more after its port
+ * opens. It has read everything once it confirms a write, or, when it is `empty`, never knows anything.
+ */
+async function startingRegistry(options: { readonly empty?: boolean } = {}) {
+  let asked = 0;
+  let registering = true;
+  let settled = false;
+  server = createServer((request, response) => {
+    const answer = (status: number, body: object): void => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+    const { method, url = '' } = request;
+    if (method === 'PUT') {
+      settled = !registering && options.empty !== true;
+      answer(settled || registering ? 200 : 404, {});
+    } else if (method === 'POST') answer(200, { id: 1 });
+    else if (url.startsWith('/config/')) answer(200, { compatibilityLevel: 'FULL_TRANSITIVE' });
+    else if (url === '/schemas/ids/7') {
+      asked++;
+      answer(settled ? 200 : 404, settled ? { schema: JSON.stringify(schema) } : {});
+    } else answer(404, {});
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  const store = registryStore(`http://127.0.0.1:${String(port)}`);
+  await store.register('test.Ticked', schema);
+  registering = false;
+  return { store, asked: () => asked };
+}
+
+it('an id that a starting registry does not know yet is asked for again behind a write', async () => {
+  const { store, asked } = await startingRegistry();
+  expect(await store.fetch(7)).toEqual(schema);
+  expect(asked()).toBe(2);
+});
+
+it('an id that the registry does not know after a write is unknown for good', async () => {
+  const { store } = await startingRegistry();
+  expect(await store.fetch(8)).toBeUndefined();
+});
+
+it('a registry that does not know what this process registered is no answer', async () => {
+  const { store } = await startingRegistry({ empty: true });
+  await expect(store.fetch(7)).rejects.toThrow('test.Ticked');
+});
