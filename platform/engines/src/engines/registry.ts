@@ -53,6 +53,7 @@ export const registry: Engine = {
     ];
     return { command: java, args, env: registryEnv(ports), cwd };
   },
-  isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.registry}/apis/ccompat/v7/subjects`),
+  // Its API answers before it has read its own state, with 404 for what it knows.
+  isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.registryManagement}/health/ready`),
   readyDeadlineMs: 180_000,
 };
