@@ -94,8 +94,8 @@ const take = async (step: Step, harness: Harness, topic: Topic, node: SnapshotNo
 /** @param numRuns random histories. Topics have fresh names, so a shared broker is fine. */
 export function snapshotSuite(name: string, make: () => Promise<Harness>, numRuns: number): void {
   describe(name, { timeout: 120_000 }, () => {
+    const freshFolder = temporaryFolders(); // made first, so removed last: a log that closes writes into it
     const nodes = new Nodes(make);
-    const freshFolder = temporaryFolders();
     const start = async (topic: Topic, snapshotDir?: string): Promise<SnapshotNode> => {
       const { log } = await nodes.open(snapshotDir === undefined ? {} : { snapshotDir });
       return startNode(log, topic);
