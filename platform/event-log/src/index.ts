@@ -12,6 +12,7 @@ export { SchemaRefused } from './kafka/registry.ts';
 export { LogFileError, type LogFileFault } from './file/errors.ts';
 export type { LogFileHeader, LogFileRecord, LogFileSummary } from './file/format.ts';
 export { exportKafkaLog, type ExportOptions } from './file/export.ts';
+export { writeLogFile, type LogToWrite } from './file/write-log.ts';
 export { openFileLog, type FileLogOptions } from './file/open.ts';
 export { scanLogFile, verifyLogFile, type ScanOptions } from './file/reader.ts';
 export { LogFileWriter } from './file/writer.ts';

@@ -4,7 +4,7 @@ import { logHeaders } from '../headers.ts';
 import { KafkaTransport } from '../kafka/transport.ts';
 import type { RawRecord, TopicListener, Transport } from '../log/transport.ts';
 import type { LogFileSummary } from './format.ts';
-import { LogFileWriter } from './writer.ts';
+import { writeLogFile, type OnLogRecords } from './write-log.ts';
 
 export interface ExportOptions {
   readonly clientId: string;
@@ -22,9 +22,6 @@ export interface ExportOptions {
 }
 
 type Ends = ReadonlyMap<string, readonly number[]>;
-type OnRecords = (topic: string, partition: number, records: readonly RawRecord[]) => Promise<void>;
-
-const PREFIX_BYTES = 5;
 
 /** Reads one topic up to its ends. Records are told one batch at a time, those of a partition in order. */
 class Sweep implements TopicListener {
@@ -33,11 +30,11 @@ class Sweep implements TopicListener {
   readonly #ends: readonly number[];
   readonly #next: number[];
   readonly #lastCommits: (string | undefined)[] = [];
-  readonly #onRecords: OnRecords;
+  readonly #onRecords: OnLogRecords;
   readonly #finished = Promise.withResolvers<undefined>();
   #queue: Promise<void> = Promise.resolve();
 
-  constructor(topic: string, ends: readonly number[], onRecords: OnRecords) {
+  constructor(topic: string, ends: readonly number[], onRecords: OnLogRecords) {
     this.#topic = topic;
     this.#ends = ends;
     this.#next = ends.map(() => 0);
@@ -95,7 +92,7 @@ async function withTransport<T>(
 }
 
 /** Reads every topic up to its end, one topic after another, on a connection of its own. */
-const readTo = (options: ExportOptions, ends: Ends, onRecords: OnRecords): Promise<void> =>
+const readTo = (options: ExportOptions, ends: Ends, onRecords: OnLogRecords): Promise<void> =>
   withTransport(options, async (transport) => {
     for (const [topic, topicEnds] of ends) {
       const sweep = new Sweep(topic, topicEnds, onRecords);
@@ -105,40 +102,19 @@ const readTo = (options: ExportOptions, ends: Ends, onRecords: OnRecords): Promi
   });
 
 /**
- * Writes what Kafka holds of some topics now to one file, byte for byte. Reads the log twice: first for the schema
- * ids, which stand before the records in the file, then for the records. What is appended meanwhile is left out.
+ * Writes what Kafka holds of some topics now to one file, byte for byte. What is appended meanwhile is left out.
  * @throws Error when the log is cut meanwhile.
  */
-export async function exportKafkaLog(options: ExportOptions): Promise<LogFileSummary> {
-  const ends = await withTransport(options, async (transport) => {
-    const found: (readonly [string, readonly number[]])[] = [];
-    for (const { name } of options.topics) found.push([name, await transport.endOffsets(name)]);
-    return new Map(found);
+export const exportKafkaLog = (options: ExportOptions): Promise<LogFileSummary> =>
+  withTransport(options, async (transport) => {
+    const ends = new Map<string, readonly number[]>();
+    for (const { name } of options.topics) ends.set(name, await transport.endOffsets(name));
+    return writeLogFile({
+      path: options.path,
+      createdAt: new Date().toISOString(),
+      note: options.note,
+      topics: Object.fromEntries(options.topics.map(({ name, partitions }) => [name, { partitions }])),
+      schemas: transport.schemas,
+      each: (onRecords) => readTo(options, ends, onRecords),
+    });
   });
-  const ids = new Set<number>();
-  await readTo(options, ends, (_topic, _partition, records) => {
-    for (const { value } of records)
-      if (value !== null && value.length >= PREFIX_BYTES && value[0] === 0) ids.add(value.readUInt32BE(1));
-    return Promise.resolve();
-  });
-  const schemas: Record<string, object> = {};
-  await withTransport(options, async (transport) => {
-    for (const id of [...ids].sort((a, b) => a - b)) {
-      const schema = await transport.schemas.fetch(id);
-      if (schema !== undefined) schemas[String(id)] = schema;
-    }
-  });
-  const writer = await LogFileWriter.create(options.path, {
-    createdAt: new Date().toISOString(),
-    note: options.note,
-    topics: Object.fromEntries(options.topics.map(({ name, partitions }) => [name, { partitions }])),
-    schemas,
-  });
-  try {
-    await readTo(options, ends, (topic, partition, records) => writer.write(topic, partition, records));
-    return await writer.finish();
-  } catch (error) {
-    await writer.abandon();
-    throw error;
-  }
-}

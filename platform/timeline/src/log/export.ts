@@ -1,6 +1,6 @@
 /** `npm run log -- export` */
 import { access } from 'node:fs/promises';
-import { LogFileWriter, type LogFileSummary } from '@parley/event-log';
+import { writeLogFile, type LogFileSummary, type LogToWrite } from '@parley/event-log';
 import { CommandError } from '../cli/exit.ts';
 import { topics as eventTopics, topicNamed } from '../projections.ts';
 import { bar, type Output } from '../render/output.ts';
@@ -20,13 +20,7 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-const schemaIdOf = (value: Buffer | null): number | undefined =>
-  value === null || value.length < 5 || value[0] !== 0 ? undefined : value.readUInt32BE(1);
-
-/**
- * Writes everything up to the ends as they are now. The log is read twice: the header of the file holds the schemas,
- * and which are needed only the records tell.
- */
+/** Writes everything up to the ends as they are now. */
 export async function exportLog(
   source: LogSource,
   options: ExportOptions,
@@ -51,12 +45,7 @@ export async function exportLog(
   const total = 2 * [...ends.values()].reduce((sum, to) => sum + sizeOf(fromBegin(to), to), 0);
   const startedAtMs = performance.now();
   let done = 0;
-  const each = async (
-    onRecords: (
-      topic: string,
-      ...records: Parameters<Parameters<LogSource['read']>[1]>
-    ) => Promise<void> | void,
-  ): Promise<void> => {
+  const each: LogToWrite['each'] = async (onRecords) => {
     for (const [topic, to] of ends)
       await source.read(
         { topic, from: fromBegin(to), to },
@@ -70,31 +59,14 @@ export async function exportLog(
     signal.throwIfAborted();
   };
 
-  const ids = new Set<number>();
-  await each((_topic, _partition, records) => {
-    for (const { value } of records) {
-      const id = schemaIdOf(value);
-      if (id !== undefined) ids.add(id);
-    }
-  });
-  const schemas: Record<string, object> = {};
-  for (const id of [...ids].sort((a, b) => a - b)) {
-    const schema = await source.schemas.fetch(id); // undefined: a bad record that names no schema; it stays bad
-    if (schema !== undefined) schemas[String(id)] = schema;
-  }
-
-  const writer = await LogFileWriter.create(out, {
+  const summary = await writeLogFile({
+    path: out,
     createdAt: new Date(options.now()).toISOString(),
     note: `exported from ${source.name}`,
     topics: Object.fromEntries([...ends].map(([name, to]) => [name, { partitions: to.length }])),
-    schemas,
+    schemas: source.schemas,
+    each,
   });
-  try {
-    await each((topic, partition, records) => writer.write(topic, partition, records));
-  } catch (error) {
-    await writer.abandon();
-    throw error;
-  }
   output.progress('');
-  return writer.finish();
+  return summary;
 }
