@@ -3,14 +3,14 @@
  * `index.ts` only; what is here promises less and may change with the log.
  */
 export type { Judged, StreamHead, Verdict } from './arbitration/arbiter.ts';
-export { decodeCommitHeader, fromKey, type CommitHeader } from './arbitration/commit-header.ts';
+export { fromKey, type CommitHeader } from './arbitration/commit-header.ts';
 export { AvroCodec, type SchemaStore } from './avro/codec.ts';
 export { eventIdOf } from './ids.ts';
 export { kafkaClient } from './kafka/client.ts';
 export { registryStore } from './kafka/registry.ts';
 export { KafkaTransport } from './kafka/transport.ts';
 export { canonical } from './log/canonical.ts';
-export { headerText } from './log/recorded-event.ts';
+export { commitHeaderOf, headerText } from './log/recorded-event.ts';
 export { partitionOf } from './log/partition-of.ts';
 export { TopicFold, type FoldTarget } from './log/topic-fold.ts';
 export type { RawRecord } from './log/transport.ts';

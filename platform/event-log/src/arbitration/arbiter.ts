@@ -46,7 +46,7 @@ export interface Judged<T> {
 const NONE: readonly number[] = [];
 
 /** The accepted copy of a commit, as far as its stream remembers. */
-function recentOf(head: StreamHead | undefined, commit: CommitKey): Recent | undefined {
+export function recentOf(head: Readonly<StreamHead> | undefined, commit: CommitKey): Recent | undefined {
   if (head !== undefined) for (const recent of head.recent) if (recent.commit === commit) return recent;
   return undefined;
 }
@@ -105,11 +105,6 @@ export class Arbiter<T> {
     return this.streams.get(streamId);
   }
 
-  /** The accepted copy of a commit, as far as the stream remembers. */
-  find(streamId: string, commit: CommitKey): Recent | undefined {
-    return recentOf(this.streams.get(streamId), commit);
-  }
-
   /** True between the first and the last record of a commit. */
   get isOpen(): boolean {
     return this.#open.length > 0;
@@ -139,12 +134,14 @@ export class Arbiter<T> {
       return { verdict: 'duplicate', ...answer, version: earlier.version, lastOffset: earlier.offset };
     if (header.base !== version || header.previous !== (head?.last ?? ''))
       return { verdict: 'conflict', ...answer, version, lastOffset };
-    this.#accept(streamId, header, lastOffset);
+    this.#accept(head !== undefined, streamId, header, lastOffset);
     return { verdict: 'accepted', ...answer, version: version + header.size, lastOffset };
   }
 
-  #accept(streamId: string, header: CommitHeader, offset: number): void {
-    const head = this.streams.own(streamId, (shared) => ({ ...shared, recent: [...shared.recent] }));
+  #accept(exists: boolean, streamId: string, header: CommitHeader, offset: number): void {
+    const head = exists
+      ? this.streams.own(streamId, (shared) => ({ ...shared, recent: [...shared.recent] }))
+      : undefined;
     const version = header.base + header.size;
     const recent = { commit: header.commit, version, offset };
     if (head === undefined) {

@@ -3,7 +3,7 @@
  * commit id [16], previous commit id [16, zero for none], base version u32, index u16, size u16.
  */
 import { Buffer } from 'node:buffer';
-import { uuidBytes, uuidText } from '../ids.ts';
+import { uuidFromLatin1, uuidToLatin1 } from '../ids.ts';
 
 export const COMMIT_HEADER_BYTES = 40;
 /** Most events in one commit, as `size` is a u16. */
@@ -23,21 +23,20 @@ export interface CommitHeader {
 
 const NONE = '\0'.repeat(16);
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 /** @throws TypeError when the id is not a UUID. */
 export function toKey(uuid: string): CommitKey {
-  if (!UUID.test(uuid)) throw new TypeError(`not a UUID: ${uuid.slice(0, 64)}`);
-  return uuidBytes(uuid).toString('latin1');
+  const key = uuidToLatin1(uuid);
+  if (key === undefined) throw new TypeError(`not a UUID: ${uuid.slice(0, 64)}`);
+  return key;
 }
 
 /** Never throws: what lies in a header may be any 16 bytes. */
-export const fromKey = (key: CommitKey): string => uuidText(Buffer.from(key, 'latin1').toString('hex'));
+export const fromKey = (key: CommitKey): string => uuidFromLatin1(key);
 
 export function encodeCommitHeader(header: CommitHeader): Buffer {
-  const bytes = Buffer.alloc(COMMIT_HEADER_BYTES);
+  const bytes = Buffer.allocUnsafe(COMMIT_HEADER_BYTES);
   bytes.write(header.commit, 0, 'latin1');
-  if (header.previous !== '') bytes.write(header.previous, 16, 'latin1');
+  bytes.write(header.previous === '' ? NONE : header.previous, 16, 'latin1');
   bytes.writeUInt32BE(header.base, 32);
   bytes.writeUInt16BE(header.index, 36);
   bytes.writeUInt16BE(header.size, 38);

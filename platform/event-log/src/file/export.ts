@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
-import { decodeCommitHeader, fromKey } from '../arbitration/commit-header.ts';
-import { logHeaders } from '../headers.ts';
 import { KafkaTransport } from '../kafka/transport.ts';
+import { commitOf } from '../log/recorded-event.ts';
 import type { RawRecord, TopicListener, Transport } from '../log/transport.ts';
 import type { LogFileSummary } from './format.ts';
 import { writeLogFile, type OnLogRecords } from './write-log.ts';
@@ -66,9 +65,8 @@ class Sweep implements TopicListener {
     const last = due.at(-1);
     if (last === undefined) return;
     await this.#onRecords(this.#topic, partition, due);
-    const header = decodeCommitHeader(last.headers?.[logHeaders.commit]);
     this.#next[partition] = Number(last.offset) + 1;
-    this.#lastCommits[partition] = header === undefined ? undefined : fromKey(header.commit);
+    this.#lastCommits[partition] = commitOf(last);
     this.#settle();
   }
 

@@ -44,8 +44,21 @@ function varIntSize(value: number): number {
   return size;
 }
 
-const lengthOf = (bytes: Bytes): number =>
-  bytes === null || bytes === undefined ? -1 : Buffer.byteLength(bytes);
+/** Text up to this length is measured and written in a loop: a call into the runtime takes longer. */
+const SHORT = 64;
+
+/** Bytes of the text in UTF-8. */
+function textLength(text: string): number {
+  if (text.length > SHORT) return Buffer.byteLength(text);
+  for (let index = 0; index < text.length; index++)
+    if (text.charCodeAt(index) > 0x7f) return Buffer.byteLength(text);
+  return text.length;
+}
+
+const lengthOf = (bytes: Bytes): number => {
+  if (bytes === null || bytes === undefined) return -1;
+  return typeof bytes === 'string' ? textLength(bytes) : bytes.length;
+};
 
 const sizedSize = (length: number): number => varIntSize(length) + Math.max(0, length);
 
@@ -68,50 +81,61 @@ class RecordWriter {
     this.byte(rest);
   }
 
-  sized(bytes: Bytes): void {
-    this.varInt(lengthOf(bytes));
-    if (typeof bytes === 'string') this.#at += this.bytes.write(bytes, this.#at);
-    else if (bytes !== null && bytes !== undefined) this.#at += bytes.copy(this.bytes, this.#at);
+  /** `length` is what `lengthOf` says of it. */
+  sized(bytes: Bytes, length: number): void {
+    this.varInt(length);
+    if (bytes === null || bytes === undefined) return;
+    if (typeof bytes !== 'string') bytes.copy(this.bytes, this.#at);
+    else if (length === bytes.length && length <= SHORT) this.#ascii(bytes);
+    else this.bytes.write(bytes, this.#at);
+    this.#at += length;
+  }
+
+  #ascii(text: string): void {
+    const { bytes } = this;
+    const at = this.#at;
+    for (let index = 0; index < text.length; index++) bytes[at + index] = text.charCodeAt(index);
   }
 }
 
 /** One record with its length in front, in the shape of a kafkajs encoder. */
 export function encodeRecord(parts: RecordParts): { readonly buf: Buffer; readonly buffer: Buffer } {
   const { offsetDelta = 0, timestampDelta = 0, key, value, headers = {} } = parts;
-  const pairs: (readonly [string, Bytes])[] = [];
-  for (const [name, held] of Object.entries(headers)) {
-    if (Array.isArray(held)) for (const one of held) pairs.push([name, one]);
-    else pairs.push([name, held]);
+  const held: Bytes[] = []; // names and values in turn
+  for (const [name, one] of Object.entries(headers)) {
+    if (Array.isArray(one)) for (const each of one) held.push(name, each);
+    else held.push(name, one);
   }
-  let size = 1 + varIntSize(timestampDelta) + varIntSize(offsetDelta) + varIntSize(pairs.length);
-  size += sizedSize(lengthOf(key)) + sizedSize(lengthOf(value));
-  for (const [name, held] of pairs) size += sizedSize(Buffer.byteLength(name)) + sizedSize(lengthOf(held));
+  const keyLength = lengthOf(key);
+  const valueLength = lengthOf(value);
+  let size = 1 + varIntSize(timestampDelta) + varIntSize(offsetDelta) + varIntSize(held.length / 2);
+  size += sizedSize(keyLength) + sizedSize(valueLength);
+  const lengths = held.map(lengthOf);
+  for (const length of lengths) size += sizedSize(length);
   const writer = new RecordWriter(varIntSize(size) + size);
   writer.varInt(size);
   writer.byte(0); // attributes: none are defined
   writer.varInt(timestampDelta);
   writer.varInt(offsetDelta);
-  writer.sized(key);
-  writer.sized(value);
-  writer.varInt(pairs.length);
-  for (const [name, held] of pairs) {
-    writer.sized(name);
-    writer.sized(held);
-  }
+  writer.sized(key, keyLength);
+  writer.sized(value, valueLength);
+  writer.varInt(held.length / 2);
+  for (let index = 0; index < held.length; index++) writer.sized(held[index], lengths[index] ?? -1);
   return { buf: writer.bytes, buffer: writer.bytes };
 }
 
 /** Reads one record front to back. */
 class RecordReader {
-  readonly #bytes: Buffer;
-  #at = 0;
+  readonly bytes: Buffer;
+  at: number;
 
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+  constructor(bytes: Buffer, at = 0) {
+    this.bytes = bytes;
+    this.at = at;
   }
 
   byte(): number {
-    return this.#bytes[this.#at++] ?? 0;
+    return this.bytes[this.at++] ?? 0;
   }
 
   varInt(): number {
@@ -127,12 +151,28 @@ class RecordReader {
 
   sized(): Buffer | null {
     const length = this.varInt();
-    return length < 0 ? null : this.#bytes.subarray(this.#at, (this.#at += length));
+    return length < 0 ? null : this.bytes.subarray(this.at, (this.at += length));
   }
 
   text(): string {
     const length = this.varInt();
-    return this.#bytes.toString('utf8', this.#at, (this.#at += length));
+    return this.bytes.toString('utf8', this.at, (this.at += length));
+  }
+
+  /** Whether what follows is this ASCII text; moves behind it, whatever it is. */
+  isText(text: string): boolean {
+    const length = this.varInt();
+    const start = this.at;
+    this.at += length;
+    if (length !== text.length) return false;
+    for (let index = 0; index < length; index++)
+      if (this.bytes[start + index] !== text.charCodeAt(index)) return false;
+    return true;
+  }
+
+  skip(): void {
+    const length = this.varInt();
+    if (length > 0) this.at += length;
   }
 }
 
@@ -149,23 +189,68 @@ function readHeaders(reader: RecordReader): Headers {
   return headers;
 }
 
-/** One record, without its length, as kafkajs gives it to a consumer. */
-export function decodeRecord(decoder: { readonly buffer: Buffer }, batchContext: BatchContext): object {
-  const { firstOffset, firstTimestamp, maxTimestamp, magicByte, timestampType } = batchContext;
-  const reader = new RecordReader(decoder.buffer);
-  const attributes = reader.byte();
-  const timestampDelta = reader.varInt();
-  const offsetDelta = reader.varInt();
-  return {
-    magicByte,
-    attributes,
-    timestamp:
-      timestampType === LOG_APPEND_TIME ? maxTimestamp : String(Number(firstTimestamp) + timestampDelta),
-    offset: String(Number(firstOffset) + offsetDelta),
-    key: reader.sized(),
-    value: reader.sized(),
-    headers: readHeaders(reader),
-    isControlRecord: batchContext.isControlBatch ?? false,
-    batchContext,
-  };
+/**
+ * One record as kafkajs gives it to a consumer, but for what few consumers look at: headers and time are read when they
+ * are asked for. The bytes belong to the response that they came in, so keeping a record keeps all of it.
+ */
+export class LeanRecord {
+  readonly magicByte: number;
+  readonly attributes: number;
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly isControlRecord: boolean;
+  readonly batchContext: BatchContext;
+  readonly #timestampDelta: number;
+  readonly #bytes: Buffer;
+  readonly #headersAt: number;
+  #headers: Headers | undefined;
+
+  constructor(bytes: Buffer, batchContext: BatchContext) {
+    const reader = new RecordReader(bytes);
+    this.magicByte = batchContext.magicByte;
+    this.attributes = reader.byte();
+    this.#timestampDelta = reader.varInt();
+    this.offset = String(Number(batchContext.firstOffset) + reader.varInt());
+    this.key = reader.sized();
+    this.value = reader.sized();
+    this.isControlRecord = batchContext.isControlBatch ?? false;
+    this.batchContext = batchContext;
+    this.#bytes = bytes;
+    this.#headersAt = reader.at;
+  }
+
+  get timestamp(): string {
+    const { timestampType, maxTimestamp, firstTimestamp } = this.batchContext;
+    return timestampType === LOG_APPEND_TIME
+      ? maxTimestamp
+      : String(Number(firstTimestamp) + this.#timestampDelta);
+  }
+
+  get headers(): Headers {
+    this.#headers ??= readHeaders(new RecordReader(this.#bytes, this.#headersAt));
+    return this.#headers;
+  }
+
+  /**
+   * The bytes of the header with this ASCII name, without reading the others; undefined when it is absent, null or
+   * there more than once.
+   */
+  header(name: string): Buffer | undefined {
+    const reader = new RecordReader(this.#bytes, this.#headersAt);
+    let found: Buffer | null | undefined;
+    for (let left = reader.varInt(); left > 0; left--) {
+      if (!reader.isText(name)) {
+        reader.skip();
+        continue;
+      }
+      if (found !== undefined) return undefined;
+      found = reader.sized();
+    }
+    return found ?? undefined;
+  }
 }
+
+/** One record, without its length. */
+export const decodeRecord = (decoder: { readonly buffer: Buffer }, batchContext: BatchContext): LeanRecord =>
+  new LeanRecord(decoder.buffer, batchContext);

@@ -3,9 +3,10 @@
  *
  * - It arms a timer with a negative time-out whenever requests are pending: on current Node that is a warning and a
  *   1 ms loop, 3.5 % of a core in an idle client. Waiting until the throttle ends, or 10 ms, cures both.
- * - Its encoding and decoding of one record is replaced by lean-records.ts.
+ * - Its encoding and decoding of one record is replaced by lean-records.ts, its checksum of a batch by crc32c.ts.
  */
 import { createRequire } from 'node:module';
+import { crc32c } from './crc32c.ts';
 import { decodeRecord, encodeRecord } from './lean-records.ts';
 
 interface RequestQueue {
@@ -32,6 +33,7 @@ export function patchKafkajs(): void {
   patched = true;
   replaceModule('kafkajs/src/protocol/recordBatch/record/v0/index.js', encodeRecord);
   replaceModule('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', decodeRecord);
+  replaceModule('kafkajs/src/protocol/recordBatch/crc32C/index.js', crc32c);
   // kafkajs has no types for its inside; the shape above is that of version 2.2.4, which is pinned exactly.
   const queue = require('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
   queue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests(

@@ -1,15 +1,10 @@
 /** One attempt to append a commit: its records, and what the log says of it. */
 import { Buffer } from 'node:buffer';
-import { context, propagation } from '@opentelemetry/api';
-import {
-  COMMIT_HEADER_BYTES,
-  encodeCommitHeader,
-  fromKey,
-  type CommitKey,
-} from '../arbitration/commit-header.ts';
+import { propagation, type Context } from '@opentelemetry/api';
+import { COMMIT_HEADER_BYTES, encodeCommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
 import type { AvroCodec } from '../avro/codec.ts';
 import { logHeaders } from '../headers.ts';
-import { eventIdOf } from '../ids.ts';
+import { eventIdOfKey } from '../ids.ts';
 import type { CommandMetadata, DomainEvent } from '../ports.ts';
 import type { NewRecord } from './transport.ts';
 
@@ -28,41 +23,48 @@ export interface AttemptParts<E extends DomainEvent> {
 /** An attempt is named by its commit and predecessor: a loser and its successor attempt differ in the predecessor. */
 export const attemptKey = (commit: CommitKey, previous: CommitKey): string => commit + previous;
 
+let timeMs = Number.NaN;
+let timeText = '';
+/** Commits come many in a millisecond, and the text of a time takes as long as the rest of a header. */
+function isoOf(ms: number): string {
+  if (ms !== timeMs) {
+    timeMs = ms;
+    timeText = new Date(ms).toISOString();
+  }
+  return timeText;
+}
+
 /** Encodes the records of one attempt, with the trace context of the caller. */
 export function recordsOf<E extends DomainEvent>(
   parts: AttemptParts<E>,
   codec: AvroCodec<E>,
-  origin: { readonly source: string; readonly nowMs: number },
+  origin: { readonly source: string; readonly nowMs: number; readonly context: Context },
 ): { readonly records: readonly NewRecord[]; readonly bytes: number } {
-  const commitId = fromKey(parts.commit);
-  const shared: Record<string, string> = {
-    [logHeaders.specVersion]: '1.0',
-    [logHeaders.source]: origin.source,
-    [logHeaders.time]: new Date(origin.nowMs).toISOString(),
-    [logHeaders.subject]: parts.streamId,
-    [logHeaders.correlationId]: parts.metadata.correlationId,
-  };
-  if (parts.metadata.causationId !== undefined) shared[logHeaders.causationId] = parts.metadata.causationId;
-  propagation.inject(context.active(), shared);
-  let recordBytes = Buffer.byteLength(parts.streamId) + COMMIT_HEADER_BYTES + RECORD_OVERHEAD_BYTES;
-  for (const text of Object.values(shared)) recordBytes += text.length;
+  const { streamId, commit, previous, base, events, metadata } = parts;
+  const carrier: Record<string, string> = {};
+  if (metadata.causationId !== undefined) carrier[logHeaders.causationId] = metadata.causationId;
+  propagation.inject(origin.context, carrier);
+  const time = isoOf(origin.nowMs);
+  let recordBytes = Buffer.byteLength(streamId) * 2 + COMMIT_HEADER_BYTES + RECORD_OVERHEAD_BYTES;
+  recordBytes += origin.source.length + time.length + metadata.correlationId.length;
+  for (const name in carrier) recordBytes += carrier[name]?.length ?? 0;
   let bytes = 0;
-  const records = parts.events.map((event, index): NewRecord => {
+  const records = events.map((event, index): NewRecord => {
     const value = codec.encode(event);
-    const headers: Record<string, Buffer | string> = {
-      ...shared,
-      [logHeaders.id]: eventIdOf(commitId, index),
+    const header = { commit, previous, base, index, size: events.length };
+    const headers = {
+      [logHeaders.commit]: encodeCommitHeader(header), // first, as a reader looks for it first
+      [logHeaders.specVersion]: '1.0',
+      [logHeaders.source]: origin.source,
+      [logHeaders.time]: time,
+      [logHeaders.subject]: streamId,
+      [logHeaders.correlationId]: metadata.correlationId,
+      [logHeaders.id]: eventIdOfKey(commit, index),
       [logHeaders.type]: event.type,
-      [logHeaders.commit]: encodeCommitHeader({
-        commit: parts.commit,
-        previous: parts.previous,
-        base: parts.base,
-        index,
-        size: parts.events.length,
-      }),
+      ...carrier,
     };
     bytes += value.length + recordBytes;
-    return { key: parts.streamId, value, headers };
+    return { key: streamId, value, headers };
   });
   return { records, bytes };
 }

@@ -1,71 +1,134 @@
 /** What waits or is under way on one stream in this process. */
-import { context } from '@opentelemetry/api';
-import { toKey, type CommitKey } from '../arbitration/commit-header.ts';
+import type { Context } from '@opentelemetry/api';
+import type { CommitKey } from '../arbitration/commit-header.ts';
 import type { Command, CommandOutcome, DomainEvent } from '../ports.ts';
 import type { Outgoing } from './outbox.ts';
+import type { NewRecord } from './transport.ts';
 
 /** A command from `execute` until its outcome. The rejection type is the caller's; inside it is opaque. */
-export interface Entry<S, E extends DomainEvent> {
+export class Entry<S, E extends DomainEvent> {
   readonly command: Command<S, E, unknown>;
   readonly commit: CommitKey;
-  /** Runs in the caller's trace context. */
-  readonly inContext: <T>(fn: () => T) => T;
-  /** First call of `settle` or `fail` wins; later ones are ignored. */
-  readonly settle: (outcome: CommandOutcome<S, unknown>) => void;
-  /** A broken invariant: the decider threw, or an event does not fit its schema. */
-  readonly fail: (error: unknown) => void;
-  settled: boolean;
-  losses: number;
-  /** Versions that lost attempts of this command led to, on which other commits that were sent are chained. */
-  readonly lostVersions: Set<number>;
+  /** The trace context that its records carry on. */
+  readonly context: Context;
+  readonly outcome: Promise<CommandOutcome<S, unknown>>;
+  losses = 0;
   timer: NodeJS.Timeout | undefined;
+  #lostVersions: Set<number> | undefined;
+  #settled = false;
+  readonly #onConcluded: (outcome: CommandOutcome<S, unknown> | undefined) => void;
+  readonly #resolve: (outcome: CommandOutcome<S, unknown>) => void;
+  readonly #reject: (error: Error) => void;
+
+  /** `onConcluded` is told once, before the outcome is; undefined when there is none. */
+  constructor(
+    command: Command<S, E, unknown>,
+    { commit, context }: { readonly commit: CommitKey; readonly context: Context },
+    onConcluded: (outcome: CommandOutcome<S, unknown> | undefined) => void,
+  ) {
+    const { promise, resolve, reject } = Promise.withResolvers<CommandOutcome<S, unknown>>();
+    this.command = command;
+    this.commit = commit;
+    this.context = context;
+    this.outcome = promise;
+    this.#onConcluded = onConcluded;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** First call of `settle` or `fail` wins; later ones are ignored. */
+  settle(outcome: CommandOutcome<S, unknown>): void {
+    if (!this.#conclude(outcome)) return;
+    this.#resolve(outcome);
+  }
+
+  /** A broken invariant: the decider threw, or an event does not fit its schema. */
+  fail(error: unknown): void {
+    if (!this.#conclude(undefined)) return;
+    this.#reject(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  /** Notes the version that a lost attempt led to, on which another commit that was sent is chained. */
+  addLostVersion(version: number): void {
+    (this.#lostVersions ??= new Set()).add(version);
+  }
+
+  /** Takes over what a former entry of the same command noted. */
+  inheritLostVersions(former: Entry<S, E>): void {
+    for (const version of former.#lostVersions ?? []) this.addLostVersion(version);
+  }
+
+  /** True when a lost attempt led to this version. */
+  hasLost(version: number): boolean {
+    return this.#lostVersions?.has(version) === true;
+  }
+
+  #conclude(outcome: CommandOutcome<S, unknown> | undefined): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    clearTimeout(this.timer);
+    this.#onConcluded(outcome);
+    return true;
+  }
 }
 
-/** A command that waits, and its outcome. `onConcluded` is told once, before the outcome is. */
-export function entryOf<S, E extends DomainEvent>(
-  command: Command<S, E, unknown>,
-  onConcluded: () => void,
-): { readonly entry: Entry<S, E>; readonly outcome: Promise<CommandOutcome<S, unknown>> } {
-  const commit = toKey(command.commandId);
-  const active = context.active();
-  const { promise: outcome, resolve, reject } = Promise.withResolvers<CommandOutcome<S, unknown>>();
-  const isFirst = (): boolean => {
-    if (entry.settled) return false;
-    entry.settled = true;
-    clearTimeout(entry.timer);
-    onConcluded();
-    return true;
-  };
-  const entry: Entry<S, E> = {
-    command,
-    commit,
-    inContext: (fn) => context.with(active, fn),
-    settle: (told) => {
-      if (isFirst()) resolve(told);
-    },
-    fail: (error) => {
-      if (isFirst()) reject(error instanceof Error ? error : new Error(String(error)));
-    },
-    settled: false,
-    losses: 0,
-    lostVersions: new Set(),
-    timer: undefined,
-  };
-  return { entry, outcome };
+/** What an attempt led to, if it is accepted, and its records. */
+export interface Attempt<S> {
+  readonly previous: CommitKey;
+  /** After the commit. */
+  readonly state: S;
+  /** After the commit. */
+  readonly version: number;
+  readonly records: readonly NewRecord[];
+  readonly bytes: number;
+}
+
+/** What a commit on its way asks of whom it belongs to. */
+export interface LinkOwner<S, E extends DomainEvent> {
+  readonly now: () => number;
+  readonly refused: (link: CommitLink<S, E>, detail: string) => void;
 }
 
 /** Events on their way to the log. `state` and `version` are those after this commit. */
-export interface CommitLink<S, E extends DomainEvent> {
-  readonly kind: 'commit';
+export class CommitLink<S, E extends DomainEvent> implements Outgoing {
+  readonly kind = 'commit';
   /** Whom the fate is told: the command, or its repetition after it was told `unknown`. */
   entry: Entry<S, E>;
   readonly previous: CommitKey;
   readonly state: S;
   readonly version: number;
-  readonly outgoing: Outgoing;
-  sent: boolean;
+  readonly records: readonly NewRecord[];
+  readonly bytes: number;
+  sent = false;
   /** When the broker acknowledged it; undefined while a send is under way. */
   acknowledgedAtMs: number | undefined;
+  readonly #owner: LinkOwner<S, E>;
+
+  constructor(entry: Entry<S, E>, attempt: Attempt<S>, owner: LinkOwner<S, E>) {
+    this.entry = entry;
+    this.previous = attempt.previous;
+    this.state = attempt.state;
+    this.version = attempt.version;
+    this.records = attempt.records;
+    this.bytes = attempt.bytes;
+    this.#owner = owner;
+  }
+
+  onSending(): void {
+    this.sent = true;
+  }
+
+  onAcknowledged(): void {
+    this.acknowledgedAtMs = this.#owner.now();
+  }
+
+  onRefused(detail: string): void {
+    this.#owner.refused(this, detail);
+  }
 }
 
 /** No events, or a refusal: true only if everything before it in the chain is accepted. */
@@ -104,7 +167,7 @@ export function noteFollower<S, E extends DomainEvent>(
   behind: readonly Link<S, E>[],
 ): void {
   const follower = behind.find(({ kind }) => kind === 'commit');
-  if (follower?.kind === 'commit' && follower.sent) link.entry.lostVersions.add(link.version);
+  if (follower?.kind === 'commit' && follower.sent) link.entry.addLostVersion(link.version);
 }
 
 /** Empties the chain. What was sent is to be heard of; the commands that are not settled are to be decided again. */

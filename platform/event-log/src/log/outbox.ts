@@ -14,11 +14,11 @@ export interface Outgoing {
   readonly records: readonly NewRecord[];
   readonly bytes: number;
   /** Called right before the first attempt to send: from now on it may be in the log. */
-  readonly onSending: () => void;
+  onSending(): void;
   /** The broker says that it is in the log. */
-  readonly onAcknowledged?: () => void;
+  onAcknowledged?(): void;
   /** The broker refused it for good. */
-  readonly onRefused: (detail: string) => void;
+  onRefused(detail: string): void;
 }
 
 export class Outbox {

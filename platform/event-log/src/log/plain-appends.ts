@@ -1,4 +1,5 @@
 /** Commits appended as they are, without deciding: their fate is that of one attempt. */
+import { context } from '@opentelemetry/api';
 import type { Judged } from '../arbitration/arbiter.ts';
 import { MAX_COMMIT_EVENTS, toKey } from '../arbitration/commit-header.ts';
 import type { AvroCodec } from '../avro/codec.ts';
@@ -71,7 +72,11 @@ export class PlainAppends<E extends DomainEvent> {
     const key = toKey(commit.commitId);
     const previous = commit.previousCommitId === undefined ? '' : toKey(commit.previousCommitId);
     const parts = { ...commit, commit: key, previous, base: commit.baseVersion };
-    const { records, bytes } = recordsOf(parts, this.#codec, { source, nowMs: now() });
+    const { records, bytes } = recordsOf(parts, this.#codec, {
+      source,
+      nowMs: now(),
+      context: context.active(),
+    });
     if (bytes > limits.maxBatchBytes) return tooLarge(bytes, limits.maxBatchBytes);
     return new Promise((resolve) => {
       const state = { sent: false };

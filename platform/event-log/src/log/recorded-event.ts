@@ -1,20 +1,28 @@
 import { Buffer } from 'node:buffer';
 import { decodeCommitHeader, fromKey, type CommitHeader } from '../arbitration/commit-header.ts';
 import { logHeaders } from '../headers.ts';
-import { eventIdOf } from '../ids.ts';
+import { eventIdOfKey } from '../ids.ts';
 import type { DomainEvent, LogPosition, RecordedEvent } from '../ports.ts';
 import type { RawRecord } from './transport.ts';
 
+/** A header as it lies in the record. */
+const headerOf = (raw: RawRecord, name: string): unknown =>
+  raw.header === undefined ? raw.headers?.[name] : raw.header(name);
+
 /** A header as text; undefined when absent or not a single value. */
 export function headerText(raw: RawRecord, name: string): string | undefined {
-  const value = raw.headers?.[name];
+  const value = headerOf(raw, name);
   if (Buffer.isBuffer(value)) return value.toString('utf8');
   return typeof value === 'string' ? value : undefined;
 }
 
+/** Undefined for a record that has no valid commit header. */
+export const commitHeaderOf = (record: RawRecord): CommitHeader | undefined =>
+  decodeCommitHeader(headerOf(record, logHeaders.commit));
+
 /** The id of the commit that a record belongs to; undefined when it is no commit's. */
 export function commitOf(record: RawRecord): string | undefined {
-  const header = decodeCommitHeader(record.headers?.[logHeaders.commit]);
+  const header = commitHeaderOf(record);
   return header === undefined ? undefined : fromKey(header.commit);
 }
 
@@ -52,7 +60,7 @@ export class LazyRecordedEvent<E extends DomainEvent> implements RecordedEvent<E
     return fromKey(this.#header.commit);
   }
   get eventId(): string {
-    return eventIdOf(this.commitId, this.#header.index);
+    return eventIdOfKey(this.#header.commit, this.#header.index);
   }
   get recordedAtMs(): number {
     const time = Date.parse(headerText(this.#raw, logHeaders.time) ?? '');

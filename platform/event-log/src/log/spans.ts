@@ -6,6 +6,7 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  type Context,
   type Tracer,
 } from '@opentelemetry/api';
 import type { CommandOutcome, DomainEvent, RecordedEvent } from '../ports.ts';
@@ -16,32 +17,32 @@ const tracer = (): Tracer => trace.getTracer('@parley/event-log');
 /** How spans behind the broker hang together: as children of the publisher's span, or linked to it. */
 export type AsyncHops = 'child' | 'link';
 
-/** Runs an append inside a PRODUCER span `publish <topic>`, from the call until its fate is known. */
-export function tracedAppend<S>(
-  topic: string,
-  run: () => Promise<CommandOutcome<S, unknown>>,
-): Promise<CommandOutcome<S, unknown>> {
+/** The span of one command. */
+export interface AppendSpan {
+  /** What the command's records carry on. */
+  readonly context: Context;
+  /** Undefined: it failed without an outcome. */
+  readonly end: (outcome: CommandOutcome<unknown, unknown> | undefined) => void;
+}
+
+/** Starts a PRODUCER span `publish <topic>`, which lasts until the fate of the command is known. */
+export function startAppend(topic: string): AppendSpan {
   const attributes = { 'messaging.system': 'kafka', 'messaging.destination.name': topic };
-  return tracer().startActiveSpan(
-    `publish ${topic}`,
-    { kind: SpanKind.PRODUCER, attributes },
-    async (span) => {
-      try {
-        const outcome = await run();
-        span.setAttribute('parley.outcome', outcome.kind);
-        if ('position' in outcome) {
-          span.setAttribute('messaging.kafka.partition', outcome.position.partition);
-          span.setAttribute('messaging.kafka.offset', outcome.position.offset);
-        }
-        if (outcome.kind === 'unknown' || outcome.kind === 'unavailable') {
-          span.setStatus({ code: SpanStatusCode.ERROR, message: outcome.kind });
-        }
-        return outcome;
-      } finally {
-        span.end();
+  const span = tracer().startSpan(`publish ${topic}`, { kind: SpanKind.PRODUCER, attributes });
+  const end: AppendSpan['end'] = (outcome) => {
+    if (outcome !== undefined && span.isRecording()) {
+      span.setAttribute('parley.outcome', outcome.kind);
+      if ('position' in outcome) {
+        span.setAttribute('messaging.kafka.partition', outcome.position.partition);
+        span.setAttribute('messaging.kafka.offset', outcome.position.offset);
       }
-    },
-  );
+      if (outcome.kind === 'unknown' || outcome.kind === 'unavailable') {
+        span.setStatus({ code: SpanStatusCode.ERROR, message: outcome.kind });
+      }
+    }
+    span.end();
+  };
+  return { context: trace.setSpan(context.active(), span), end };
 }
 
 /** Runs the handling of one event inside a CONSUMER span `process <topic>`. */

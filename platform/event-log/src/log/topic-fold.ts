@@ -1,18 +1,12 @@
 /** One process's fold of one topic: arbitrates every partition and feeds whoever listens with accepted events. */
-import { Arbiter, type Judged, type StreamHead } from '../arbitration/arbiter.ts';
-import {
-  decodeCommitHeader,
-  fromKey,
-  type CommitHeader,
-  type CommitKey,
-} from '../arbitration/commit-header.ts';
+import { Arbiter, recentOf, type Judged, type StreamHead } from '../arbitration/arbiter.ts';
+import { fromKey, type CommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
 import { FOREIGN, type AvroCodec } from '../avro/codec.ts';
-import { logHeaders } from '../headers.ts';
 import type { DomainEvent, EventTopic, LogPosition, ReadProgress, RecordedEvent } from '../ports.ts';
 import type { SnapshotFile } from '../snapshot/file-reader.ts';
 import type { SnapshotPart } from '../snapshot/part.ts';
 import { adoptFold, freezeFold, type FoldMeta, type FrozenFold } from './fold-snapshot.ts';
-import { LazyRecordedEvent } from './recorded-event.ts';
+import { commitHeaderOf, LazyRecordedEvent } from './recorded-event.ts';
 import type { RawRecord, TopicListener } from './transport.ts';
 
 /** What is folded before an echo is told: aggregates and views. */
@@ -148,12 +142,13 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     return this.#at(partition).arbiter.head(streamId);
   }
 
+  /** The accepted copy of a commit, as far as its stream remembers. */
   find(
     partition: number,
-    streamId: string,
+    head: Readonly<StreamHead> | undefined,
     commit: CommitKey,
   ): (LogPosition & { readonly version: number }) | undefined {
-    const recent = this.#at(partition).arbiter.find(streamId, commit);
+    const recent = recentOf(head, commit);
     return recent && { topic: this.topic.name, partition, offset: recent.offset, version: recent.version };
   }
 
@@ -317,7 +312,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     event: Carried<E> | undefined;
     reason: string | undefined;
   } {
-    const header = decodeCommitHeader(raw.headers?.[logHeaders.commit]);
+    const header = commitHeaderOf(raw);
     if (header === undefined) return { header, event: undefined, reason: 'no valid commit header' };
     if (raw.key === null) return { header, event: undefined, reason: 'no key' };
     const event = this.codec.decode(raw.value);

@@ -11,6 +11,8 @@ export interface RawRecord {
   readonly value: Buffer | null;
   readonly headers?: Readonly<Record<string, HeaderValue>>;
   readonly timestamp: string;
+  /** As `headers`, of a record that reads one without the others; undefined unless it is there once. */
+  readonly header?: (name: string) => Buffer | undefined;
 }
 
 export interface NewRecord {

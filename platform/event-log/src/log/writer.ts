@@ -7,6 +7,7 @@
  */
 import type { Judged } from '../arbitration/arbiter.ts';
 import { fromKey, type CommitKey } from '../arbitration/commit-header.ts';
+import { uuidToLatin1 } from '../ids.ts';
 import type {
   AggregateDefinition,
   Aggregates,
@@ -20,19 +21,19 @@ import type {
 import { AggregateFold } from './aggregate-fold.ts';
 import { recordsOf } from './attempt.ts';
 import {
-  entryOf,
+  CommitLink,
+  Entry,
   isAttempt,
   noteFollower,
   takeBack,
   takeUnheard,
-  type CommitLink,
-  type Entry,
   type Lane,
+  type LinkOwner,
 } from './lane.ts';
 import { Outbox } from './outbox.ts';
 import { partitionOf } from './partition-of.ts';
 import { invalidSize, PlainAppends, tooLarge, type WriterOptions } from './plain-appends.ts';
-import { tracedAppend } from './spans.ts';
+import { startAppend } from './spans.ts';
 import type { EchoListener, TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';
 
@@ -51,6 +52,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   readonly #lanes = new Map<string, Lane<S, E>>();
   readonly #plain: PlainAppends<E>;
   readonly #byCommand = new Map<string, Promise<CommandOutcome<S, unknown>>>();
+  readonly #owner: LinkOwner<S, E>;
   #resending: NodeJS.Timeout | undefined;
   /** Why commands are refused; undefined while they are accepted. */
   #refusing: Unavailable['reason'] | undefined = 'closed';
@@ -66,6 +68,12 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#fold = fold;
     this.#options = options;
     this.#states = new AggregateFold(definition);
+    this.#owner = {
+      now: options.now,
+      refused: (link, detail) => {
+        this.#onRefused(link, detail);
+      },
+    };
     this.#outboxes = Array.from(
       { length: definition.topic.partitions },
       (_, partition) =>
@@ -117,7 +125,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   } {
     const partition = this.#partitionOf(streamId);
     const head = this.#fold.head(partition, streamId);
-    const last = head && this.#fold.find(partition, streamId, head.last);
+    const last = head && this.#fold.find(partition, head, head.last);
     return {
       state: this.#states.state(streamId),
       version: head?.version ?? 0,
@@ -143,11 +151,17 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     }
     if (this.#queued >= this.#options.limits.maxQueuedCommands)
       return Promise.resolve(unavailable('queue-full'));
-    const outcome = tracedAppend(this.#definition.topic.name, () => this.#enqueue(command));
-    this.#byCommand.set(name, outcome);
-    const forget = (): boolean => this.#byCommand.delete(name);
-    void outcome.then(forget, forget);
-    return outcome as Promise<CommandOutcome<S, R>>;
+    const commit = uuidToLatin1(command.commandId);
+    if (commit === undefined) return Promise.reject(new TypeError(`not a UUID: ${command.commandId}`));
+    const span = startAppend(this.#definition.topic.name);
+    const entry = new Entry<S, E>(command, { commit, context: span.context }, (outcome) => {
+      this.#queued--;
+      this.#byCommand.delete(name);
+      span.end(outcome);
+    });
+    this.#byCommand.set(name, entry.outcome);
+    this.#enqueue(entry);
+    return entry.outcome as Promise<CommandOutcome<S, R>>; // what its own decider rejects with
   }
 
   append(commit: Commit<E>, options: { readonly deadlineMs?: number } = {}): Promise<AppendOutcome> {
@@ -156,10 +170,11 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   }
 
   onVerdict(partition: number, judged: Judged<unknown>): void {
+    const lane = this.#lanes.get(judged.streamId);
+    if (lane === undefined && this.#plain.queued === 0) return;
     const { commit, previous } = judged.header;
     const position = { topic: this.#fold.topic.name, partition, offset: judged.lastOffset };
     this.#plain.onVerdict(judged, position);
-    const lane = this.#lanes.get(judged.streamId);
     if (lane === undefined) return;
     const rewound = lane.rewinding.findIndex((link) => isAttempt(link, commit, previous));
     if (rewound !== -1) {
@@ -190,19 +205,15 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#abandon('disconnected');
   }
 
-  #enqueue(command: Command<S, E, unknown>): Promise<CommandOutcome<S, unknown>> {
-    const deadlineMs = command.deadlineMs ?? this.#options.limits.echoDeadlineMs;
-    const { entry, outcome } = entryOf<S, E>(command, () => {
-      this.#queued--;
-    });
+  #enqueue(entry: Entry<S, E>): void {
+    const { streamId, deadlineMs = this.#options.limits.echoDeadlineMs } = entry.command;
     this.#queued++;
-    const lane = this.#laneOf(command.streamId);
+    const lane = this.#laneOf(streamId);
     entry.timer = setTimeout(() => {
       this.#onDeadline(lane, entry);
     }, deadlineMs);
     lane.waiting.push(entry);
     this.#advance(lane);
-    return outcome;
   }
 
   /** Settles what the head of the chain allows, then decides what waits. */
@@ -227,7 +238,8 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
 
   #decide(lane: Lane<S, E>, entry: Entry<S, E>): void {
     const { command, commit } = entry;
-    const earlier = this.#fold.find(lane.partition, lane.streamId, commit);
+    const head = this.#fold.head(lane.partition, lane.streamId);
+    const earlier = this.#fold.find(lane.partition, head, commit);
     if (earlier !== undefined) {
       const { version, ...position } = earlier;
       const { state } = this.load(lane.streamId);
@@ -236,12 +248,11 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     }
     const same = lane.chain.find((link) => link.kind === 'commit' && link.entry.commit === commit);
     if (same?.kind === 'commit') {
-      for (const version of same.entry.lostVersions) entry.lostVersions.add(version);
+      entry.inheritLostVersions(same.entry);
       same.entry = entry; // told unknown before, and repeated while its echo may still come
       return;
     }
     const tail = lane.chain.findLast((link) => link.kind === 'commit');
-    const head = this.#fold.head(lane.partition, lane.streamId);
     const state = tail === undefined ? this.#states.state(lane.streamId) : tail.state;
     const version = tail === undefined ? (head?.version ?? 0) : tail.version;
     const previous = tail === undefined ? (head?.last ?? '') : tail.entry.commit;
@@ -278,56 +289,35 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       return;
     }
     const { streamId, metadata } = entry.command;
-    const { records, bytes } = entry.inContext(() =>
-      recordsOf(
-        {
-          streamId,
-          commit: entry.commit,
-          previous: decided.previous,
-          base: decided.version,
-          events: decided.events,
-          metadata,
-        },
-        this.#fold.codec,
-        { source: this.#options.source, nowMs: this.#options.now() },
-      ),
+    const { limits, source, now } = this.#options;
+    const { previous, version: base, events } = decided;
+    const { records, bytes } = recordsOf(
+      { streamId, commit: entry.commit, previous, base, events, metadata },
+      this.#fold.codec,
+      { source, nowMs: now(), context: entry.context },
     );
-    if (bytes > this.#options.limits.maxBatchBytes) {
-      entry.settle(tooLarge(bytes, this.#options.limits.maxBatchBytes));
+    if (bytes > limits.maxBatchBytes) {
+      entry.settle(tooLarge(bytes, limits.maxBatchBytes));
       return;
     }
-    const version = decided.version + decided.events.length;
-    if (entry.lostVersions.has(version)) {
+    const version = base + events.length;
+    if (entry.hasLost(version)) {
       // A late copy of what was chained on a lost attempt names this commit and this version: it would be accepted.
       entry.settle({ kind: 'conflict', attempts: entry.losses + 1 });
       return;
     }
-    const link: CommitLink<S, E> = {
-      kind: 'commit',
-      entry,
-      previous: decided.previous,
-      state: decided.events.reduce<S>((state, event) => this.#definition.evolve(state, event), decided.state),
-      version,
-      outgoing: {
-        records,
-        bytes,
-        onSending: () => (link.sent = true),
-        onAcknowledged: () => (link.acknowledgedAtMs = this.#options.now()),
-        onRefused: (detail) => {
-          this.#onRefused(lane, link, detail);
-        },
-      },
-      sent: false,
-      acknowledgedAtMs: undefined,
-    };
+    const state = events.reduce<S>((before, event) => this.#definition.evolve(before, event), decided.state);
+    const link = new CommitLink<S, E>(entry, { previous, state, version, records, bytes }, this.#owner);
     lane.chain.push(link);
-    this.#outbox(lane.partition).add(link.outgoing);
+    this.#outbox(lane.partition).add(link);
   }
 
   /** Certainly not in the log: no echo will come. */
-  #onRefused(lane: Lane<S, E>, link: CommitLink<S, E>, detail: string): void {
+  #onRefused(link: CommitLink<S, E>, detail: string): void {
     link.entry.settle({ kind: 'rejected', reason: 'too-large', detail });
     link.sent = false;
+    const lane = this.#lanes.get(link.entry.command.streamId);
+    if (lane === undefined || ![...lane.chain, ...lane.rewinding].includes(link)) return; // given up meanwhile
     lane.rewinding = lane.rewinding.filter((rewound) => rewound !== link);
     this.#rewind(lane);
     this.#advance(lane);
@@ -366,7 +356,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   /** Takes the whole chain back; what was sent must be heard of before anything is decided again. */
   #rewind(lane: Lane<S, E>, ahead = 0): void {
     const { again, unsent } = takeBack(lane);
-    for (const { outgoing } of unsent) this.#outbox(lane.partition).remove(outgoing);
+    for (const link of unsent) this.#outbox(lane.partition).remove(link);
     lane.waiting.splice(ahead, 0, ...again);
   }
 
@@ -383,10 +373,10 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     );
     if (link?.kind === 'commit') {
       // Never sent, so nothing behind it was: what is chained on it is decided again without it.
-      this.#outbox(lane.partition).remove(link.outgoing);
+      this.#outbox(lane.partition).remove(link);
       const behind = lane.chain.splice(inChain);
       for (const later of behind) {
-        if (later.kind === 'commit') this.#outbox(lane.partition).remove(later.outgoing);
+        if (later.kind === 'commit') this.#outbox(lane.partition).remove(later);
       }
       lane.waiting.unshift(...behind.filter((later) => !later.entry.settled).map((later) => later.entry));
     }
@@ -401,7 +391,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
         if (link.kind === 'commit' && link.sent) {
           link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
         } else {
-          if (link.kind === 'commit') this.#outbox(lane.partition).remove(link.outgoing);
+          if (link.kind === 'commit') this.#outbox(lane.partition).remove(link);
           link.entry.settle(unavailable(reason));
         }
       }
@@ -417,7 +407,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   #resend(): void {
     const before = this.#options.now() - this.#options.limits.echoDeadlineMs;
     for (const lane of this.#lanes.values()) {
-      for (const { outgoing } of takeUnheard(lane, before)) this.#outbox(lane.partition).add(outgoing);
+      for (const link of takeUnheard(lane, before)) this.#outbox(lane.partition).add(link);
     }
   }
 

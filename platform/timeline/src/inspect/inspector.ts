@@ -5,7 +5,7 @@
 import type { DomainEvent, EventTopic } from '@parley/event-log';
 import {
   AvroCodec,
-  decodeCommitHeader,
+  commitHeaderOf,
   fromKey,
   TopicFold,
   type CommitHeader,
@@ -14,7 +14,6 @@ import {
   type SchemaStore,
   type StreamHead,
 } from '@parley/event-log/tools';
-import { logHeaders } from '@parley/event-log';
 
 /** `incomplete`: the commit was never finished, or the log ends within it. The others are the log's own. */
 export type RecordVerdict = 'accepted' | 'conflict' | 'duplicate' | 'unreadable' | 'incomplete';
@@ -106,7 +105,7 @@ export class TopicInspector {
     const last = records.at(-1);
     if (last === undefined || !state.pending.has(Number(last.offset))) return;
     // What is still without verdict is the open commit at the end; everything before it never becomes complete.
-    const header = last.key === null ? undefined : decodeCommitHeader(last.headers?.[logHeaders.commit]);
+    const header = last.key === null ? undefined : commitHeaderOf(last);
     const openFrom = header === undefined ? Number(last.offset) + 1 : Number(last.offset) - header.index;
     this.#abandon(partition, openFrom);
   }
@@ -167,7 +166,7 @@ export class TopicInspector {
       offset,
       raw,
       streamId: raw.key?.toString('utf8'),
-      header: decodeCommitHeader(raw.headers?.[logHeaders.commit]),
+      header: commitHeaderOf(raw),
       event,
       verdict: reasoned.verdict,
       why: reasoned.why,

@@ -1,13 +1,12 @@
 /** `npm run log -- import`: a file becomes a log again, with the same offsets, verdicts and state hashes. */
 import { scanLogFile, verifyLogFile, type LogFileSummary } from '@parley/event-log';
 import {
-  decodeCommitHeader,
+  commitHeaderOf,
   kafkaClient,
   KafkaTransport,
   registryStore,
   type RawRecord,
 } from '@parley/event-log/tools';
-import { logHeaders } from '@parley/event-log';
 import kafkajs, { type Message, type Producer } from 'kafkajs';
 import { CommandError } from '../cli/exit.ts';
 import { projections } from '../projections.ts';
@@ -214,8 +213,7 @@ class ImportWriter {
   }
 }
 
-const continuesCommit = (record: RawRecord): boolean =>
-  (decodeCommitHeader(record.headers?.[logHeaders.commit])?.index ?? 0) > 0;
+const continuesCommit = (record: RawRecord): boolean => (commitHeaderOf(record)?.index ?? 0) > 0;
 
 function sizeOfRecord({ key, value, headers = {} }: RawRecord): number {
   let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
