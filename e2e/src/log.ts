@@ -37,24 +37,25 @@ const text = (message: KafkaMessage, name: string): string => header(message, na
 
 /**
  * The rule, told here again in its shortest form: a commit counts when it is complete, its base is the stream's
- * version and its predecessor the stream's last accepted commit. Product code that folds otherwise is found out.
+ * version, its predecessor the stream's last accepted commit and its history the stream's. Product code that folds otherwise is found out.
  */
 class Judge {
   readonly accepted: AcceptedRecord[] = [];
   dropped = 0;
-  readonly #heads = new Map<string, { version: number; last: string }>();
+  readonly #heads = new Map<string, { version: number; last: string; history: number }>();
   #open: { readonly commit: string; readonly records: AcceptedRecord[] } | undefined;
 
   take(at: { readonly topic: string; readonly partition: number }, message: KafkaMessage): void {
     const commitHeader = header(message, 'parley-commit');
     const streamId = message.key?.toString('utf8') ?? '';
-    if (commitHeader.length !== 40) throw new Error(`no commit header at ${at.topic}/${message.offset}`);
+    if (commitHeader.length !== 44) throw new Error(`no commit header at ${at.topic}/${message.offset}`);
     const commit = commitHeader.toString('hex', 0, 16);
     const previous = commitHeader.toString('hex', 16, 32);
-    const [base, index, size] = [
+    const [base, index, size, history] = [
       commitHeader.readUInt32BE(32),
       commitHeader.readUInt16BE(36),
       commitHeader.readUInt16BE(38),
+      commitHeader.readInt32BE(40),
     ];
     if (index === 0 || this.#open?.commit !== commit) {
       this.dropped += this.#open?.records.length ?? 0;
@@ -73,12 +74,16 @@ class Judge {
     if (this.#open.records.length < size) return;
     const { records } = this.#open;
     this.#open = undefined;
-    const head = this.#heads.get(streamId) ?? { version: 0, last: '0'.repeat(32) };
-    if (base !== head.version || previous !== head.last) {
+    const head = this.#heads.get(streamId) ?? { version: 0, last: '0'.repeat(32), history: 0 };
+    if (base !== head.version || previous !== head.last || history !== head.history) {
       this.dropped += records.length;
       return;
     }
-    this.#heads.set(streamId, { version: base + size, last: commit });
+    const after = [...Buffer.from(commit, 'hex'), size].reduce(
+      (digest, word) => Math.imul(digest ^ word, 0x01000193), // FNV-1a over the commit's id and its size
+      history,
+    );
+    this.#heads.set(streamId, { version: base + size, last: commit, history: after });
     this.accepted.push(...records);
   }
 }

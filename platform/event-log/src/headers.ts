@@ -9,6 +9,6 @@ export const logHeaders = {
   correlationId: 'correlation-id',
   causationId: 'causation-id',
   traceparent: 'traceparent',
-  /** Binary, 40 bytes: see arbitration/commit-header.ts. */
+  /** Binary, 44 bytes (40 without the history): see arbitration/commit-header.ts. */
   commit: 'parley-commit',
 } as const;

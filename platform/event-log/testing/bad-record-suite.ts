@@ -33,6 +33,7 @@ const commitHeaders = (at: {
     base: at.base,
     index: at.index ?? 0,
     size: at.size ?? 1,
+    history: undefined,
   }),
 });
 

@@ -94,6 +94,40 @@ export function faultSuite(nodes: Nodes): void {
     expect(decidedOn).toEqual([0, 1, 3, 100, 101, 103]);
   });
 
+  it('what was chained on one attempt of a command is not accepted on another process’s attempt of it', async () => {
+    const topic = freshTopic();
+    const paused = await nodes.node(topic);
+    const rival = await nodes.node(topic);
+    const commandId = randomUUID();
+    // Two events on nothing, one on anything else: behind one event of a stranger both attempts lead to version 2.
+    const both = (counters: typeof paused.counters) =>
+      counters.execute({
+        streamId: 's',
+        commandId,
+        decide: (sum) => ({ kind: 'events', events: sum === 0 ? [counted(1), counted(1)] : [counted(1)] }),
+        metadata,
+      });
+    const decidedOn: number[] = [];
+    paused.link.hold('requests');
+    const first = both(paused.counters);
+    const chained = paused.counters.execute({
+      streamId: 's',
+      commandId: randomUUID(),
+      decide: (sum) => {
+        decidedOn.push(sum);
+        return { kind: 'events', events: [counted(10)] };
+      },
+      metadata,
+    });
+    expect(await run(rival.counters, 's', 100)).toMatchObject({ kind: 'accepted', version: 1 });
+    expect(await both(rival.counters)).toMatchObject({ kind: 'accepted', state: 101, version: 2 });
+    paused.link.release();
+    expect(await first).toMatchObject({ kind: 'duplicate', version: 2 });
+    expect(await chained).toMatchObject({ kind: 'accepted', state: 111, version: 3 });
+    expect(decidedOn).toEqual([2, 101]);
+    await expect.poll(() => rival.sums.get('s'), PATIENCE).toEqual({ sum: 111, events: 3 });
+  });
+
   it('a full queue refuses with a retryable answer, and what is queued is not lost', async () => {
     const { counters, link } = await nodes.node(freshTopic(), { limits: { maxQueuedCommands: 3 } });
     link.hold('requests');

@@ -80,7 +80,7 @@ const take = async (step: Step, harness: Harness, topic: Topic, node: SnapshotNo
   }
   const commit = commitIdOf(step.kind === 'torn' ? String(step.commit) : 'bad');
   const size = step.kind === 'torn' ? 2 : 1;
-  const header = { commit: toKey(commit), previous: '', base: 0, index: 0, size };
+  const header = { commit: toKey(commit), previous: '', base: 0, index: 0, size, history: undefined };
   const offset = await harness.appendRaw(topic.name, partition, {
     key: Buffer.from(streamId),
     value: step.kind === 'torn' ? Buffer.from('rubbish') : step.value,

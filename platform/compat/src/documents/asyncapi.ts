@@ -29,7 +29,7 @@ const headerDocs: Readonly<Record<keyof typeof logHeaders, Fragment>> = {
   commit: {
     type: 'string',
     description:
-      'Binary, 40 bytes big-endian: commit id [16], previous commit id [16], base version u32, index u16, size u16.',
+      'Binary, 44 bytes big-endian: commit id [16], previous commit id [16], base version u32, index u16, size u16, history i32. Without the history (40 bytes) it is not compared.',
   },
 };
 const optionalHeaders: readonly string[] = [logHeaders.causationId, logHeaders.traceparent];

@@ -1,10 +1,10 @@
 /**
  * The rule of docs/adr/0001, for one partition: fold in log order; accept a commit if it is complete, its base
- * version equals the stream's version, and its predecessor is the stream's last accepted commit. Reads nothing but
- * the log, so every reader reaches the same verdict. Pure: no I/O, no clock.
+ * version equals the stream's version, and its predecessor is the stream's last accepted commit, reached through the
+ * same history. Reads nothing but the log, so every reader reaches the same verdict. Pure: no I/O, no clock.
  */
 import { LayeredMap } from '../snapshot/layered-map.ts';
-import type { CommitHeader, CommitKey } from './commit-header.ts';
+import { historyAfter, NO_HISTORY, type CommitHeader, type CommitKey } from './commit-header.ts';
 
 /** Recent commits that a stream remembers in order to name a duplicate. */
 export const RECENT_COMMITS = 64;
@@ -28,6 +28,8 @@ export interface Recent {
 export interface StreamHead {
   version: number;
   last: CommitKey;
+  /** Digest of all accepted commits: see `historyAfter`. */
+  history: number;
   /** Ring of the last commits; the slot of the n-th accepted commit is n mod RECENT_COMMITS. */
   readonly recent: Recent[];
   commits: number;
@@ -76,6 +78,7 @@ export class Arbiter<T> {
       record.header.size === first.header.size &&
       record.header.base === first.header.base &&
       record.header.previous === first.header.previous &&
+      record.header.history === first.header.history &&
       record.streamId === first.streamId;
     let dropped = NONE;
     if (continues) {
@@ -132,7 +135,8 @@ export class Arbiter<T> {
     const earlier = recentOf(head, header.commit);
     if (earlier !== undefined)
       return { verdict: 'duplicate', ...answer, version: earlier.version, lastOffset: earlier.offset };
-    if (header.base !== version || header.previous !== (head?.last ?? ''))
+    const { base, previous, history = head?.history ?? NO_HISTORY } = header;
+    if (base !== version || previous !== (head?.last ?? '') || history !== (head?.history ?? NO_HISTORY))
       return { verdict: 'conflict', ...answer, version, lastOffset };
     this.#accept(head !== undefined, streamId, header, lastOffset);
     return { verdict: 'accepted', ...answer, version: version + header.size, lastOffset };
@@ -145,11 +149,13 @@ export class Arbiter<T> {
     const version = header.base + header.size;
     const recent = { commit: header.commit, version, offset };
     if (head === undefined) {
-      this.streams.set(streamId, { version, last: header.commit, recent: [recent], commits: 1 });
+      const history = historyAfter(NO_HISTORY, header.commit, header.size);
+      this.streams.set(streamId, { version, last: header.commit, history, recent: [recent], commits: 1 });
       return;
     }
     head.version = version;
     head.last = header.commit;
+    head.history = historyAfter(head.history, header.commit, header.size);
     head.recent[head.commits % RECENT_COMMITS] = recent;
     head.commits++;
   }

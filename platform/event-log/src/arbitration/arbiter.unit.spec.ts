@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arbiter, type ArbiterRecord, type Verdict } from './arbiter.ts';
-import { decodeCommitHeader, encodeCommitHeader, fromKey, toKey } from './commit-header.ts';
+import {
+  decodeCommitHeader,
+  encodeCommitHeader,
+  fromKey,
+  historyAfter,
+  NO_HISTORY,
+  toKey,
+} from './commit-header.ts';
 
 const key = (n: number): string => String.fromCharCode(n + 1).padEnd(16, 'x');
 
@@ -11,6 +18,8 @@ interface Sketch {
   readonly base?: number;
   readonly size?: number;
   readonly stream?: string;
+  /** Commits and sizes of the stream that it was decided on; absent: not told. */
+  readonly after?: readonly (readonly [commit: number, size: number])[];
   /** Index of the record that cannot be decoded. */
   readonly bad?: number;
 }
@@ -18,7 +27,7 @@ interface Sketch {
 /** Lays commits out as records with consecutive offsets. */
 const layOut = (sketches: readonly Sketch[]): ArbiterRecord<number>[] => {
   const records: ArbiterRecord<number>[] = [];
-  for (const { commit, previous, base = 0, size = 1, stream = 's', bad } of sketches) {
+  for (const { commit, previous, base = 0, size = 1, stream = 's', after, bad } of sketches) {
     for (let index = 0; index < size; index++) {
       records.push({
         offset: records.length,
@@ -29,6 +38,7 @@ const layOut = (sketches: readonly Sketch[]): ArbiterRecord<number>[] => {
           base,
           index,
           size,
+          history: after?.reduce((history, [of, sized]) => historyAfter(history, key(of), sized), NO_HISTORY),
         },
         event: index === bad ? undefined : commit,
       });
@@ -62,6 +72,25 @@ describe('the rule', () => {
   it('drops a commit that has the right version but was decided on a loser', () => {
     const records = layOut([{ commit: 1 }, { commit: 2 }, { commit: 3, previous: 2, base: 1 }]);
     expect(verdictsOf(records)).toEqual(['accepted', 'conflict', 'conflict']);
+  });
+
+  it('drops a commit that was decided on another attempt of its predecessor, whatever ids and versions say', () => {
+    const records = layOut([
+      { commit: 1, after: [] },
+      { commit: 2, previous: 1, base: 1, after: [[1, 1]] },
+      { commit: 2, size: 2, after: [] }, // the same command, decided elsewhere on nothing
+      { commit: 3, previous: 2, base: 2, after: [[2, 2]] }, // and chained on that
+      {
+        commit: 4,
+        previous: 2,
+        base: 2,
+        after: [
+          [1, 1],
+          [2, 1],
+        ],
+      },
+    ]);
+    expect(verdictsOf(records)).toEqual(['accepted', 'accepted', 'duplicate', 'conflict', 'accepted']);
   });
 
   it('names a second copy of an accepted commit a duplicate', () => {
@@ -100,6 +129,9 @@ const anySketch: fc.Arbitrary<Sketch> = fc.record(
     base: fc.integer({ min: 0, max: 4 }),
     size: fc.integer({ min: 1, max: 3 }),
     stream: fc.constantFrom('a', 'b'),
+    after: fc.array(fc.tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 3 })), {
+      maxLength: 2,
+    }),
     bad: fc.integer({ min: 0, max: 3 }),
   },
   { requiredKeys: ['commit'] },
@@ -167,19 +199,24 @@ describe('whatever lies in the log', () => {
 
 describe('the commit header', () => {
   it('survives encoding', () => {
-    const ids = fc.tuple(fc.uuid(), fc.option(fc.uuid(), { nil: undefined }));
+    const ids = fc.tuple(
+      fc.uuid(),
+      fc.option(fc.uuid(), { nil: undefined }),
+      fc.option(fc.integer(), { nil: undefined }),
+    );
     fc.assert(
       fc.property(
         ids,
         fc.nat(0xffff_ffff),
         fc.integer({ min: 1, max: 0xffff }),
-        ([commit, previous], base, size) => {
+        ([commit, previous, history], base, size) => {
           const header = {
             commit: toKey(commit),
             previous: previous === undefined ? '' : toKey(previous),
             base,
             index: size - 1,
             size,
+            history,
           };
           expect(decodeCommitHeader(encodeCommitHeader(header))).toEqual(header);
           expect(fromKey(header.commit)).toBe(commit);
@@ -189,13 +226,12 @@ describe('the commit header', () => {
     );
   });
 
-  it('is refused when it is not 40 bytes or its index is outside its commit', () => {
-    const good = encodeCommitHeader({ commit: key(1), previous: '', base: 0, index: 0, size: 1 });
+  it('is refused when it has not its length or its index is outside its commit', () => {
+    const fields = { commit: key(1), previous: '', base: 0, index: 0, size: 1, history: 7 };
+    const good = encodeCommitHeader(fields);
     expect(decodeCommitHeader(undefined)).toBeUndefined();
     expect(decodeCommitHeader(good.subarray(1))).toBeUndefined();
-    expect(
-      decodeCommitHeader(encodeCommitHeader({ commit: key(1), previous: '', base: 0, index: 1, size: 1 })),
-    ).toBeUndefined();
+    expect(decodeCommitHeader(encodeCommitHeader({ ...fields, index: 1 }))).toBeUndefined();
   });
 
   it('names any 16 bytes, a stranger may have written them; its own ids must be UUIDs', () => {

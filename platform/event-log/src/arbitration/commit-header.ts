@@ -1,11 +1,15 @@
 /**
- * The binary header that every record of a commit carries, 40 bytes, big-endian:
- * commit id [16], previous commit id [16, zero for none], base version u32, index u16, size u16.
+ * The binary header that every record of a commit carries, 44 bytes, big-endian:
+ * commit id [16], previous commit id [16, zero for none], base version u32, index u16, size u16, history i32.
+ *
+ * Without the last field (40 bytes) the history is not compared: so wrote releases up to 1.1.0, and so writes whoever
+ * knows only the id of the commit before.
  */
 import { Buffer } from 'node:buffer';
 import { uuidFromLatin1, uuidToLatin1 } from '../ids.ts';
 
-export const COMMIT_HEADER_BYTES = 40;
+export const COMMIT_HEADER_BYTES = 44;
+const WITHOUT_HISTORY_BYTES = 40;
 /** Most events in one commit, as `size` is a u16. */
 export const MAX_COMMIT_EVENTS = 0xffff;
 
@@ -19,6 +23,23 @@ export interface CommitHeader {
   readonly base: number;
   readonly index: number;
   readonly size: number;
+  /** Of the stream that the commit was decided on: see `historyAfter`. Undefined: any. */
+  readonly history: number | undefined;
+}
+
+/** The history of a stream without commits. */
+export const NO_HISTORY = 0;
+const FNV_PRIME = 0x01000193;
+
+/**
+ * A digest (FNV-1a, 32 bits, signed) of the accepted commits of a stream, in order: of their ids and sizes. One command
+ * may be attempted twice under one commit id, by two processes and on two states; what was chained on one attempt must
+ * not be accepted on the other, and ids and versions alone can be the same for both.
+ */
+export function historyAfter(history: number, commit: CommitKey, size: number): number {
+  let digest = history;
+  for (let at = 0; at < commit.length; at++) digest = Math.imul(digest ^ commit.charCodeAt(at), FNV_PRIME);
+  return Math.imul(digest ^ size, FNV_PRIME);
 }
 
 const NONE = '\0'.repeat(16);
@@ -34,22 +55,32 @@ export function toKey(uuid: string): CommitKey {
 export const fromKey = (key: CommitKey): string => uuidFromLatin1(key);
 
 export function encodeCommitHeader(header: CommitHeader): Buffer {
-  const bytes = Buffer.allocUnsafe(COMMIT_HEADER_BYTES);
+  const { history } = header;
+  const bytes = Buffer.allocUnsafe(history === undefined ? WITHOUT_HISTORY_BYTES : COMMIT_HEADER_BYTES);
   bytes.write(header.commit, 0, 'latin1');
   bytes.write(header.previous === '' ? NONE : header.previous, 16, 'latin1');
   bytes.writeUInt32BE(header.base, 32);
   bytes.writeUInt16BE(header.index, 36);
   bytes.writeUInt16BE(header.size, 38);
+  if (history !== undefined) bytes.writeInt32BE(history, 40);
   return bytes;
 }
 
 /** Undefined when the bytes are no commit header: wrong length, no id, or an index outside the commit. */
 export function decodeCommitHeader(bytes: unknown): CommitHeader | undefined {
-  if (!Buffer.isBuffer(bytes) || bytes.length !== COMMIT_HEADER_BYTES) return undefined;
+  if (!Buffer.isBuffer(bytes)) return undefined;
+  if (bytes.length !== COMMIT_HEADER_BYTES && bytes.length !== WITHOUT_HISTORY_BYTES) return undefined;
   const index = bytes.readUInt16BE(36);
   const size = bytes.readUInt16BE(38);
   const commit = bytes.toString('latin1', 0, 16);
   if (index >= size || commit === NONE) return undefined;
   const previous = bytes.toString('latin1', 16, 32);
-  return { commit, previous: previous === NONE ? '' : previous, base: bytes.readUInt32BE(32), index, size };
+  return {
+    commit,
+    previous: previous === NONE ? '' : previous,
+    base: bytes.readUInt32BE(32),
+    index,
+    size,
+    history: bytes.length === COMMIT_HEADER_BYTES ? bytes.readInt32BE(40) : undefined,
+  };
 }

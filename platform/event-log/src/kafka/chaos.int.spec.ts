@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OutcomeLine, type WriterOrder } from '../../testing/chaos/protocol.ts';
 import { seeded } from '../../testing/chaos/random.ts';
 import { countedTopic, type Counted } from '../../testing/counter.ts';
-import { decodeCommitHeader, fromKey } from '../arbitration/commit-header.ts';
+import { decodeCommitHeader, fromKey, historyAfter, NO_HISTORY } from '../arbitration/commit-header.ts';
 import { logHeaders } from '../headers.ts';
 import type { RawRecord } from '../log/transport.ts';
 import { kafkaClient } from './client.ts';
@@ -160,14 +160,22 @@ async function arbitrateNaively(): Promise<{
   await consumer.disconnect();
   const commits = new Map<string, number>();
   for (const log of partitions.values()) {
-    const heads = new Map<string, { readonly version: number; readonly last: string }>();
+    const heads = new Map<
+      string,
+      { readonly version: number; readonly last: string; readonly history: number }
+    >();
     for (let at = 0; at < log.length;) {
       const header = decodeCommitHeader(log[at]?.headers?.[logHeaders.commit]);
       const stream = log[at]?.key?.toString() ?? '';
       if (header === undefined) throw new Error('a record without a commit');
-      const head = heads.get(stream) ?? { version: 0, last: '' };
-      if (header.base === head.version && header.previous === head.last) {
-        heads.set(stream, { version: head.version + header.size, last: header.commit });
+      const head = heads.get(stream) ?? { version: 0, last: '', history: NO_HISTORY };
+      const { history = head.history } = header;
+      if (header.base === head.version && header.previous === head.last && history === head.history) {
+        heads.set(stream, {
+          version: head.version + header.size,
+          last: header.commit,
+          history: historyAfter(head.history, header.commit, header.size),
+        });
         commits.set(fromKey(header.commit), header.size);
       }
       at += header.size; // a commit is never torn: it is one batch

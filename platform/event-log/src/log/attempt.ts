@@ -16,12 +16,21 @@ export interface AttemptParts<E extends DomainEvent> {
   readonly commit: CommitKey;
   readonly previous: CommitKey;
   readonly base: number;
+  readonly history: number | undefined;
   readonly events: readonly E[];
   readonly metadata: CommandMetadata;
 }
 
-/** An attempt is named by its commit and predecessor: a loser and its successor attempt differ in the predecessor. */
-export const attemptKey = (commit: CommitKey, previous: CommitKey): string => commit + previous;
+/** An attempt is named by its commit and what it was decided on. */
+export const attemptKey = ({
+  commit,
+  previous,
+  history,
+}: {
+  readonly commit: CommitKey;
+  readonly previous: CommitKey;
+  readonly history?: number | undefined;
+}): string => `${commit}${previous}${history ?? ''}`;
 
 let timeMs = Number.NaN;
 let timeText = '';
@@ -40,7 +49,7 @@ export function recordsOf<E extends DomainEvent>(
   codec: AvroCodec<E>,
   origin: { readonly source: string; readonly nowMs: number; readonly context: Context },
 ): { readonly records: readonly NewRecord[]; readonly bytes: number } {
-  const { streamId, commit, previous, base, events, metadata } = parts;
+  const { streamId, commit, previous, base, history, events, metadata } = parts;
   const carrier: Record<string, string> = {};
   if (metadata.causationId !== undefined) carrier[logHeaders.causationId] = metadata.causationId;
   propagation.inject(origin.context, carrier);
@@ -51,7 +60,7 @@ export function recordsOf<E extends DomainEvent>(
   let bytes = 0;
   const records = events.map((event, index): NewRecord => {
     const value = codec.encode(event);
-    const header = { commit, previous, base, index, size: events.length };
+    const header = { commit, previous, base, index, size: events.length, history };
     const headers = {
       [logHeaders.commit]: encodeCommitHeader(header), // first, as a reader looks for it first
       [logHeaders.specVersion]: '1.0',

@@ -104,10 +104,11 @@ export function adoptFold(state: FoldState, file: SnapshotFile<FoldMeta>): void 
   for (const part of state.parts) part.adopt(file);
 }
 
-/** version u32, commits u32, then per recent commit, in the order of the ring: id [16], version u32, offset f64. */
-function encodeHead(sink: ByteSink, { version, commits, recent }: StreamHead): void {
+/** version u32, commits u32, history u32, then per recent commit, in the order of the ring: id [16], version u32, offset f64. */
+function encodeHead(sink: ByteSink, { version, commits, history, recent }: StreamHead): void {
   sink.u32(version);
   sink.u32(commits);
+  sink.u32(history >>> 0);
   for (const { commit, version: at, offset } of recent) {
     sink.latin1(commit);
     sink.u32(at);
@@ -117,7 +118,7 @@ function encodeHead(sink: ByteSink, { version, commits, recent }: StreamHead): v
 
 function decodeHead(bytes: Buffer, start: number, end: number): StreamHead {
   const recent: Recent[] = [];
-  for (let at = start + 8; at < end; at += 28) {
+  for (let at = start + 12; at < end; at += 28) {
     recent.push({
       commit: bytes.toString('latin1', at, at + 16),
       version: bytes.readUInt32LE(at + 16),
@@ -127,5 +128,11 @@ function decodeHead(bytes: Buffer, start: number, end: number): StreamHead {
   const commits = bytes.readUInt32LE(start + 4);
   const last = recent[(commits - 1) % RECENT_COMMITS];
   if (last === undefined) throw new RangeError('a stream without commits');
-  return { version: bytes.readUInt32LE(start), commits, recent, last: last.commit };
+  return {
+    version: bytes.readUInt32LE(start),
+    commits,
+    history: bytes.readInt32LE(start + 8),
+    recent,
+    last: last.commit,
+  };
 }

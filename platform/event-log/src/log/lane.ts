@@ -1,6 +1,6 @@
 /** What waits or is under way on one stream in this process. */
 import type { Context } from '@opentelemetry/api';
-import type { CommitKey } from '../arbitration/commit-header.ts';
+import type { CommitHeader, CommitKey } from '../arbitration/commit-header.ts';
 import type { Command, CommandOutcome, DomainEvent } from '../ports.ts';
 import type { Outgoing } from './outbox.ts';
 import type { NewRecord } from './transport.ts';
@@ -14,7 +14,6 @@ export class Entry<S, E extends DomainEvent> {
   readonly outcome: Promise<CommandOutcome<S, unknown>>;
   losses = 0;
   timer: NodeJS.Timeout | undefined;
-  #lostVersions: Set<number> | undefined;
   #settled = false;
   readonly #onConcluded: (outcome: CommandOutcome<S, unknown> | undefined) => void;
   readonly #resolve: (outcome: CommandOutcome<S, unknown>) => void;
@@ -52,21 +51,6 @@ export class Entry<S, E extends DomainEvent> {
     this.#reject(error instanceof Error ? error : new Error(String(error)));
   }
 
-  /** Notes the version that a lost attempt led to, on which another commit that was sent is chained. */
-  addLostVersion(version: number): void {
-    (this.#lostVersions ??= new Set()).add(version);
-  }
-
-  /** Takes over what a former entry of the same command noted. */
-  inheritLostVersions(former: Entry<S, E>): void {
-    for (const version of former.#lostVersions ?? []) this.addLostVersion(version);
-  }
-
-  /** True when a lost attempt led to this version. */
-  hasLost(version: number): boolean {
-    return this.#lostVersions?.has(version) === true;
-  }
-
   #conclude(outcome: CommandOutcome<S, unknown> | undefined): boolean {
     if (this.#settled) return false;
     this.#settled = true;
@@ -79,10 +63,14 @@ export class Entry<S, E extends DomainEvent> {
 /** What an attempt led to, if it is accepted, and its records. */
 export interface Attempt<S> {
   readonly previous: CommitKey;
+  /** Of the stream before the commit. */
+  readonly history: number;
   /** After the commit. */
   readonly state: S;
   /** After the commit. */
   readonly version: number;
+  /** After the commit. */
+  readonly historyAfter: number;
   readonly records: readonly NewRecord[];
   readonly bytes: number;
 }
@@ -99,8 +87,10 @@ export class CommitLink<S, E extends DomainEvent> implements Outgoing {
   /** Whom the fate is told: the command, or its repetition after it was told `unknown`. */
   entry: Entry<S, E>;
   readonly previous: CommitKey;
+  readonly history: number;
   readonly state: S;
   readonly version: number;
+  readonly historyAfter: number;
   readonly records: readonly NewRecord[];
   readonly bytes: number;
   sent = false;
@@ -111,6 +101,8 @@ export class CommitLink<S, E extends DomainEvent> implements Outgoing {
   constructor(entry: Entry<S, E>, attempt: Attempt<S>, owner: LinkOwner<S, E>) {
     this.entry = entry;
     this.previous = attempt.previous;
+    this.history = attempt.history;
+    this.historyAfter = attempt.historyAfter;
     this.state = attempt.state;
     this.version = attempt.version;
     this.records = attempt.records;
@@ -152,22 +144,17 @@ export interface Lane<S, E extends DomainEvent> {
   rewinding: CommitLink<S, E>[];
 }
 
-/** True when the link is the attempt of a commit on this predecessor. */
+/** True when the link is the attempt that carries this header. */
 export function isAttempt<S, E extends DomainEvent>(
   link: Link<S, E>,
-  commit: CommitKey,
-  previous: CommitKey,
+  { commit, previous, history }: CommitHeader,
 ): link is CommitLink<S, E> {
-  return link.kind === 'commit' && link.entry.commit === commit && link.previous === previous;
-}
-
-/** Notes the version that a lost link would have led to, when something chained on it may be in the log. */
-export function noteFollower<S, E extends DomainEvent>(
-  link: CommitLink<S, E>,
-  behind: readonly Link<S, E>[],
-): void {
-  const follower = behind.find(({ kind }) => kind === 'commit');
-  if (follower?.kind === 'commit' && follower.sent) link.entry.addLostVersion(link.version);
+  return (
+    link.kind === 'commit' &&
+    link.entry.commit === commit &&
+    link.previous === previous &&
+    link.history === history
+  );
 }
 
 /** Empties the chain. What was sent is to be heard of; the commands that are not settled are to be decided again. */
@@ -176,13 +163,8 @@ export function takeBack<S, E extends DomainEvent>(
 ): { readonly again: readonly Entry<S, E>[]; readonly unsent: readonly CommitLink<S, E>[] } {
   const again: Entry<S, E>[] = [];
   const unsent: CommitLink<S, E>[] = [];
-  let predecessor: CommitLink<S, E> | undefined;
   for (const link of lane.chain) {
-    if (link.kind === 'commit') {
-      if (predecessor !== undefined) noteFollower(predecessor, [link]);
-      predecessor = link;
-      (link.sent ? lane.rewinding : unsent).push(link);
-    }
+    if (link.kind === 'commit') (link.sent ? lane.rewinding : unsent).push(link);
     if (!link.entry.settled) again.push(link.entry);
   }
   lane.chain = [];

@@ -71,7 +71,8 @@ export class PlainAppends<E extends DomainEvent> {
     if (this.#count >= limits.maxQueuedCommands) return { kind: 'unavailable', reason: 'queue-full' };
     const key = toKey(commit.commitId);
     const previous = commit.previousCommitId === undefined ? '' : toKey(commit.previousCommitId);
-    const parts = { ...commit, commit: key, previous, base: commit.baseVersion };
+    // Of the commit before only the id is known here, not what it was decided on.
+    const parts = { ...commit, commit: key, previous, base: commit.baseVersion, history: undefined };
     const { records, bytes } = recordsOf(parts, this.#codec, {
       source,
       nowMs: now(),
@@ -80,7 +81,7 @@ export class PlainAppends<E extends DomainEvent> {
     if (bytes > limits.maxBatchBytes) return tooLarge(bytes, limits.maxBatchBytes);
     return new Promise((resolve) => {
       const state = { sent: false };
-      const attempt = attemptKey(key, previous);
+      const attempt = attemptKey({ commit: key, previous });
       const outbox = this.#outboxOf(commit.streamId);
       const settle = (outcome: AppendOutcome): void => {
         clearTimeout(timer);
@@ -110,7 +111,7 @@ export class PlainAppends<E extends DomainEvent> {
 
   onVerdict(judged: Judged<unknown>, position: LogPosition): void {
     if (this.#count === 0) return;
-    const all = this.#pending.get(attemptKey(judged.header.commit, judged.header.previous));
+    const all = this.#pending.get(attemptKey(judged.header));
     const [first] = all ?? []; // one copy in the log answers one caller
     first?.settle(outcomeOf(judged, position));
   }

@@ -6,7 +6,7 @@
  * are decided again, in order, on the folded state.
  */
 import type { Judged } from '../arbitration/arbiter.ts';
-import { fromKey, type CommitKey } from '../arbitration/commit-header.ts';
+import { fromKey, historyAfter, NO_HISTORY, type CommitKey } from '../arbitration/commit-header.ts';
 import { uuidToLatin1 } from '../ids.ts';
 import type {
   AggregateDefinition,
@@ -20,16 +20,7 @@ import type {
 } from '../ports.ts';
 import { AggregateFold } from './aggregate-fold.ts';
 import { recordsOf } from './attempt.ts';
-import {
-  CommitLink,
-  Entry,
-  isAttempt,
-  noteFollower,
-  takeBack,
-  takeUnheard,
-  type Lane,
-  type LinkOwner,
-} from './lane.ts';
+import { CommitLink, Entry, isAttempt, takeBack, takeUnheard, type Lane, type LinkOwner } from './lane.ts';
 import { Outbox } from './outbox.ts';
 import { partitionOf } from './partition-of.ts';
 import { invalidSize, PlainAppends, tooLarge, type WriterOptions } from './plain-appends.ts';
@@ -172,16 +163,16 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   onVerdict(partition: number, judged: Judged<unknown>): void {
     const lane = this.#lanes.get(judged.streamId);
     if (lane === undefined && this.#plain.queued === 0) return;
-    const { commit, previous } = judged.header;
+    const { header } = judged;
     const position = { topic: this.#fold.topic.name, partition, offset: judged.lastOffset };
     this.#plain.onVerdict(judged, position);
     if (lane === undefined) return;
-    const rewound = lane.rewinding.findIndex((link) => isAttempt(link, commit, previous));
+    const rewound = lane.rewinding.findIndex((link) => isAttempt(link, header));
     if (rewound !== -1) {
       lane.rewinding.splice(rewound, 1);
     } else {
       const [head] = lane.chain;
-      if (head !== undefined && isAttempt(head, commit, previous)) {
+      if (head !== undefined && isAttempt(head, header)) {
         if (judged.verdict === 'accepted') this.#headAccepted(lane, head, position);
         else
           this.#headLost(
@@ -248,7 +239,6 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     }
     const same = lane.chain.find((link) => link.kind === 'commit' && link.entry.commit === commit);
     if (same?.kind === 'commit') {
-      entry.inheritLostVersions(same.entry);
       same.entry = entry; // told unknown before, and repeated while its echo may still come
       return;
     }
@@ -256,6 +246,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     const state = tail === undefined ? this.#states.state(lane.streamId) : tail.state;
     const version = tail === undefined ? (head?.version ?? 0) : tail.version;
     const previous = tail === undefined ? (head?.last ?? '') : tail.entry.commit;
+    const history = tail === undefined ? (head?.history ?? NO_HISTORY) : tail.historyAfter;
     const decision = command.decide(state, version);
     if (decision.kind === 'refused') {
       this.#answer(lane, entry, { kind: 'refused', rejection: decision.rejection, state, version });
@@ -265,7 +256,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       this.#answer(lane, entry, { kind: 'unchanged', state, version });
       return;
     }
-    this.#chain(lane, entry, { events: decision.events, previous, state, version });
+    this.#chain(lane, entry, { events: decision.events, previous, history, state, version });
   }
 
   #answer(lane: Lane<S, E>, entry: Entry<S, E>, outcome: CommandOutcome<S, unknown>): void {
@@ -279,6 +270,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     decided: {
       readonly events: readonly E[];
       readonly previous: CommitKey;
+      readonly history: number;
       readonly state: S;
       readonly version: number;
     },
@@ -290,9 +282,9 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     }
     const { streamId, metadata } = entry.command;
     const { limits, source, now } = this.#options;
-    const { previous, version: base, events } = decided;
+    const { previous, history, version: base, events } = decided;
     const { records, bytes } = recordsOf(
-      { streamId, commit: entry.commit, previous, base, events, metadata },
+      { streamId, commit: entry.commit, previous, base, history, events, metadata },
       this.#fold.codec,
       { source, nowMs: now(), context: entry.context },
     );
@@ -300,14 +292,16 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
       entry.settle(tooLarge(bytes, limits.maxBatchBytes));
       return;
     }
-    const version = base + events.length;
-    if (entry.hasLost(version)) {
-      // A late copy of what was chained on a lost attempt names this commit and this version: it would be accepted.
-      entry.settle({ kind: 'conflict', attempts: entry.losses + 1 });
-      return;
-    }
-    const state = events.reduce<S>((before, event) => this.#definition.evolve(before, event), decided.state);
-    const link = new CommitLink<S, E>(entry, { previous, state, version, records, bytes }, this.#owner);
+    const attempt = {
+      previous,
+      history,
+      state: events.reduce<S>((state, event) => this.#definition.evolve(state, event), decided.state),
+      version: base + events.length,
+      historyAfter: historyAfter(history, entry.commit, events.length),
+      records,
+      bytes,
+    };
+    const link = new CommitLink<S, E>(entry, attempt, this.#owner);
     lane.chain.push(link);
     this.#outbox(lane.partition).add(link);
   }
@@ -339,7 +333,6 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   ): void {
     const { entry } = head;
     lane.chain.shift();
-    noteFollower(head, lane.chain);
     if (duplicate !== undefined) {
       const { version, ...position } = duplicate;
       entry.settle({ kind: 'duplicate', state: this.#states.state(lane.streamId), version, position });

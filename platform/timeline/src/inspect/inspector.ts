@@ -215,6 +215,13 @@ export class TopicInspector {
     }
     if (head === undefined)
       return { verdict: 'conflict', why: `${base}, but nothing was accepted on its stream before` };
+    if (header.base === head.version && header.previous === head.last) {
+      return {
+        verdict: 'conflict',
+        why: `${base}, after another attempt of commit ${shown(header.previous)} than the one that was accepted: the histories differ`,
+        other: { commitId: fromKey(head.last), offset: undefined, version: head.version },
+      };
+    }
     // The commit that was accepted on the version that this one was decided on, or on a later one.
     const winner = head.recent
       .filter(({ version }) => version > header.base)
