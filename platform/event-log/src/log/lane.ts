@@ -1,185 +1,287 @@
-/** What waits or is under way on one stream in this process. */
-import type { Context } from '@opentelemetry/api';
-import type { CommitHeader, CommitKey } from '../arbitration/commit-header.ts';
-import type { Command, CommandOutcome, DomainEvent } from '../ports.ts';
-import type { Outgoing } from './outbox.ts';
-import type { NewRecord } from './transport.ts';
+/**
+ * What waits or is under way on one stream in this process.
+ *
+ * Commands are decided in the order of the calls, each on the state that the ones before it lead to. When the head of
+ * the chain loses, all behind it lose too; once the log has told of every copy that was sent, they are decided again,
+ * in order, on the folded state.
+ */
+import type { Judged } from '../arbitration/arbiter.ts';
+import { fromKey, historyAfter, NO_HISTORY, type CommitKey } from '../arbitration/commit-header.ts';
+import type {
+  AggregateDefinition,
+  AppendOutcome,
+  CommandOutcome,
+  DomainEvent,
+  LogPosition,
+} from '../ports.ts';
+import type { AggregateFold } from './aggregate-fold.ts';
+import { recordsOf } from './attempt.ts';
+import { CommitLink, isAttempt, type Link, type LinkOwner } from './chain-link.ts';
+import type { Entry } from './entry.ts';
+import type { Outbox } from './outbox.ts';
+import { invalidSize, tooLarge, type WriterOptions } from './plain-appends.ts';
+import type { TopicFold } from './topic-fold.ts';
 
-/** A command from `execute` until its outcome. The rejection type is the caller's; inside it is opaque. */
-export class Entry<S, E extends DomainEvent> {
-  readonly command: Command<S, E, unknown>;
-  readonly commit: CommitKey;
-  /** The trace context that its records carry on. */
-  readonly context: Context;
-  readonly outcome: Promise<CommandOutcome<S, unknown>>;
-  losses = 0;
-  timer: NodeJS.Timeout | undefined;
-  #settled = false;
-  readonly #onConcluded: (outcome: CommandOutcome<S, unknown> | undefined) => void;
-  readonly #resolve: (outcome: CommandOutcome<S, unknown>) => void;
-  readonly #reject: (error: Error) => void;
+type Unavailable = Extract<AppendOutcome, { kind: 'unavailable' }>;
+export const unavailable = (reason: Unavailable['reason']): Unavailable => ({ kind: 'unavailable', reason });
 
-  /** `onConcluded` is told once, before the outcome is; undefined when there is none. */
-  constructor(
-    command: Command<S, E, unknown>,
-    { commit, context }: { readonly commit: CommitKey; readonly context: Context },
-    onConcluded: (outcome: CommandOutcome<S, unknown> | undefined) => void,
-  ) {
-    const { promise, resolve, reject } = Promise.withResolvers<CommandOutcome<S, unknown>>();
-    this.command = command;
-    this.commit = commit;
-    this.context = context;
-    this.outcome = promise;
-    this.#onConcluded = onConcluded;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  get settled(): boolean {
-    return this.#settled;
-  }
-
-  /** First call of `settle` or `fail` wins; later ones are ignored. */
-  settle(outcome: CommandOutcome<S, unknown>): void {
-    if (!this.#conclude(outcome)) return;
-    this.#resolve(outcome);
-  }
-
-  /** A broken invariant: the decider threw, or an event does not fit its schema. */
-  fail(error: unknown): void {
-    if (!this.#conclude(undefined)) return;
-    this.#reject(error instanceof Error ? error : new Error(String(error)));
-  }
-
-  #conclude(outcome: CommandOutcome<S, unknown> | undefined): boolean {
-    if (this.#settled) return false;
-    this.#settled = true;
-    clearTimeout(this.timer);
-    this.#onConcluded(outcome);
-    return true;
-  }
+/** What the lanes of one aggregate type share. */
+export interface LaneContext<S, E extends DomainEvent> {
+  readonly definition: AggregateDefinition<S, E>;
+  readonly fold: TopicFold<E>;
+  readonly states: AggregateFold<S, E>;
+  readonly options: WriterOptions;
+  /** Nothing of this process is under way on the stream any more. */
+  readonly onIdle: (streamId: string, lane: Lane<S, E>) => void;
 }
 
-/** What an attempt led to, if it is accepted, and its records. */
-export interface Attempt<S> {
-  readonly previous: CommitKey;
-  /** Of the stream before the commit. */
-  readonly history: number;
-  /** After the commit. */
-  readonly state: S;
-  /** After the commit. */
-  readonly version: number;
-  /** After the commit. */
-  readonly historyAfter: number;
-  readonly records: readonly NewRecord[];
-  readonly bytes: number;
-}
-
-/** What a commit on its way asks of whom it belongs to. */
-export interface LinkOwner<S, E extends DomainEvent> {
-  readonly now: () => number;
-  readonly refused: (link: CommitLink<S, E>, detail: string) => void;
-}
-
-/** Events on their way to the log. `state` and `version` are those after this commit. */
-export class CommitLink<S, E extends DomainEvent> implements Outgoing {
-  readonly kind = 'commit';
-  /** Whom the fate is told: the command, or its repetition after it was told `unknown`. */
-  entry: Entry<S, E>;
-  readonly previous: CommitKey;
-  readonly history: number;
+/** A version that a stream had, and how it came to it. */
+interface Base<S> {
   readonly state: S;
   readonly version: number;
-  readonly historyAfter: number;
-  readonly records: readonly NewRecord[];
-  readonly bytes: number;
-  sent = false;
-  /** When the broker acknowledged it; undefined while a send is under way. */
-  acknowledgedAtMs: number | undefined;
-  readonly #owner: LinkOwner<S, E>;
-
-  constructor(entry: Entry<S, E>, attempt: Attempt<S>, owner: LinkOwner<S, E>) {
-    this.entry = entry;
-    this.previous = attempt.previous;
-    this.history = attempt.history;
-    this.historyAfter = attempt.historyAfter;
-    this.state = attempt.state;
-    this.version = attempt.version;
-    this.records = attempt.records;
-    this.bytes = attempt.bytes;
-    this.#owner = owner;
-  }
-
-  onSending(): void {
-    this.sent = true;
-  }
-
-  onAcknowledged(): void {
-    this.acknowledgedAtMs = this.#owner.now();
-  }
-
-  onRefused(detail: string): void {
-    this.#owner.refused(this, detail);
-  }
+  readonly previous: CommitKey;
+  readonly history: number;
 }
 
-/** No events, or a refusal: true only if everything before it in the chain is accepted. */
-export interface AnswerLink<S, E extends DomainEvent> {
-  readonly kind: 'answer';
-  readonly entry: Entry<S, E>;
-  readonly outcome: CommandOutcome<S, unknown>;
-}
-
-/** A decided command in the chain of its stream. */
-export type Link<S, E extends DomainEvent> = CommitLink<S, E> | AnswerLink<S, E>;
-
-export interface Lane<S, E extends DomainEvent> {
-  readonly streamId: string;
-  readonly partition: number;
+export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
+  readonly #shared: LaneContext<S, E>;
+  readonly #streamId: string;
+  readonly #partition: number;
+  readonly #outbox: Outbox;
   /** Decided, in chain order; the head is decided on the folded state. */
-  chain: Link<S, E>[];
+  #chain: Link<S, E>[] = [];
   /** Not decided yet, in order. */
-  waiting: Entry<S, E>[];
+  #waiting: Entry<S, E>[] = [];
   /** After a loss: sent links that must be heard of before anything is decided again. */
-  rewinding: CommitLink<S, E>[];
-}
+  #rewinding: CommitLink<S, E>[] = [];
 
-/** True when the link is the attempt that carries this header. */
-export function isAttempt<S, E extends DomainEvent>(
-  link: Link<S, E>,
-  { commit, previous, history }: CommitHeader,
-): link is CommitLink<S, E> {
-  return (
-    link.kind === 'commit' &&
-    link.entry.commit === commit &&
-    link.previous === previous &&
-    link.history === history
-  );
-}
-
-/** Empties the chain. What was sent is to be heard of; the commands that are not settled are to be decided again. */
-export function takeBack<S, E extends DomainEvent>(
-  lane: Lane<S, E>,
-): { readonly again: readonly Entry<S, E>[]; readonly unsent: readonly CommitLink<S, E>[] } {
-  const again: Entry<S, E>[] = [];
-  const unsent: CommitLink<S, E>[] = [];
-  for (const link of lane.chain) {
-    if (link.kind === 'commit') (link.sent ? lane.rewinding : unsent).push(link);
-    if (!link.entry.settled) again.push(link.entry);
+  constructor(
+    shared: LaneContext<S, E>,
+    at: { readonly streamId: string; readonly partition: number; readonly outbox: Outbox },
+  ) {
+    this.#shared = shared;
+    this.#streamId = at.streamId;
+    this.#partition = at.partition;
+    this.#outbox = at.outbox;
   }
-  lane.chain = [];
-  return { again, unsent };
-}
 
-/** When one was acknowledged before `beforeMs` and never met in the log: all acknowledged ones, in chain order. */
-export function takeUnheard<S, E extends DomainEvent>(
-  lane: Lane<S, E>,
-  beforeMs: number,
-): readonly CommitLink<S, E>[] {
-  const acknowledged = [...lane.rewinding, ...lane.chain].filter(
-    (link) => link.kind === 'commit' && link.acknowledgedAtMs !== undefined,
-  ) as CommitLink<S, E>[];
-  if (!acknowledged.some(({ acknowledgedAtMs = Infinity }) => acknowledgedAtMs <= beforeMs)) return [];
-  for (const link of acknowledged) link.acknowledgedAtMs = undefined;
-  return acknowledged;
+  /** Decides it now, or as soon as what is before it allows. */
+  add(entry: Entry<S, E>): void {
+    this.#waiting.push(entry);
+    this.#advance();
+  }
+
+  /** What the log says of a commit of the stream, whoever wrote it; the fold has it already. */
+  onVerdict(judged: Judged<unknown>, position: LogPosition): void {
+    const { header } = judged;
+    const rewound = this.#rewinding.findIndex((link) => isAttempt(link, header));
+    if (rewound !== -1) {
+      this.#rewinding.splice(rewound, 1);
+    } else {
+      const [head] = this.#chain;
+      if (head !== undefined && isAttempt(head, header)) this.#headJudged(head, judged, position);
+      else if (judged.verdict === 'accepted' && head !== undefined) {
+        // A stranger's commit: whatever is chained here is based on a state that is no more, so it has lost for ever.
+        if (++head.entry.losses > this.#shared.options.limits.maxConflictRetries) {
+          head.entry.settle({ kind: 'conflict', attempts: head.entry.losses });
+        }
+        this.#rewind();
+      }
+    }
+    this.#advance();
+  }
+
+  /** Its time is up: told `unknown` when it may be in the log, else it never will be. */
+  onDeadline(entry: Entry<S, E>): void {
+    const inChain = this.#chain.findIndex((link) => link.entry === entry);
+    const link = this.#chain[inChain];
+    if (link?.kind === 'commit' && link.sent) {
+      entry.settle({ kind: 'unknown', commitId: fromKey(entry.commit) }); // stays in the chain: its echo may come
+      return;
+    }
+    const rewound = this.#rewinding.some((other) => other.entry === entry);
+    entry.settle(
+      rewound ? { kind: 'unknown', commitId: fromKey(entry.commit) } : unavailable('disconnected'),
+    );
+    if (link?.kind === 'commit') {
+      // Never sent, so nothing behind it was: what is chained on it is decided again without it.
+      const behind = this.#chain.splice(inChain);
+      for (const later of behind) if (later.kind === 'commit') this.#outbox.remove(later);
+      this.#waiting.unshift(...behind.filter((later) => !later.entry.settled).map((later) => later.entry));
+    }
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
+    this.#advance();
+  }
+
+  onRefused(link: CommitLink<S, E>, detail: string): void {
+    link.entry.settle({ kind: 'rejected', reason: 'too-large', detail });
+    link.sent = false;
+    this.#rewinding = this.#rewinding.filter((rewound) => rewound !== link);
+    this.#rewind();
+    this.#advance();
+  }
+
+  now(): number {
+    return this.#shared.options.now();
+  }
+
+  /** Settles everything. What was not sent never will be. The lane is of no use behind it. */
+  abandon(reason: Unavailable['reason']): void {
+    for (const link of [...this.#chain, ...this.#rewinding]) {
+      if (link.kind === 'commit' && link.sent) {
+        link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
+      } else {
+        if (link.kind === 'commit') this.#outbox.remove(link);
+        link.entry.settle(unavailable(reason));
+      }
+    }
+    for (const entry of this.#waiting) entry.settle(unavailable(reason));
+    this.#chain = [];
+    this.#rewinding = [];
+    this.#waiting = [];
+  }
+
+  /** When one was acknowledged before `beforeMs` and never met in the log: sends all acknowledged ones, in chain order. */
+  resend(beforeMs: number): void {
+    const acknowledged = [...this.#rewinding, ...this.#chain].filter(
+      (link) => link.kind === 'commit' && link.acknowledgedAtMs !== undefined,
+    ) as CommitLink<S, E>[];
+    if (!acknowledged.some(({ acknowledgedAtMs = Infinity }) => acknowledgedAtMs <= beforeMs)) return;
+    for (const link of acknowledged) {
+      link.acknowledgedAtMs = undefined;
+      this.#outbox.add(link);
+    }
+  }
+
+  /** Settles what the head of the chain allows, then decides what waits. */
+  #advance(): void {
+    for (let [head] = this.#chain; head?.kind === 'answer'; [head] = this.#chain) {
+      this.#chain.shift();
+      head.entry.settle(head.outcome);
+    }
+    if (this.#rewinding.length > 0) return;
+    while (this.#waiting.length > 0 && this.#chain.length < this.#shared.options.limits.maxChainLength) {
+      const entry = this.#waiting.shift();
+      if (entry === undefined || entry.settled) continue;
+      try {
+        this.#decide(entry);
+      } catch (error) {
+        entry.fail(error); // its own bug: neither the reader that tells verdicts nor the commands behind it suffer
+      }
+    }
+    if (this.#chain.length === 0 && this.#waiting.length === 0) this.#shared.onIdle(this.#streamId, this);
+  }
+
+  #decide(entry: Entry<S, E>): void {
+    const { fold, states } = this.#shared;
+    const head = fold.head(this.#partition, this.#streamId);
+    const earlier = fold.find(this.#partition, head, entry.commit);
+    if (earlier !== undefined) {
+      const { version, ...position } = earlier;
+      entry.settle({ kind: 'duplicate', state: states.state(this.#streamId), version, position });
+      return;
+    }
+    const same = this.#chain.find((link) => link.kind === 'commit' && link.entry.commit === entry.commit);
+    if (same?.kind === 'commit') {
+      same.entry = entry; // told unknown before, and repeated while its echo may still come
+      return;
+    }
+    const tail = this.#chain.findLast((link) => link.kind === 'commit');
+    const base: Base<S> =
+      tail === undefined
+        ? {
+            state: states.state(this.#streamId),
+            version: head?.version ?? 0,
+            previous: head?.last ?? '',
+            history: head?.history ?? NO_HISTORY,
+          }
+        : {
+            state: tail.state,
+            version: tail.version,
+            previous: tail.entry.commit,
+            history: tail.historyAfter,
+          };
+    const { state, version } = base;
+    const decision = entry.command.decide(state, version);
+    if (decision.kind === 'refused')
+      this.#answer(entry, { kind: 'refused', rejection: decision.rejection, state, version });
+    else if (decision.events.length === 0) this.#answer(entry, { kind: 'unchanged', state, version });
+    else this.#append(entry, decision.events, base);
+  }
+
+  /** True only if everything before it in the chain is accepted, so told only then. */
+  #answer(entry: Entry<S, E>, outcome: CommandOutcome<S, unknown>): void {
+    if (this.#chain.length === 0) entry.settle(outcome);
+    else this.#chain.push({ kind: 'answer', entry, outcome });
+  }
+
+  #append(entry: Entry<S, E>, events: readonly E[], decidedOn: Base<S>): void {
+    const invalid = invalidSize(events.length);
+    if (invalid !== undefined) {
+      entry.settle(invalid);
+      return;
+    }
+    const { definition, fold, options } = this.#shared;
+    const { limits, source, now } = options;
+    const { commit, command } = entry;
+    const { previous, history, version: base } = decidedOn;
+    const { records, bytes } = recordsOf(
+      { streamId: this.#streamId, commit, previous, base, history, events, metadata: command.metadata },
+      fold.codec,
+      { source, nowMs: now(), context: entry.context },
+    );
+    if (bytes > limits.maxBatchBytes) {
+      entry.settle(tooLarge(bytes, limits.maxBatchBytes));
+      return;
+    }
+    const attempt = {
+      previous,
+      history,
+      state: events.reduce<S>((state, event) => definition.evolve(state, event), decidedOn.state),
+      version: base + events.length,
+      historyAfter: historyAfter(history, commit, events.length),
+      records,
+      bytes,
+    };
+    const link = new CommitLink<S, E>(entry, attempt, this);
+    this.#chain.push(link);
+    this.#outbox.add(link);
+  }
+
+  #headJudged(head: CommitLink<S, E>, judged: Judged<unknown>, position: LogPosition): void {
+    const { entry } = head;
+    this.#chain.shift();
+    if (judged.verdict === 'accepted') {
+      entry.settle({ kind: 'accepted', state: head.state, version: head.version, position });
+      return;
+    }
+    let ahead = 0;
+    if (judged.verdict === 'duplicate') {
+      const state = this.#shared.states.state(this.#streamId);
+      entry.settle({ kind: 'duplicate', state, version: judged.version, position });
+    } else if (++entry.losses > this.#shared.options.limits.maxConflictRetries) {
+      entry.settle({ kind: 'conflict', attempts: entry.losses });
+    } else if (!entry.settled) {
+      this.#waiting.unshift(entry);
+      ahead = 1;
+    }
+    this.#rewind(ahead);
+  }
+
+  /**
+   * Takes the whole chain back, behind the first `ahead` that wait: what was sent is to be heard of before anything is
+   * decided again, and the commands that are not settled are to be decided again.
+   */
+  #rewind(ahead = 0): void {
+    const again: Entry<S, E>[] = [];
+    for (const link of this.#chain) {
+      if (link.kind === 'commit') {
+        if (link.sent) this.#rewinding.push(link);
+        else this.#outbox.remove(link);
+      }
+      if (!link.entry.settled) again.push(link.entry);
+    }
+    this.#chain = [];
+    this.#waiting.splice(ahead, 0, ...again);
+  }
 }

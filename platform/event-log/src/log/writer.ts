@@ -1,12 +1,6 @@
-/**
- * The write side of one aggregate type: decides, chains, appends, and learns the fate of each commit from the fold.
- *
- * Commands on one stream are decided in the order of the calls, each on the state that the ones before it lead to.
- * When the head of a chain loses, all behind it lose too; once the log has told of every copy that was sent, they
- * are decided again, in order, on the folded state.
- */
+/** The write side of one aggregate type: a lane per stream that is busy, and an outbox per partition. */
 import type { Judged } from '../arbitration/arbiter.ts';
-import { fromKey, historyAfter, NO_HISTORY, type CommitKey } from '../arbitration/commit-header.ts';
+import { fromKey } from '../arbitration/commit-header.ts';
 import { uuidToLatin1 } from '../ids.ts';
 import type {
   AggregateDefinition,
@@ -19,17 +13,16 @@ import type {
   LogPosition,
 } from '../ports.ts';
 import { AggregateFold } from './aggregate-fold.ts';
-import { recordsOf } from './attempt.ts';
-import { CommitLink, Entry, isAttempt, takeBack, takeUnheard, type Lane, type LinkOwner } from './lane.ts';
+import { Entry } from './entry.ts';
+import { Lane, unavailable, type LaneContext } from './lane.ts';
 import { Outbox } from './outbox.ts';
 import { partitionOf } from './partition-of.ts';
-import { invalidSize, PlainAppends, tooLarge, type WriterOptions } from './plain-appends.ts';
+import { PlainAppends, type WriterOptions } from './plain-appends.ts';
 import { startAppend } from './spans.ts';
 import type { EchoListener, TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';
 
 type Unavailable = Extract<AppendOutcome, { kind: 'unavailable' }>;
-const unavailable = (reason: Unavailable['reason']): Unavailable => ({ kind: 'unavailable', reason });
 
 /** How often acknowledged commits without an echo are looked for, at most. */
 const RESEND_CHECK_MS_MIN = 20;
@@ -43,7 +36,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   readonly #lanes = new Map<string, Lane<S, E>>();
   readonly #plain: PlainAppends<E>;
   readonly #byCommand = new Map<string, Promise<CommandOutcome<S, unknown>>>();
-  readonly #owner: LinkOwner<S, E>;
+  readonly #shared: LaneContext<S, E>;
   #resending: NodeJS.Timeout | undefined;
   /** Why commands are refused; undefined while they are accepted. */
   #refusing: Unavailable['reason'] | undefined = 'closed';
@@ -59,12 +52,10 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#fold = fold;
     this.#options = options;
     this.#states = new AggregateFold(definition);
-    this.#owner = {
-      now: options.now,
-      refused: (link, detail) => {
-        this.#onRefused(link, detail);
-      },
+    const onIdle = (streamId: string, lane: Lane<S, E>): void => {
+      if (this.#lanes.get(streamId) === lane) this.#lanes.delete(streamId);
     };
+    this.#shared = { definition, fold, states: this.#states, options, onIdle };
     this.#outboxes = Array.from(
       { length: definition.topic.partitions },
       (_, partition) =>
@@ -143,7 +134,8 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     if (this.#queued >= this.#options.limits.maxQueuedCommands)
       return Promise.resolve(unavailable('queue-full'));
     const commit = uuidToLatin1(command.commandId);
-    if (commit === undefined) return Promise.reject(new TypeError(`not a UUID: ${command.commandId}`));
+    if (commit === undefined)
+      return Promise.reject(new TypeError(`not a UUID: ${command.commandId.slice(0, 64)}`));
     const span = startAppend(this.#definition.topic.name);
     const entry = new Entry<S, E>(command, { commit, context: span.context }, (outcome) => {
       this.#queued--;
@@ -163,32 +155,9 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   onVerdict(partition: number, judged: Judged<unknown>): void {
     const lane = this.#lanes.get(judged.streamId);
     if (lane === undefined && this.#plain.queued === 0) return;
-    const { header } = judged;
     const position = { topic: this.#fold.topic.name, partition, offset: judged.lastOffset };
     this.#plain.onVerdict(judged, position);
-    if (lane === undefined) return;
-    const rewound = lane.rewinding.findIndex((link) => isAttempt(link, header));
-    if (rewound !== -1) {
-      lane.rewinding.splice(rewound, 1);
-    } else {
-      const [head] = lane.chain;
-      if (head !== undefined && isAttempt(head, header)) {
-        if (judged.verdict === 'accepted') this.#headAccepted(lane, head, position);
-        else
-          this.#headLost(
-            lane,
-            head,
-            judged.verdict === 'duplicate' ? { ...position, version: judged.version } : undefined,
-          );
-      } else if (judged.verdict === 'accepted' && head !== undefined) {
-        // A stranger's commit: whatever is chained here is based on a state that is no more, so it has lost for ever.
-        if (++head.entry.losses > this.#options.limits.maxConflictRetries) {
-          head.entry.settle({ kind: 'conflict', attempts: head.entry.losses });
-        }
-        this.#rewind(lane);
-      }
-    }
-    this.#advance(lane);
+    lane?.onVerdict(judged, position);
   }
 
   onReset(): void {
@@ -201,195 +170,14 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#queued++;
     const lane = this.#laneOf(streamId);
     entry.timer = setTimeout(() => {
-      this.#onDeadline(lane, entry);
+      lane.onDeadline(entry);
     }, deadlineMs);
-    lane.waiting.push(entry);
-    this.#advance(lane);
+    lane.add(entry);
   }
 
-  /** Settles what the head of the chain allows, then decides what waits. */
-  #advance(lane: Lane<S, E>): void {
-    for (let [head] = lane.chain; head?.kind === 'answer'; [head] = lane.chain) {
-      lane.chain.shift();
-      head.entry.settle(head.outcome);
-    }
-    if (lane.rewinding.length > 0) return;
-    while (lane.waiting.length > 0 && lane.chain.length < this.#options.limits.maxChainLength) {
-      const entry = lane.waiting.shift();
-      if (entry === undefined || entry.settled) continue;
-      try {
-        this.#decide(lane, entry);
-      } catch (error) {
-        entry.fail(error); // its own bug: neither the reader that tells verdicts nor the commands behind it suffer
-      }
-    }
-    const isIdle = lane.chain.length === 0 && lane.waiting.length === 0;
-    if (isIdle && this.#lanes.get(lane.streamId) === lane) this.#lanes.delete(lane.streamId);
-  }
-
-  #decide(lane: Lane<S, E>, entry: Entry<S, E>): void {
-    const { command, commit } = entry;
-    const head = this.#fold.head(lane.partition, lane.streamId);
-    const earlier = this.#fold.find(lane.partition, head, commit);
-    if (earlier !== undefined) {
-      const { version, ...position } = earlier;
-      const { state } = this.load(lane.streamId);
-      entry.settle({ kind: 'duplicate', state, version, position });
-      return;
-    }
-    const same = lane.chain.find((link) => link.kind === 'commit' && link.entry.commit === commit);
-    if (same?.kind === 'commit') {
-      same.entry = entry; // told unknown before, and repeated while its echo may still come
-      return;
-    }
-    const tail = lane.chain.findLast((link) => link.kind === 'commit');
-    const state = tail === undefined ? this.#states.state(lane.streamId) : tail.state;
-    const version = tail === undefined ? (head?.version ?? 0) : tail.version;
-    const previous = tail === undefined ? (head?.last ?? '') : tail.entry.commit;
-    const history = tail === undefined ? (head?.history ?? NO_HISTORY) : tail.historyAfter;
-    const decision = command.decide(state, version);
-    if (decision.kind === 'refused') {
-      this.#answer(lane, entry, { kind: 'refused', rejection: decision.rejection, state, version });
-      return;
-    }
-    if (decision.events.length === 0) {
-      this.#answer(lane, entry, { kind: 'unchanged', state, version });
-      return;
-    }
-    this.#chain(lane, entry, { events: decision.events, previous, history, state, version });
-  }
-
-  #answer(lane: Lane<S, E>, entry: Entry<S, E>, outcome: CommandOutcome<S, unknown>): void {
-    if (lane.chain.length === 0) entry.settle(outcome);
-    else lane.chain.push({ kind: 'answer', entry, outcome });
-  }
-
-  #chain(
-    lane: Lane<S, E>,
-    entry: Entry<S, E>,
-    decided: {
-      readonly events: readonly E[];
-      readonly previous: CommitKey;
-      readonly history: number;
-      readonly state: S;
-      readonly version: number;
-    },
-  ): void {
-    const invalid = invalidSize(decided.events.length);
-    if (invalid !== undefined) {
-      entry.settle(invalid);
-      return;
-    }
-    const { streamId, metadata } = entry.command;
-    const { limits, source, now } = this.#options;
-    const { previous, history, version: base, events } = decided;
-    const { records, bytes } = recordsOf(
-      { streamId, commit: entry.commit, previous, base, history, events, metadata },
-      this.#fold.codec,
-      { source, nowMs: now(), context: entry.context },
-    );
-    if (bytes > limits.maxBatchBytes) {
-      entry.settle(tooLarge(bytes, limits.maxBatchBytes));
-      return;
-    }
-    const attempt = {
-      previous,
-      history,
-      state: events.reduce<S>((state, event) => this.#definition.evolve(state, event), decided.state),
-      version: base + events.length,
-      historyAfter: historyAfter(history, entry.commit, events.length),
-      records,
-      bytes,
-    };
-    const link = new CommitLink<S, E>(entry, attempt, this.#owner);
-    lane.chain.push(link);
-    this.#outbox(lane.partition).add(link);
-  }
-
-  /** Certainly not in the log: no echo will come. */
-  #onRefused(link: CommitLink<S, E>, detail: string): void {
-    link.entry.settle({ kind: 'rejected', reason: 'too-large', detail });
-    link.sent = false;
-    const lane = this.#lanes.get(link.entry.command.streamId);
-    if (lane === undefined || ![...lane.chain, ...lane.rewinding].includes(link)) return; // given up meanwhile
-    lane.rewinding = lane.rewinding.filter((rewound) => rewound !== link);
-    this.#rewind(lane);
-    this.#advance(lane);
-  }
-
-  #headAccepted(
-    lane: Lane<S, E>,
-    head: CommitLink<S, E>,
-    position: { topic: string; partition: number; offset: number },
-  ): void {
-    lane.chain.shift();
-    head.entry.settle({ kind: 'accepted', state: head.state, version: head.version, position });
-  }
-
-  #headLost(
-    lane: Lane<S, E>,
-    head: CommitLink<S, E>,
-    duplicate: { topic: string; partition: number; offset: number; version: number } | undefined,
-  ): void {
-    const { entry } = head;
-    lane.chain.shift();
-    if (duplicate !== undefined) {
-      const { version, ...position } = duplicate;
-      entry.settle({ kind: 'duplicate', state: this.#states.state(lane.streamId), version, position });
-    } else if (++entry.losses > this.#options.limits.maxConflictRetries) {
-      entry.settle({ kind: 'conflict', attempts: entry.losses });
-    } else if (!entry.settled) {
-      lane.waiting.unshift(entry);
-      this.#rewind(lane, 1);
-      return;
-    }
-    this.#rewind(lane);
-  }
-
-  /** Takes the whole chain back; what was sent must be heard of before anything is decided again. */
-  #rewind(lane: Lane<S, E>, ahead = 0): void {
-    const { again, unsent } = takeBack(lane);
-    for (const link of unsent) this.#outbox(lane.partition).remove(link);
-    lane.waiting.splice(ahead, 0, ...again);
-  }
-
-  #onDeadline(lane: Lane<S, E>, entry: Entry<S, E>): void {
-    const inChain = lane.chain.findIndex((link) => link.entry === entry);
-    const link = lane.chain[inChain];
-    if (link?.kind === 'commit' && link.sent) {
-      entry.settle({ kind: 'unknown', commitId: fromKey(entry.commit) }); // stays in the chain: its echo may come
-      return;
-    }
-    const rewound = lane.rewinding.some((other) => other.entry === entry);
-    entry.settle(
-      rewound ? { kind: 'unknown', commitId: fromKey(entry.commit) } : unavailable('disconnected'),
-    );
-    if (link?.kind === 'commit') {
-      // Never sent, so nothing behind it was: what is chained on it is decided again without it.
-      this.#outbox(lane.partition).remove(link);
-      const behind = lane.chain.splice(inChain);
-      for (const later of behind) {
-        if (later.kind === 'commit') this.#outbox(lane.partition).remove(later);
-      }
-      lane.waiting.unshift(...behind.filter((later) => !later.entry.settled).map((later) => later.entry));
-    }
-    lane.waiting = lane.waiting.filter((waiting) => waiting !== entry);
-    this.#advance(lane);
-  }
-
-  /** Settles everything. What was not sent never will be. */
+  /** Nothing is told any more, and nothing that was not sent ever will be. */
   #abandon(reason: Unavailable['reason']): void {
-    for (const lane of this.#lanes.values()) {
-      for (const link of [...lane.chain, ...lane.rewinding]) {
-        if (link.kind === 'commit' && link.sent) {
-          link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
-        } else {
-          if (link.kind === 'commit') this.#outbox(lane.partition).remove(link);
-          link.entry.settle(unavailable(reason));
-        }
-      }
-      for (const entry of lane.waiting) entry.settle(unavailable(reason));
-    }
+    for (const lane of this.#lanes.values()) lane.abandon(reason);
     this.#lanes.clear();
   }
 
@@ -399,21 +187,14 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
    */
   #resend(): void {
     const before = this.#options.now() - this.#options.limits.echoDeadlineMs;
-    for (const lane of this.#lanes.values()) {
-      for (const link of takeUnheard(lane, before)) this.#outbox(lane.partition).add(link);
-    }
+    for (const lane of this.#lanes.values()) lane.resend(before);
   }
 
   #laneOf(streamId: string): Lane<S, E> {
     const known = this.#lanes.get(streamId);
     if (known !== undefined) return known;
-    const lane: Lane<S, E> = {
-      streamId,
-      partition: this.#partitionOf(streamId),
-      chain: [],
-      waiting: [],
-      rewinding: [],
-    };
+    const partition = this.#partitionOf(streamId);
+    const lane = new Lane<S, E>(this.#shared, { streamId, partition, outbox: this.#outbox(partition) });
     this.#lanes.set(streamId, lane);
     return lane;
   }
