@@ -12,9 +12,10 @@ import { runFiles } from './context.ts';
 import { readEndpoints } from './endpoints-file.ts';
 import { endLeftovers } from './leftovers.ts';
 import { holderOf } from './lock.ts';
-import { startTicksOf, supervisedPids } from './procfs.ts';
+import { startTicksOf } from '@parley/engines/procfs';
+import { supervisedPids } from './supervised.ts';
 import { portsOfStack, takenPorts } from './taken-ports.ts';
-import { waitUntil } from './wait.ts';
+import { waitUntil } from '@parley/engines/wait';
 
 const startTimeoutMs = 420_000;
 const stopTimeoutMs = 180_000;

@@ -12,7 +12,7 @@ import { untilReady } from './readiness.ts';
 import { writeStartRecord } from './start-record.ts';
 import { refuseTakenPorts } from './taken-ports.ts';
 import { keepServices, type KeptServices } from './services.ts';
-import { orAbort } from './wait.ts';
+import { orAbort } from '@parley/engines/wait';
 
 /** A whole stack that is ready. */
 export interface Stack {

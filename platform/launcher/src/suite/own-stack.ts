@@ -5,7 +5,7 @@ import { CommandError, exitCodes } from '../cli/exit.ts';
 import { rootDir, runFiles } from '../stack/context.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { endLeftovers } from '../stack/leftovers.ts';
-import { startTicksOf } from '../stack/procfs.ts';
+import { startTicksOf } from '@parley/engines/procfs';
 import { startStack } from '../stack/stack.ts';
 import { takenPorts } from '../stack/taken-ports.ts';
 
