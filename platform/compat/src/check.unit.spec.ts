@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventTypes, readEventSchemas } from '@parley/contracts/event-types';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { plant, type Planted } from '../testing/planted.ts';
 import { checkAvro } from './checks/avro.ts';
 import { checkGraphql } from './checks/graphql.ts';
@@ -16,6 +17,10 @@ import type { CheckResult } from './report.ts';
 
 /** The check starts processes of buf and git; the machine may be busy. */
 const DEADLINE_MS = 60_000;
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 interface Sides {
   readonly current: Contracts;
@@ -171,6 +176,46 @@ describe('a released file', () => {
         expect(rule).toBe('released/history');
         expect(broke).toMatch(/\([0-9a-f]{7,}\)$/);
       }
+    },
+  );
+
+  it('is not compared with git where there is no repository', async () => {
+    using planted = plant();
+    expect(await checkHistory(planted.dir)).toMatchObject({ compared: 0, findings: [] });
+  });
+
+  it.each<[string, (planted: Planted) => void, string]>([
+    [
+      'a repository that git cannot open',
+      ({ dir }) => {
+        writeFileSync(join(dir, '.git'), 'gitdir: nowhere\n');
+      },
+      'not a git repository',
+    ],
+    [
+      'a repository without a commit',
+      ({ dir }) => {
+        execFileSync('git', ['init', '--quiet'], { cwd: dir });
+      },
+      'does not have any commits yet',
+    ],
+    [
+      'a machine without git',
+      ({ dir }) => {
+        execFileSync('git', ['init', '--quiet'], { cwd: dir });
+        vi.stubEnv('PATH', dir);
+      },
+      'ENOENT',
+    ],
+  ])(
+    'whose history git does not tell fails the check, with the reason: %s',
+    async (_what, change, reason) => {
+      using planted = plant();
+      change(planted);
+      const { compared, findings } = await checkHistory(planted.dir);
+      expect(compared).toBe(0);
+      expect(findings).toMatchObject([{ rule: 'released/history-unread' }]);
+      expect(findings[0]?.broke).toContain(reason);
     },
   );
 });

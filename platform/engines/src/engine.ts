@@ -28,7 +28,7 @@ export interface Engine {
   obtain(control?: ObtainControl): Promise<void>;
   /** Writes its configuration and first state. Called before every start. */
   prepare(context: EngineContext): Promise<Command>;
-  /** Whether it does its work now, by asking it for some. May throw: that is a no. */
+  /** Whether it does its work now, by asking it for some. Never rejects. */
   isReady(context: EngineContext): Promise<boolean>;
   readonly readyDeadlineMs: number;
   /** The process to send SIGTERM to, when it is not the one that was started. */

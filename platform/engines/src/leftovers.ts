@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { engineNames } from './ports.ts';
 import { pidRecordOf, processesOf, signal, tmpDirOf } from './process.ts';
-import { startTicksOf } from './procfs.ts';
+import { isRunning } from './procfs.ts';
 import { waitUntil } from './wait.ts';
 
 const termWaitMs = 15_000;
@@ -15,7 +15,9 @@ const recordedPid = (path: string): number | undefined => {
     if (typeof record !== 'object' || record === null || !('pid' in record) || !('startTicks' in record))
       return undefined;
     const { pid, startTicks } = record;
-    return typeof pid === 'number' && startTicksOf(pid) === startTicks ? pid : undefined;
+    return typeof pid === 'number' && typeof startTicks === 'number' && isRunning(pid, startTicks)
+      ? pid
+      : undefined;
   } catch {
     return undefined; // half written by a process that was killed: the mark in the environment finds what it started
   }
@@ -44,7 +46,10 @@ export const killLeftovers = async (folder: string): Promise<string[]> => {
     for (const pid of leftovers(runDir).keys()) signal(pid, 'SIGKILL');
     return gone();
   };
-  if (!(await waitUntil(gone, termWaitMs)) && !(await waitUntil(killed, killWaitMs)))
+  if (
+    !(await waitUntil(gone, { deadlineMs: termWaitMs })) &&
+    !(await waitUntil(killed, { deadlineMs: killWaitMs }))
+  )
     throw new Error(`processes of ${runDir} survive SIGKILL: ${[...leftovers(runDir).keys()].join(', ')}`);
   for (const name of engineNames) rmSync(tmpDirOf(runDir, name), { recursive: true, force: true });
   const pids = join(runDir, 'pids');

@@ -4,7 +4,7 @@ import type { constants } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from './engine.ts';
-import { processesWith, startTicksOf } from './procfs.ts';
+import { processesWith, stackMark, startTicksOf } from './procfs.ts';
 import { waitUntil } from './wait.ts';
 
 const linesKeptMax = 200;
@@ -26,7 +26,7 @@ export interface Supervised {
 
 /** Marks in the environment of every process of an engine, its descendants included: how leftovers are found. */
 export const marksOf = (runDir: string, name: string): Record<string, string> => ({
-  PARLEY_SUPERVISED: runDir,
+  [stackMark]: runDir,
   PARLEY_ENGINE: name,
 });
 
@@ -103,8 +103,11 @@ export const processesOf = (runDir: string, name: string): number[] =>
 
 /** Kills what is left of one engine; true when nothing is. */
 export const killAllOf = async (runDir: string, name: string): Promise<boolean> =>
-  waitUntil(() => {
-    const pids = processesOf(runDir, name);
-    for (const pid of pids) signal(pid, 'SIGKILL');
-    return pids.length === 0;
-  }, killWaitMs);
+  waitUntil(
+    () => {
+      const pids = processesOf(runDir, name);
+      for (const pid of pids) signal(pid, 'SIGKILL');
+      return pids.length === 0;
+    },
+    { deadlineMs: killWaitMs },
+  );

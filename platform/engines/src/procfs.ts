@@ -1,36 +1,58 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-const clean = (read: () => string): string | undefined => {
+/** Name of the variable that marks every process of a stack, with the absolute path of the run folder as its value. */
+export const stackMark = 'PARLEY_SUPERVISED';
+
+const read = (path: string): string | undefined => {
   try {
-    return read();
+    return readFileSync(path, 'utf8');
   } catch {
     return undefined; // the process ended between listing and reading, or belongs to somebody else
   }
 };
 
-/** Start time of a process in clock ticks since boot, undefined when it is gone or a zombie. With the pid it names a process for ever. */
+/** Fields of /proc/<pid>/stat from the state on; undefined when the process does not run (a zombie does not). */
+const statOf = (pid: number): readonly string[] | undefined => {
+  const stat = read(`/proc/${pid}/stat`);
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' '); // the name before may hold blanks
+  return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields;
+};
+
+/** When a process started, in clock ticks since boot: with the pid, its identity for ever. Undefined when it does not run. */
 export const startTicksOf = (pid: number): number | undefined => {
-  const stat = clean(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
+  const ticks = statOf(pid)?.[19];
+  return ticks === undefined ? undefined : Number(ticks);
 };
 
-/** Resident memory in bytes, 0 when the process is gone. */
-export const residentBytesOf = (pid: number): number => {
-  const status = clean(() => readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status ?? '')?.[1] ?? 0) * 1024;
-};
+/** True while the very process runs that had this pid and start time; a reused pid is another process. */
+export const isRunning = (pid: number, startTicks: number): boolean => startTicksOf(pid) === startTicks;
 
-/** Living processes whose environment has every `NAME=value` given, except this one. Only those this user may read. */
-export const processesWith = (entries: readonly string[]): number[] =>
+/** Every process but this one. */
+const others = (): number[] =>
   readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => {
-      const environ = clean(() => readFileSync(`/proc/${pid}/environ`, 'utf8'))?.split('\0');
-      return (
-        environ !== undefined &&
-        entries.every((entry) => environ.includes(entry)) &&
-        startTicksOf(pid) !== undefined
-      );
-    });
+    .filter((pid) => pid !== process.pid);
+
+/** Running processes whose environment has every `NAME=value` given, except this one. Only those this user may read. */
+export const processesWith = (entries: readonly string[]): number[] =>
+  others().filter((pid) => {
+    const environ = read(`/proc/${pid}/environ`)?.split('\0');
+    return (
+      environ !== undefined &&
+      entries.every((entry) => environ.includes(entry)) &&
+      startTicksOf(pid) !== undefined
+    );
+  });
+
+/** Running processes of a process group. */
+export const processesInGroup = (group: number): number[] =>
+  others().filter((pid) => statOf(pid)?.[2] === String(group));
+
+/** Resident memory of these processes in bytes, pages that they share counted once (PSS; RSS where it is hidden). */
+export const memoryBytesOf = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => {
+    const rollup = /^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`) ?? '');
+    const status = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`) ?? '');
+    return sum + Number(rollup?.[1] ?? status?.[1] ?? 0) * 1024;
+  }, 0);

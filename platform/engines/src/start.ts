@@ -5,11 +5,12 @@ import { engines } from './engines/index.ts';
 import { EngineError } from './errors.ts';
 import type { EngineName } from './ports.ts';
 import { type Exit, killAllOf, processesOf, signal, supervise, tmpDirOf } from './process.ts';
-import { residentBytesOf } from './procfs.ts';
+import { memoryBytesOf } from './procfs.ts';
 import { waitUntil } from './wait.ts';
 
 const stopDeadlineMs = 15_000;
 const linesInError = 20;
+const readyPollMs = 50;
 
 /** What to start an engine with. */
 export interface StartOptions extends EngineContext {
@@ -28,7 +29,7 @@ export interface Engine {
   stop(): Promise<void>;
   /** Its last lines of output, at most 200. */
   lastLines(count: number): string[];
-  /** Memory of all its processes; pages they share are counted in each. */
+  /** Memory of all its processes; pages they share are counted once. */
   residentBytes(): number;
 }
 
@@ -60,7 +61,7 @@ export const startEngine = async (name: EngineName, options: StartOptions): Prom
       seen.answered = await engine.isReady(context);
       return seen.answered;
     };
-    await waitUntil(ask, engine.readyDeadlineMs);
+    await waitUntil(ask, { deadlineMs: engine.readyDeadlineMs, intervalMs: readyPollMs });
     if (seen.answered && !state.hasExited) return;
     const what = state.hasExited
       ? 'ended before it was ready'
@@ -71,7 +72,7 @@ export const startEngine = async (name: EngineName, options: StartOptions): Prom
   ready.catch(() => undefined); // the caller may never ask; it is told when it does
   const stop = async (): Promise<void> => {
     if (!state.hasExited) signal(engine.mainPid?.(context) ?? child.pid, 'SIGTERM');
-    await waitUntil(() => state.hasExited, stopDeadlineMs);
+    await waitUntil(() => state.hasExited, { deadlineMs: stopDeadlineMs, intervalMs: readyPollMs });
     await engine.afterStop?.(context);
     if (!(await killAllOf(runDir, name))) throw new EngineError(`${name}: a process survives SIGKILL`);
     await exited;
@@ -84,6 +85,6 @@ export const startEngine = async (name: EngineName, options: StartOptions): Prom
     exited,
     stop,
     lastLines: (count) => child.lastLines(count),
-    residentBytes: () => processesOf(runDir, name).reduce((sum, pid) => sum + residentBytesOf(pid), 0),
+    residentBytes: () => memoryBytesOf(processesOf(runDir, name)),
   };
 };

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killLeftovers } from '../src/leftovers.ts';
 import { obtainAll } from '../src/obtain.ts';
-import { isFree } from '../src/port-holders.ts';
-import { type EngineName, engineNames, type Ports, portsFor } from '../src/ports.ts';
+import { claimPortBase, type PortClaim } from '../src/port-claim.ts';
+import { type EngineName, engineNames, type Ports, portsFor, portSpan } from '../src/ports.ts';
 import { killAllOf } from '../src/process.ts';
 import { type Engine, startEngine } from '../src/start.ts';
 
@@ -43,16 +43,19 @@ export interface TestEngines {
 
 const basesMax = 50;
 const firstBase = 30_000;
-const baseStep = 200;
 
-/** A base whose ports are all free now. The first candidate depends on the pid, so that parallel runs seldom meet. */
-const freeBase = async (): Promise<number> => {
-  for (let tries = 0; tries < basesMax; tries++) {
-    const base = firstBase - baseStep * (((process.pid % basesMax) + tries) % basesMax);
-    const free = await Promise.all(Object.values(portsFor(base)).map(isFree));
-    if (free.every(Boolean)) return base;
-  }
-  throw new Error(`no free block of ports in ${basesMax} tries`);
+/** Candidates for a base: the first one depends on the pid, so that parallel runs seldom have to look twice. */
+function* bases(): Generator<number> {
+  for (let tries = 0; tries < basesMax; tries++)
+    yield firstBase - portSpan * (((process.pid % basesMax) + tries) % basesMax);
+}
+
+/** A base of their own for these engines, or the one that was asked for. */
+const claimBase = async (asked: number | undefined): Promise<PortClaim> => {
+  if (asked !== undefined) return { base: asked, release: () => Promise.resolve() };
+  const claim = await claimPortBase(bases(), (base) => Object.values(portsFor(base)));
+  if (claim === undefined) throw new Error(`no free block of ports in ${basesMax} tries`);
+  return claim;
 };
 
 /** An Envoy that has its admin listener and routes nothing. */
@@ -67,7 +70,8 @@ export const startTestEngines = async (options: TestEnginesOptions): Promise<Tes
     (name) => options.only.includes(name) || (name === 'kafka' && options.only.includes('registry')),
   );
   await obtainAll({ only: names });
-  const ports = portsFor(options.portBase ?? (await freeBase()));
+  const claim = await claimBase(options.portBase);
+  const ports = portsFor(claim.base);
   const runDir = options.dir ?? (await mkdtemp(join(tmpdir(), 'parley-engines-')));
   const running = new Map<EngineName, Engine>();
   const envoyConfigPath = join(runDir, 'envoy-test.yaml');
@@ -86,6 +90,7 @@ export const startTestEngines = async (options: TestEnginesOptions): Promise<Tes
   const stop = async (): Promise<void> => {
     await Promise.all([...running.values()].map((engine) => engine.stop()));
     await killLeftovers(runDir);
+    await claim.release();
     if (options.dir === undefined) await rm(runDir, { recursive: true, force: true });
   };
   try {

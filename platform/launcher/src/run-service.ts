@@ -2,11 +2,11 @@ import { join, relative } from 'node:path';
 import { endpointsOf, serviceEnv, serviceNamed, shutdownDeadlineMs } from './stack/addresses.ts';
 import { contextFrom, rootDir, runFiles } from './stack/context.ts';
 import { removePidFile, writePidFile } from './stack/pid-files.ts';
-import { marker } from './stack/procfs.ts';
+import { stackMark } from '@parley/engines/procfs';
 import { Supervisor } from './stack/supervisor.ts';
 import { sourceFolders, watchSources } from './stack/watch.ts';
 import { markedOutput } from './stack/turbo-lines.ts';
-import { answers } from './stack/wait.ts';
+import { answersOk } from '@parley/engines/probe';
 import { exitCodes } from './cli/exit.ts';
 
 /*
@@ -28,11 +28,11 @@ const supervisor = new Supervisor({
   command: process.execPath,
   args: ['--disable-warning=ExperimentalWarning', 'src/main.ts'],
   cwd: folder,
-  env: { ...process.env, ...serviceEnv(service, context), [marker]: context.runDir },
+  env: { ...process.env, ...serviceEnv(service, context), [stackMark]: context.runDir },
   logPath: join(runFiles(context.runDir).logs, `${service}.log`),
   stopDeadlineMs: shutdownDeadlineMs + 2000,
   output,
-  isReady: () => answers(readyUrl),
+  isReady: () => answersOk(readyUrl),
   started: (pid) => {
     writePidFile(context.runDir, service, { pid, supervisorPid: process.pid });
   },

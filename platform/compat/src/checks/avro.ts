@@ -6,6 +6,17 @@ import avsc, { type Schema } from 'avsc';
 import type { Contracts } from '../contract-files.ts';
 import { isObject, type JsonSchemaObject } from '../json-schema/accepts.ts';
 import { CURRENT, type CheckResult, type Finding } from '../report.ts';
+import {
+  type AvroSchema,
+  avroSchema,
+  branchesOf,
+  branchKey,
+  fieldsOf,
+  type Pair,
+  pairsBelow,
+  resolved,
+  standalone,
+} from './avro-walk.ts';
 
 const typeOf = (schema: unknown): avsc.Type => avsc.Type.forSchema(structuredClone(schema) as Schema); // data until avsc has read it
 
@@ -19,63 +30,97 @@ function refusal(writer: unknown, reader: unknown): string | undefined {
   }
 }
 
-interface Field {
-  readonly name: string;
-  readonly type: unknown;
-  readonly hasDefault: boolean;
-}
-
-const fieldsOf = (schema: unknown): readonly Field[] => {
-  const fields: unknown = isObject(schema) && schema.type === 'record' ? schema.fields : [];
-  return (Array.isArray(fields) ? fields : [])
-    .filter(isObject)
-    .map((field) => ({ name: String(field.name), type: field.type, hasDefault: 'default' in field }));
-};
-
 const symbolsOf = (schema: unknown): readonly unknown[] | undefined =>
   isObject(schema) && schema.type === 'enum' && Array.isArray(schema.symbols) ? schema.symbols : undefined;
 
 const show = (type: unknown): string => {
+  if (Array.isArray(type)) return `one of ${type.map(show).join(', ')}`;
   if (!isObject(type)) return JSON.stringify(type);
   const { name, logicalType } = type;
   return [type.type, name, logicalType].filter((part) => typeof part === 'string').join(' ');
 };
 
-/** Each place where the reader refuses the writer: path and reason. */
-function refusalsAt(writer: unknown, reader: unknown, path: string): readonly string[] {
-  const reason = refusal(writer, reader);
-  if (reason === undefined) return [];
-  const written = fieldsOf(writer);
-  const found = fieldsOf(reader).flatMap((field): readonly string[] => {
-    const at = `${path}.${field.name}`;
-    const source = written.find(({ name }) => name === field.name);
-    if (source !== undefined) return refusalsAt(source.type, field.type, at);
-    return field.hasDefault ? [] : [`${at} has no default, and the writer does not send it`];
-  });
-  if (found.length > 0) return found;
-  const [sent, read] = [symbolsOf(writer), symbolsOf(reader)];
-  if (sent !== undefined && read !== undefined) {
-    const unknown = sent.filter((symbol) => !read.includes(symbol));
-    return [`${path} may be ${unknown.join(', ')}, which the reader's enum does not have (nor a default)`];
-  }
-  if (isObject(writer) && isObject(reader) && writer.type === 'array' && reader.type === 'array')
-    return refusalsAt(writer.items, reader.items, `${path}[]`);
-  return [`${path} is written as ${show(writer)} and read as ${show(reader)}: ${reason}`];
+/** A walk over two schemas: `writer` and `reader`, or released and today's. */
+interface Walk {
+  readonly before: AvroSchema;
+  readonly after: AvroSchema;
+  /** Pairs of records that the walk is inside of: a type may contain itself. */
+  readonly within: ReadonlySet<string>;
 }
 
-/** Fields whose bytes stay readable while they mean something else: another logical type. */
-function meaningsAt(before: unknown, after: unknown, path: string): readonly string[] {
-  const logicalOf = (type: unknown): unknown => (isObject(type) ? type.logicalType : undefined);
-  const [was, is] = [logicalOf(before), logicalOf(after)];
-  const own = was === is ? [] : [`${path} had logical type ${String(was)} and has ${String(is)}`];
-  const later = fieldsOf(after);
-  return [
-    ...own,
-    ...fieldsOf(before).flatMap(({ name, type }) => {
-      const same = later.find((field) => field.name === name);
-      return same === undefined ? [] : meaningsAt(type, same.type, `${path}.${name}`);
-    }),
-  ];
+const walkOf = (before: AvroSchema, after: AvroSchema): Walk => ({ before, after, within: new Set() });
+
+/** Which two records meet at a place; undefined where they are none. */
+const recordsAt = ({ before, after }: Pair): string | undefined =>
+  isObject(before) && isObject(after) && before.type === 'record'
+    ? `${String(before.name)} ${String(after.name)}`
+    : undefined;
+
+/** What a walk does at the places below `pair`: those to visit, and whether it is inside of one of them already. */
+function below(
+  walk: Walk,
+  pair: Pair,
+): { readonly inside: Walk; readonly next: readonly Pair[]; readonly isRound: boolean } {
+  const records = recordsAt(pair);
+  const within = records === undefined ? walk.within : new Set([...walk.within, records]);
+  const all = pairsBelow(pair).map(({ before, after, path }) => ({
+    before: resolved(before, walk.before),
+    after: resolved(after, walk.after),
+    path,
+  }));
+  const next = all.filter((place) => !within.has(recordsAt(place) ?? ''));
+  return { inside: { ...walk, within }, next, isRound: next.length < all.length };
+}
+
+/** What of an enum, of a record's fields or of a union's branches the reader has no answer to, at this place itself. */
+function ownRefusals({ before: writer, after: reader, path }: Pair, walk: Walk): readonly string[] {
+  if (Array.isArray(writer) || Array.isArray(reader)) {
+    const read = branchesOf(reader).map(branchKey);
+    return branchesOf(writer)
+      .filter((branch) => !read.includes(branchKey(branch)))
+      .filter(
+        (branch) => refusal(standalone(branch, walk.before), standalone(reader, walk.after)) !== undefined,
+      )
+      .map((branch) => `${path} may be written as ${show(branch)} and is read as ${show(reader)}`);
+  }
+  const [sent, known] = [symbolsOf(writer), symbolsOf(reader)];
+  if (sent !== undefined && known !== undefined) {
+    const unknown = sent.filter((symbol) => !known.includes(symbol));
+    if (unknown.length > 0)
+      return [`${path} may be ${unknown.join(', ')}, which the reader's enum does not have (nor a default)`];
+  }
+  const written = new Set(fieldsOf(writer).map(({ name }) => name));
+  return fieldsOf(reader)
+    .filter(({ name, hasDefault }) => !hasDefault && !written.has(name))
+    .map(({ name }) => `${path}.${name} has no default, and the writer does not send it`);
+}
+
+/** Each place where the reader (`after`) refuses the writer (`before`): path and reason. */
+function refusalsAt(walk: Walk, pair: Pair): readonly string[] {
+  const { before, after, path } = pair;
+  const reason = refusal(standalone(before, walk.before), standalone(after, walk.after));
+  if (reason === undefined) return [];
+  const { inside, next, isRound } = below(walk, pair);
+  const found = [...ownRefusals(pair, walk), ...next.flatMap((place) => refusalsAt(inside, place))];
+  if (found.length > 0 || isRound) return found; // what lies round the corner is told where the type begins
+  return [`${path} is written as ${show(before)} and read as ${show(after)}: ${reason}`];
+}
+
+/** What bytes mean beyond their type. avsc compares none of it. */
+const meaningOf = (type: unknown): string => {
+  if (!isObject(type) || typeof type.logicalType !== 'string') return 'none';
+  if (type.logicalType !== 'decimal') return type.logicalType;
+  return `decimal of scale ${typeof type.scale === 'number' ? type.scale : 0}`;
+};
+
+/** Places whose bytes stay readable while they mean something else: another logical type. */
+function meaningsAt(walk: Walk, pair: Pair): readonly string[] {
+  const { before, after, path } = pair;
+  const isUnion = Array.isArray(before) || Array.isArray(after); // its branches are compared instead
+  const [was, is] = [meaningOf(before), meaningOf(after)];
+  const own = isUnion || was === is ? [] : [`${path} had logical type ${was} and has ${is}`];
+  const { inside, next } = below(walk, pair);
+  return [...own, ...next.flatMap((place) => meaningsAt(inside, place))];
 }
 
 const remedy =
@@ -94,14 +139,17 @@ function compare(
     broke,
     remedy,
   });
+  const [before, after] = [avroSchema(released), avroSchema(today)];
+  const forth = { before: before.root, after: after.root, path: name };
+  const back = { before: after.root, after: before.root, path: name };
   return [
-    ...refusalsAt(released, today, name).map((at) =>
+    ...refusalsAt(walkOf(before, after), forth).map((at) =>
       finding('avro/backward', `today's reader cannot read what ${version} wrote: ${at}`),
     ),
-    ...refusalsAt(today, released, name).map((at) =>
+    ...refusalsAt(walkOf(after, before), back).map((at) =>
       finding('avro/forward', `a reader of ${version} cannot read what is written today: ${at}`),
     ),
-    ...meaningsAt(released, today, name).map((at) => finding('avro/logical-type', at)),
+    ...meaningsAt(walkOf(before, after), forth).map((at) => finding('avro/logical-type', at)),
   ];
 }
 

@@ -13,12 +13,32 @@ const colour = (symbols: readonly string[], more: object = {}) => ({
   symbols,
   ...more,
 });
+/** A record whose time is `type`, read as `logicalType`. */
+const line = (name: string, type: string, logicalType?: string) => ({
+  type: 'record',
+  name,
+  fields: [{ name: 'time', type: { type, logicalType } }],
+});
+/** A record that contains itself. */
+const tree = (type: string, logicalType?: string) => ({
+  type: 'record',
+  name: 'Tree',
+  fields: [
+    { name: 'children', type: { type: 'array', items: 'Tree' } },
+    { name: 'time', type: { type, logicalType } },
+  ],
+});
 const fields: readonly Field[] = [
   { name: 'id', type: { type: 'string', logicalType: 'uuid' } },
   { name: 'count', type: 'int' },
   { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' } },
   { name: 'colour', type: colour(['RED', 'BLUE']) },
   { name: 'inner', type: { type: 'record', name: 'Inner', fields: [{ name: 'deep', type: 'string' }] } },
+  { name: 'perhaps', type: ['null', line('Perhaps', 'long', 'timestamp-millis')], default: null },
+  { name: 'lines', type: { type: 'array', items: line('Line', 'long', 'timestamp-millis') } },
+  { name: 'byKey', type: { type: 'map', values: { type: 'long', logicalType: 'timestamp-millis' } } },
+  { name: 'again', type: ['null', 'Line'], default: null }, // by name, as the second use of a type must be
+  { name: 'tree', type: tree('long', 'timestamp-millis') },
 ];
 const contracts = (version: string, own: readonly Field[] | undefined): Contracts => ({
   version,
@@ -33,7 +53,7 @@ const contracts = (version: string, own: readonly Field[] | undefined): Contract
   queueMessages: new Map(),
 });
 const withField = (name: string, type: unknown): readonly Field[] =>
-  fields.map((field) => (field.name === name ? { name, type } : field));
+  fields.map((field) => (field.name === name ? { ...field, type } : field));
 const without = (name: string): readonly Field[] => fields.filter((field) => field.name !== name);
 const check = (today: readonly Field[] | undefined, ...released: readonly (readonly Field[])[]) =>
   checkAvro(
@@ -81,12 +101,79 @@ describe('an Avro schema', () => {
       'p.Happened.inner.deep',
     ],
     ['another meaning of the same bytes', withField('at', 'long'), 'avro/logical-type', 'p.Happened.at'],
+    [
+      'another type inside a nullable record',
+      withField('perhaps', ['null', line('Perhaps', 'string')]),
+      'avro/backward',
+      'p.Happened.perhaps.time is written as long',
+    ],
+    [
+      'another meaning inside a nullable record',
+      withField('perhaps', ['null', line('Perhaps', 'long')]),
+      'avro/logical-type',
+      'p.Happened.perhaps.time had logical type timestamp-millis',
+    ],
+    [
+      'another branch of a union',
+      withField('perhaps', ['null', 'string', line('Perhaps', 'long', 'timestamp-millis')]),
+      'avro/forward',
+      'p.Happened.perhaps may be written as "string"',
+    ],
+    [
+      'another meaning of the values of a map',
+      withField('byKey', { type: 'map', values: { type: 'long', logicalType: 'timestamp-micros' } }),
+      'avro/logical-type',
+      'p.Happened.byKey{} had logical type timestamp-millis and has timestamp-micros',
+    ],
+    [
+      'another type inside a record that contains itself',
+      withField('tree', tree('string')),
+      'avro/forward',
+      'p.Happened.tree.time',
+    ],
+    [
+      'another meaning inside a record that contains itself',
+      withField('tree', tree('long', 'local-timestamp-millis')),
+      'avro/logical-type',
+      'p.Happened.tree.time',
+    ],
   ])('breaks by %s, which names the field', (_what, today, rule, named) => {
     const { findings } = check(today, fields);
     const found = findings.find((finding) => finding.rule === rule);
     expect(found?.broke).toContain(named);
     expect(found?.versions).toEqual({ released: '1.0.0', current: 'working tree' });
     for (const { broke } of findings) expect(broke).toContain(named.split(' ')[0]?.replace(/total$/, ''));
+  });
+
+  it.each<[string, string, string | undefined, string]>([
+    ['another type', 'string', undefined, 'avro/backward'],
+    ['another meaning', 'long', undefined, 'avro/logical-type'],
+  ])("breaks by %s inside an array's record, at each use of that record", (_what, type, logical, rule) => {
+    const today = withField('lines', { type: 'array', items: line('Line', type, logical) });
+    const found = check(today, fields).findings.filter((finding) => finding.rule === rule);
+    expect(found.map(({ broke }) => /p\.Happened\.\S+/.exec(broke)?.[0])).toEqual([
+      'p.Happened.lines[].time',
+      'p.Happened.again.time',
+    ]);
+  });
+
+  it('may make a field nullable only where old readers can read it, and its meaning stays compared', () => {
+    const nullable = withField('at', ['null', { type: 'long', logicalType: 'timestamp-micros' }]);
+    const broken = check(nullable, fields).findings.map(({ rule, broke }) => `${rule} ${broke}`);
+    expect(broken).toEqual([
+      expect.stringMatching(/^avro\/forward .*p\.Happened\.at may be written as "null"/),
+      'avro/logical-type p.Happened.at had logical type timestamp-millis and has timestamp-micros',
+    ]);
+  });
+
+  it('may not move the point of a decimal', () => {
+    const money = (scale: number) => [
+      { name: 'm', type: { type: 'bytes', logicalType: 'decimal', precision: 9, scale } },
+    ];
+    expect(check(money(2), money(2)).findings).toEqual([]);
+    expect(check(money(3), money(2)).findings).toMatchObject([
+      { broke: 'p.Happened.m had logical type decimal of scale 2 and has decimal of scale 3' },
+    ]);
   });
 
   it('breaks when the event is gone', () => {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError, IntegrityError } from '../errors.ts';
-import { startTicksOf } from '../procfs.ts';
+import { isRunning, startTicksOf } from '../procfs.ts';
 import { waitUntil } from '../wait.ts';
 import { damageIn, writeManifest, type Depth } from './manifest.ts';
 import type { RunControl } from './run.ts';
@@ -35,7 +35,7 @@ const ownerOf = (lock: string): string | undefined => {
 
 const isAlive = (owner: string): boolean => {
   const [pid, ticks] = owner.split(' ').map(Number);
-  return pid !== undefined && startTicksOf(pid) === ticks;
+  return pid !== undefined && ticks !== undefined && isRunning(pid, ticks);
 };
 
 const moved = (from: string, to: string): boolean => {
@@ -139,9 +139,8 @@ const build = async (entry: CacheEntry): Promise<string> => {
     mkdirSync(locks, { recursive: true });
     if (!tryLock(lock)) {
       say?.(`${name}: another start is obtaining it; waiting for that one`);
-      if (!(await waitUntil(() => signal?.aborted === true || tryLock(lock), lockWaitMs)))
+      if (!(await waitUntil(() => tryLock(lock), { deadlineMs: lockWaitMs, signal })))
         throw new Error(`somebody else has been obtaining it for ${lockWaitMs / 60_000} minutes (${lock})`);
-      signal?.throwIfAborted();
     }
     try {
       if (!(await isWhole({ ...entry, say: undefined }))) await buildAside(entry); // said once, above

@@ -14,16 +14,21 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cached } from './cache.ts';
 
-/** Obtains entry `thing` in another process; every build adds a line to `builds`. */
+/**
+ * Obtains entry `thing` in another process; every build adds a line to `builds`. Whoever builds goes on only when the
+ * other process says that it waits for it, so that the two really race.
+ */
 const obtainElsewhere = async (root: string): Promise<number | null> => {
+  const module = (path: string): string => JSON.stringify(join(import.meta.dirname, path));
   const code = `
-    import { appendFileSync, writeFileSync } from 'node:fs';
-    import { setTimeout } from 'node:timers/promises';
-    import { cached } from ${JSON.stringify(join(import.meta.dirname, 'cache.ts'))};
+    import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
+    import { cached } from ${module('cache.ts')};
+    import { waitUntil } from ${module('../wait.ts')};
     const root = ${JSON.stringify(root)};
-    await cached({ root, name: 'thing', build: async (folder) => {
+    const otherWaits = root + '/other-waits';
+    await cached({ root, name: 'thing', say: () => writeFileSync(otherWaits, ''), build: async (folder) => {
       appendFileSync(root + '/builds', 'x');
-      await setTimeout(200);
+      if (!(await waitUntil(() => existsSync(otherWaits), { deadlineMs: 60_000, intervalMs: 20 }))) process.exit(9);
       writeFileSync(folder + '/file', 'whole');
     } });`;
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', code], { stdio: 'inherit' });
@@ -40,7 +45,7 @@ describe('cache of obtained engines', () => {
     rmSync(root, { recursive: true });
   });
 
-  it('two processes that race build once and both get the whole', async () => {
+  it('two processes that race build once and both get the whole', { timeout: 90_000 }, async () => {
     expect(await Promise.all([obtainElsewhere(root), obtainElsewhere(root)])).toEqual([0, 0]);
     expect(readFileSync(join(root, 'builds'), 'utf8')).toBe('x');
     expect(readFileSync(join(root, 'thing', 'file'), 'utf8')).toBe('whole');

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { endGroup } from '../process-group.ts';
 
 const keptBytes = 4000;
 const termWaitMs = 3000;
@@ -20,7 +21,7 @@ export interface RunOptions extends RunControl {
 
 /**
  * Runs a tool to its end and resolves with its output (last 4000 characters). Rejects with that output on another exit
- * code than 0, a missing tool, the deadline or an abort. The tool is its own process group, which is ended as a whole.
+ * code than 0, a missing tool, the deadline or an abort. The tool is its own process group, which has then ended as a whole.
  */
 export const run = (command: string, args: readonly string[], options: RunOptions): Promise<string> => {
   const { cwd, deadlineMs, signal, marks = {} } = options;
@@ -32,26 +33,16 @@ export const run = (command: string, args: readonly string[], options: RunOption
       env: { ...process.env, ...marks },
       ...(cwd === undefined ? {} : { cwd }),
     });
-    const signalGroup = (name: NodeJS.Signals): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, name);
-      } catch {
-        // the whole group has ended
-      }
-    };
-    let kill: NodeJS.Timeout | undefined;
+    let ending: Promise<void> | undefined;
     const end = (): void => {
-      signalGroup('SIGTERM');
-      kill ??= setTimeout(() => {
-        signalGroup('SIGKILL');
-      }, termWaitMs);
+      if (child.pid !== undefined) ending ??= endGroup(child.pid, termWaitMs);
     };
     const deadline = setTimeout(end, deadlineMs);
     signal?.addEventListener('abort', end);
-    const settle = (): void => {
+    const settle = async (): Promise<void> => {
       clearTimeout(deadline);
-      clearTimeout(kill);
       signal?.removeEventListener('abort', end);
+      await ending;
     };
     let output = '';
     const keep = (chunk: Buffer): void => {
@@ -60,15 +51,16 @@ export const run = (command: string, args: readonly string[], options: RunOption
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     child.on('error', (error) => {
-      settle();
+      void settle();
       reject(error);
     });
     child.on('close', (code, endedBy) => {
-      settle();
-      if (signal?.aborted === true)
-        reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-      else if (code === 0) resolve(output);
-      else reject(new Error(`${command} ended with ${endedBy ?? code ?? 'nothing'}:\n${output}`));
+      void settle().then(() => {
+        if (signal?.aborted === true)
+          reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+        else if (code === 0) resolve(output);
+        else reject(new Error(`${command} ended with ${endedBy ?? code ?? 'nothing'}:\n${output}`));
+      });
     });
   });
 };

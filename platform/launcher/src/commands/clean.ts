@@ -6,7 +6,7 @@ import { CommandError, exitCodes } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import { contextFrom, rootDir, runFiles } from '../stack/context.ts';
 import { holderOf } from '../stack/lock.ts';
-import { supervisedPids } from '../stack/procfs.ts';
+import { supervisedPids } from '../stack/supervised.ts';
 
 /** `npm run clean`: forgets all state of the stack. The obtained engines stay: other clones use them. */
 export const cleanCommand: Command = {

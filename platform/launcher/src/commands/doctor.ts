@@ -5,6 +5,7 @@ import { formatTable } from '../cli/table.ts';
 import { contextFrom, type StackContext } from '../stack/context.ts';
 import type { Check, EngineHost } from '../stack/engine-host.ts';
 import { holderOf } from '../stack/lock.ts';
+import { outgoingWarning } from '../stack/ports.ts';
 import { takenPortsMessage } from '../stack/taken-ports.ts';
 
 /** The launcher runs on it, so it is there; which one is worth knowing. */
@@ -22,7 +23,7 @@ const portsCheck = async (context: StackContext): Promise<Check> => {
   if (holder !== undefined)
     return { ...check, detail: `a stack of this clone runs (launcher pid ${holder.pid})` };
   const message = await takenPortsMessage(context);
-  if (message === undefined) return { ...check, detail: 'free' };
+  if (message === undefined) return { ...check, detail: outgoingWarning(context) ?? 'free' };
   const [, ...rows] = message.split('\n');
   return { ...check, ok: false, detail: rows.slice(0, -1).join('; '), mend: rows.at(-1) };
 };

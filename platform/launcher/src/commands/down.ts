@@ -6,8 +6,8 @@ import { contextFrom, runFiles } from '../stack/context.ts';
 import { removeEndpoints } from '../stack/endpoints-file.ts';
 import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
 import { holderOf } from '../stack/lock.ts';
-import { isRunning } from '../stack/procfs.ts';
-import { waitUntil } from '../stack/wait.ts';
+import { isRunning } from '@parley/engines/procfs';
+import { waitUntil } from '@parley/engines/wait';
 
 /** Drain, engines, gateway: longer than the sum of their own bounds. */
 const stopDeadlineMs = 90_000;

@@ -7,7 +7,7 @@ import { outputTo } from '../cli/output.ts';
 import { contextFrom, runFiles } from '../stack/context.ts';
 import { readEndpoints } from '../stack/endpoints-file.ts';
 import { holderOf } from '../stack/lock.ts';
-import { waitUntil } from '../stack/wait.ts';
+import { waitUntil } from '@parley/engines/wait';
 import { abortOnSignals } from './signals.ts';
 
 /** A first start downloads engines: minutes, not seconds. The launcher inside gives up long before on anything else. */

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { serviceNames, type Endpoints, type ServiceName } from '@parley/contracts/endpoints';
+import { portsFor } from '@parley/engines';
 import { runFiles, type StackContext } from './context.ts';
-import { offsetsOfEngines, servicePorts } from './ports.ts';
+import { servicePorts } from './ports.ts';
 
 /** Everything binds here: a development stack is not for the network. */
 export const host = '127.0.0.1';
@@ -21,18 +22,21 @@ export const endpointsOf = ({ portBase }: Pick<StackContext, 'portBase'>): Endpo
     ...plain(name),
     grpc: `${host}:${servicePorts(name, { portBase }).grpc ?? 0}`,
   });
-  const at = (engine: keyof typeof offsetsOfEngines): number => portBase + offsetsOfEngines[engine];
+  const engines = portsFor(portBase);
   return {
-    gateway: { url: http(at('gateway')), admin: http(at('gatewayAdmin')) },
+    gateway: { url: http(engines.gateway), admin: http(engines.gatewayAdmin) },
     order: withGrpc('order'),
     product: withGrpc('product'),
     payment: plain('payment'),
     notification: plain('notification'),
     shipping: plain('shipping'),
-    kafka: { bootstrap: `${host}:${at('kafka')}` },
-    registry: { url: `${http(at('registry'))}/apis/ccompat/v7` },
-    rabbitmq: { amqp: `amqp://${host}:${at('rabbitmq')}`, management: http(at('rabbitmqManagement')) },
-    traces: { ui: `${http(at('zipkin'))}/zipkin/`, api: `${http(at('zipkin'))}/api/v2` },
+    kafka: { bootstrap: `${host}:${engines.kafka}` },
+    registry: { url: `${http(engines.registry)}/apis/ccompat/v7` },
+    rabbitmq: {
+      amqp: `amqp://${host}:${engines.rabbitmqAmqp}`,
+      management: http(engines.rabbitmqManagement),
+    },
+    traces: { ui: `${http(engines.zipkin)}/zipkin/`, api: `${http(engines.zipkin)}/api/v2` },
   };
 };
 

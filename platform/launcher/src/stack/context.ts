@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { CommandError, exitCodes } from '../cli/exit.ts';
+import { otherBase, refusalOfBase } from './ports.ts';
 
 /** One stack: where its state lives and on which ports it listens. Two stacks differ in both. */
 export interface StackContext {
@@ -12,16 +13,15 @@ export interface StackContext {
 export const rootDir = resolve(import.meta.dirname, '../../../..');
 
 const defaultPortBase = 4000;
-/** The highest offset of any port of a stack is 194, so this base is the last that fits below 65536. */
-const portBaseMax = 65_000;
-
 /** The stack that the environment describes (PARLEY_RUN_DIR, PARLEY_PORT_BASE), else the developer's own. */
 export const contextFrom = (env: NodeJS.ProcessEnv): StackContext => {
-  const portBase = Number(env.PARLEY_PORT_BASE ?? defaultPortBase);
-  if (!Number.isInteger(portBase) || portBase < 1024 || portBase > portBaseMax)
+  const given = env.PARLEY_PORT_BASE ?? String(defaultPortBase);
+  const portBase = given.trim() === '' ? Number.NaN : Number(given);
+  const refusal = refusalOfBase(portBase);
+  if (refusal !== undefined)
     throw new CommandError(
       exitCodes.environment,
-      `PARLEY_PORT_BASE must be a whole number from 1024 to ${portBaseMax}, not ${JSON.stringify(env.PARLEY_PORT_BASE)}`,
+      `PARLEY_PORT_BASE=${given} ${refusal}. Take another one, such as PARLEY_PORT_BASE=${otherBase(Number.isInteger(portBase) ? portBase : defaultPortBase)}`,
     );
   return { root: rootDir, runDir: resolve(rootDir, env.PARLEY_RUN_DIR ?? '.parley'), portBase };
 };

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { EngineHost } from './engine-host.ts';
 import { keepEngine } from './engine-keeper.ts';
-import { waitUntil } from './wait.ts';
+import { waitUntil } from '@parley/engines/wait';
 
 it('an engine that dies is named and started again, one that is stopped stays down', async () => {
   const ends: ((how: string) => void)[] = [];

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { formatBytes } from '../cli/table.ts';
 import { runFiles, type StackContext } from './context.ts';
 import type { EngineHost } from './engine-host.ts';
-import { marker } from './procfs.ts';
-import { orAbort } from './wait.ts';
+import { stackMark } from '@parley/engines/procfs';
+import { orAbort } from '@parley/engines/wait';
 
 const progressLine = ({ name, step, seconds, sizeBytes }: ObtainProgress): string => {
   const size = sizeBytes === undefined ? '' : `, ${formatBytes(sizeBytes)}`;
@@ -16,7 +16,7 @@ export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<s
   obtain: (runDir, { say, signal }) =>
     obtainAll({
       signal,
-      marks: { [marker]: runDir },
+      marks: { [stackMark]: runDir },
       onProgress: (progress) => {
         if (progress.step !== 'cached') say(progressLine(progress));
       },

@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { runFiles } from './context.ts';
-import { isRunning, startTicksOf, supervisedPids, type Part } from './procfs.ts';
-import { waitUntil } from './wait.ts';
+import { isRunning, startTicksOf } from '@parley/engines/procfs';
+import { supervisedPids, type Part } from './supervised.ts';
+import { waitUntil } from '@parley/engines/wait';
 
 interface Process {
   readonly pid: number;

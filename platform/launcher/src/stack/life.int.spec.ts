@@ -4,17 +4,20 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { PortClaim } from '@parley/engines';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { freePortBase } from '../suite/own-stack.ts';
+import { claimOwnBase } from '../suite/own-stack.ts';
 import { endpointsOf } from './addresses.ts';
 import { runFiles } from './context.ts';
 import { readEndpoints } from './endpoints-file.ts';
 import { endLeftovers } from './leftovers.ts';
 import { holderOf } from './lock.ts';
-import { startTicksOf, supervisedPids } from './procfs.ts';
-import { portsOfStack, takenPorts } from './taken-ports.ts';
-import { waitUntil } from './wait.ts';
+import { startTicksOf } from '@parley/engines/procfs';
+import { supervisedPids } from './supervised.ts';
+import { portsOfStack } from './ports.ts';
+import { takenPorts } from './taken-ports.ts';
+import { waitUntil } from '@parley/engines/wait';
 
 const startTimeoutMs = 420_000;
 const stopTimeoutMs = 180_000;
@@ -27,6 +30,7 @@ const Shipped = z.looseObject({ orderId: z.uuid() });
 describe('the life of a stack', () => {
   let folder: string;
   let runDir: string;
+  let claim: PortClaim;
   let portBase: number;
   let pidsSeen: number[] = [];
   const systemTmp = (): string => join(folder, 'tmp');
@@ -35,12 +39,14 @@ describe('the life of a stack', () => {
     folder = await mkdtemp(join(tmpdir(), 'parley-life-'));
     runDir = join(folder, 'a run folder'); // with blanks, since somebody's home has some
     await mkdir(systemTmp());
-    portBase = await freePortBase();
+    claim = await claimOwnBase();
+    portBase = claim.base;
   });
   afterAll(async () => {
     const launcher = await holderOf(runDir);
     if (launcher !== undefined) process.kill(launcher.pid, 'SIGKILL');
     await endLeftovers(runDir, 5000);
+    await claim.release();
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -3,7 +3,7 @@ import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { runFiles } from './context.ts';
-import { isRunning, startTicksOf } from './procfs.ts';
+import { isRunning, startTicksOf } from '@parley/engines/procfs';
 
 const attemptsMax = 5;
 

@@ -1,11 +1,17 @@
-import type { ServiceName } from '@parley/contracts/endpoints';
-import type { StackContext } from './context.ts';
+import { readFileSync } from 'node:fs';
+import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
+import { fetchRefuses, portsFor, refusalOfBase as refusalByEngines } from '@parley/engines';
 
 /** Where one service listens. */
 export interface ServicePorts {
   readonly http: number;
   readonly ops: number;
   readonly grpc: number | undefined;
+}
+
+/** What has ports of its own: a stack, or the intention to start one. */
+export interface HasPortBase {
+  readonly portBase: number;
 }
 
 const offsets: Readonly<Record<ServiceName, { readonly offset: number; readonly grpc: boolean }>> = {
@@ -16,23 +22,66 @@ const offsets: Readonly<Record<ServiceName, { readonly offset: number; readonly 
   shipping: { offset: 140, grpc: false },
 };
 
-/** Ports of a service in the stack with this base: http, +1 gRPC, +2 operations. */
-export const servicePorts = (
-  service: ServiceName,
-  { portBase }: Pick<StackContext, 'portBase'>,
-): ServicePorts => {
+/** Ports of a service in the stack with this base: http, +1 gRPC, +2 operations. The engines' are in `portsFor`. */
+export const servicePorts = (service: ServiceName, { portBase }: HasPortBase): ServicePorts => {
   const { offset, grpc } = offsets[service];
   const http = portBase + offset;
   return { http, ops: http + 2, grpc: grpc ? http + 1 : undefined };
 };
 
-/** Every other port of a stack, as offsets from its base. */
-export const offsetsOfEngines = {
-  gateway: 80,
-  gatewayAdmin: 89,
-  rabbitmq: 172,
-  rabbitmqManagement: 173,
-  registry: 181,
-  kafka: 192,
-  zipkin: 194,
-} as const;
+const portsOfServices = (stack: HasPortBase): [string, number][] =>
+  serviceNames.flatMap((service) =>
+    Object.entries(servicePorts(service, stack)).flatMap(([kind, port]): [string, number][] =>
+      typeof port === 'number' ? [[`${service}.${kind}`, port]] : [],
+    ),
+  );
+
+/** Every port of a stack, by who needs it: `kafka`, `order.http`. */
+export const portsOfStack = (stack: HasPortBase): Map<string, number> =>
+  new Map([...Object.entries(portsFor(stack.portBase)), ...portsOfServices(stack)]);
+
+/** Why a stack cannot have this base, in words that follow it; undefined when it can. */
+export const refusalOfBase = (portBase: number): string | undefined => {
+  const refusal = refusalByEngines(portBase);
+  if (refusal !== undefined) return refusal;
+  const refused = portsOfServices({ portBase }).find(([, port]) => fetchRefuses.has(port));
+  return refused === undefined
+    ? undefined
+    : `puts ${refused[0]} on port ${refused[1]}, which fetch and browsers refuse`;
+};
+
+const baseStep = 1000;
+/** Bases that are offered end below the range of outgoing connections. */
+const offeredMax = 31_000;
+
+/** Another base to offer: the next thousand above that a stack can have. */
+export const otherBase = (portBase: number): number => {
+  for (let base = portBase + baseStep; base <= offeredMax; base += baseStep)
+    if (refusalOfBase(base) === undefined) return base;
+  return portBase === 4000 ? 5000 : 4000;
+};
+
+/** From where to where the kernel takes the ports of outgoing connections; Linux has it in a file. */
+const outgoingRange = (): readonly [number, number] | undefined => {
+  try {
+    const [from, to] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8')
+      .split(/\s+/)
+      .map(Number);
+    return from === undefined || to === undefined ? undefined : [from, to];
+  } catch {
+    return undefined;
+  }
+};
+
+/** What to tell somebody whose stack has ports that an outgoing connection of any program may hold; undefined when it has none. */
+export const outgoingWarning = (
+  stack: HasPortBase,
+  range: readonly [number, number] | undefined = outgoingRange(),
+): string | undefined => {
+  if (range === undefined) return undefined;
+  const [from, to] = range;
+  const within = [...portsOfStack(stack).values()].filter((port) => port >= from && port <= to);
+  return within.length === 0
+    ? undefined
+    : `${within.length} ports of this stack lie where the kernel takes those of outgoing connections (${from} to ${to}): now and then one will be taken. A PARLEY_PORT_BASE outside, such as ${otherBase(4000)}, avoids that`;
+};

@@ -1,7 +1,8 @@
 import { serviceNames, type Endpoints } from '@parley/contracts/endpoints';
 import { ProductPage } from '@parley/contracts/rest';
 import { CommandError, exitCodes } from '../cli/exit.ts';
-import { answers, waitUntil } from './wait.ts';
+import { answersOk } from '@parley/engines/probe';
+import { waitUntil } from '@parley/engines/wait';
 
 /** Something that a stack must have before it is called ready. */
 interface Awaited {
@@ -39,7 +40,7 @@ export const untilReady = async (
 ): Promise<void> => {
   const awaited = new Map<string, Awaited>();
   for (const name of serviceNames)
-    awaited.set(name, { name, isReady: () => answers(`${endpoints[name].ops}/readyz`) });
+    awaited.set(name, { name, isReady: () => answersOk(`${endpoints[name].ops}/readyz`) });
   awaited.set('products', {
     name: 'products',
     isReady: async () => (await firstProductId(endpoints.gateway.url)) !== undefined,

@@ -11,9 +11,11 @@ import { runFiles, type StackContext } from './context.ts';
 import { sayDeath } from './death.ts';
 import { endLeftovers } from './leftovers.ts';
 import { readPidFile } from './pid-files.ts';
-import { isRunning, marker, servicesMark, startTicksOf } from './procfs.ts';
+import { isRunning, stackMark, startTicksOf } from '@parley/engines/procfs';
+import { servicesMark } from './supervised.ts';
 import { lineSorter } from './turbo-lines.ts';
-import { answers, waitUntil } from './wait.ts';
+import { answersOk } from '@parley/engines/probe';
+import { waitUntil } from '@parley/engines/wait';
 
 const turboGraceMs = 5000;
 /** How long after a restart readiness is still news. */
@@ -77,7 +79,7 @@ const startTurbo = ({ root, runDir, portBase }: StackContext, { watch, output }:
         PARLEY_PORT_BASE: String(portBase),
         PARLEY_WATCH: watch ? '1' : '0',
         NODE_COMPILE_CACHE: join(runDir, 'compile-cache'), // halves the start of a service from the second time on
-        [marker]: runDir,
+        [stackMark]: runDir,
         [servicesMark.name]: servicesMark.value,
       },
     },
@@ -119,7 +121,7 @@ const sayWhenReady = async (
   });
   const endpoints = endpointsOf(context);
   const allReady = async (): Promise<boolean> => {
-    const each = await Promise.all(serviceNames.map((name) => answers(`${endpoints[name].ops}/readyz`)));
+    const each = await Promise.all(serviceNames.map((name) => answersOk(`${endpoints[name].ops}/readyz`)));
     return each.every(Boolean);
   };
   const wait = waitUntil(allReady, { deadlineMs: readyDeadlineMs, intervalMs: 500, signal: ended.signal });

@@ -8,11 +8,12 @@ import type { EngineHost, EngineName } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
 import { acquireLock } from './lock.ts';
+import { outgoingWarning } from './ports.ts';
 import { untilReady } from './readiness.ts';
 import { writeStartRecord } from './start-record.ts';
 import { refuseTakenPorts } from './taken-ports.ts';
 import { keepServices, type KeptServices } from './services.ts';
-import { orAbort } from './wait.ts';
+import { orAbort } from '@parley/engines/wait';
 
 /** A whole stack that is ready. */
 export interface Stack {
@@ -117,6 +118,8 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
     await refuseTakenPorts(context);
+    const warning = outgoingWarning(context);
+    if (warning !== undefined) output.line(warning);
     await host.obtain(runDir, { say, signal });
     const obtainedMs = performance.now() - startedAt;
     signal.throwIfAborted();

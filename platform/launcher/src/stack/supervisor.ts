@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Output } from '../cli/output.ts';
 import { nextRestart } from './backoff.ts';
 import { sayDeath } from './death.ts';
-import { waitUntil } from './wait.ts';
+import { waitUntil } from '@parley/engines/wait';
 
 /** What to keep running. */
 export interface ProcessSpec {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Supervisor, type ProcessSpec } from './supervisor.ts';
-import { waitUntil } from './wait.ts';
+import { waitUntil } from '@parley/engines/wait';
 
 describe('a supervised process', () => {
   let folder: string;

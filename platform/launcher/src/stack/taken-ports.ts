@@ -1,9 +1,8 @@
-import { holderOfPort, isFree, portsFor } from '@parley/engines';
-import { serviceNames } from '@parley/contracts/endpoints';
+import { holderOfPort, isFree } from '@parley/engines';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { formatTable } from '../cli/table.ts';
 import type { StackContext } from './context.ts';
-import { servicePorts } from './ports.ts';
+import { otherBase, portsOfStack } from './ports.ts';
 
 /** A port that a stack needs and another process has. */
 export interface TakenPort {
@@ -13,15 +12,6 @@ export interface TakenPort {
   /** Who has it, as far as this user may see. */
   readonly holder: string;
 }
-
-/** Every port of a stack, by who needs it. */
-export const portsOfStack = (context: Pick<StackContext, 'portBase'>): Map<string, number> => {
-  const ports = new Map<string, number>(Object.entries(portsFor(context.portBase)));
-  for (const service of serviceNames)
-    for (const [kind, port] of Object.entries(servicePorts(service, context)))
-      if (typeof port === 'number') ports.set(`${service}.${kind}`, port);
-  return ports;
-};
 
 /** Ports of a stack that are in use now, in ascending order. */
 export const takenPorts = async (context: Pick<StackContext, 'portBase'>): Promise<TakenPort[]> => {
@@ -52,8 +42,6 @@ export const takenPortsMessage = async (
   const more = taken.length > shownMax ? `\n  and ${taken.length - shownMax} more` : '';
   return `ports that this stack needs are in use:\n${formatTable(rows)}${more}\nEnd what holds them, or take other ports: PARLEY_PORT_BASE=${otherBase(context.portBase)} npm run dev`;
 };
-
-const otherBase = (base: number): number => (base + 1000 <= 31_000 ? base + 1000 : 4000);
 
 /** Refuses with exit code 3 and the holders' names when a port of the stack is in use. */
 export const refuseTakenPorts = async (context: StackContext): Promise<void> => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { rootDir } from './context.ts';
-import { waitUntil } from './wait.ts';
+import { waitUntil } from '@parley/engines/wait';
 import { sourceFolders, watchSources } from './watch.ts';
 
 let folder: string;

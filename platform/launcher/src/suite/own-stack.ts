@@ -1,23 +1,24 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { claimPortBase, type PortClaim } from '@parley/engines';
 import type { Output } from '../cli/output.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { rootDir, runFiles } from '../stack/context.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { endLeftovers } from '../stack/leftovers.ts';
-import { startTicksOf } from '../stack/procfs.ts';
+import { startTicksOf } from '@parley/engines/procfs';
+import { portsOfStack } from '../stack/ports.ts';
 import { startStack } from '../stack/stack.ts';
-import { takenPorts } from '../stack/taken-ports.ts';
 
 /** Far from the developer's 4000, and below the range from which the kernel takes ports of outgoing connections. */
 const portBases = [14_000, 15_000, 16_000, 17_000, 18_000, 19_000];
 
-/** A base for a stack of its own whose ports are all free now. Exit code 3 when there is none. */
-export const freePortBase = async (): Promise<number> => {
-  for (const base of portBases) {
-    if ((await takenPorts({ portBase: base })).length === 0) return base;
-  }
-  throw new CommandError(exitCodes.environment, `no free port base among ${portBases.join(', ')}`);
+/** Claims a base for a stack of its own, whose ports are all free now. Exit code 3 when there is none. */
+export const claimOwnBase = async (): Promise<PortClaim> => {
+  const claim = await claimPortBase(portBases, (portBase) => portsOfStack({ portBase }).values());
+  if (claim === undefined)
+    throw new CommandError(exitCodes.environment, `no free port base among ${portBases.join(', ')}`);
+  return claim;
 };
 
 const prefix = '.parley-test-';
@@ -52,10 +53,11 @@ export const withOwnStack = async <T>(
   use: (env: NodeJS.ProcessEnv) => Promise<T>,
 ): Promise<T> => {
   await removeAbandoned();
+  const claim = await claimOwnBase();
   const context = {
     root: rootDir,
     runDir: join(rootDir, `${prefix}${process.pid}`),
-    portBase: await freePortBase(),
+    portBase: claim.base,
   };
   output.line(`the tests' own stack: port base ${context.portBase} …`);
   const startedAt = performance.now();
@@ -72,6 +74,7 @@ export const withOwnStack = async <T>(
       await stack.stop();
     }
   } finally {
+    await claim.release();
     if (!keep) await rm(context.runDir, { recursive: true, force: true });
   }
 };
