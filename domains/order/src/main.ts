@@ -10,7 +10,7 @@ import { restPayments } from './adapters/outbound/payment.ts';
 import { grpcProducts } from './adapters/outbound/product.ts';
 import { createAdvance, orderAggregate, streamOf } from './application/advance.ts';
 import { createPlaceOrder } from './application/place-order.ts';
-import { createRecordShipment } from './application/record-shipment.ts';
+import { createRecordShipment, unmatchedShipments } from './application/record-shipment.ts';
 import { createRecovery, unfinishedOrders } from './application/recovery.ts';
 import { orderConfig } from './config.ts';
 
@@ -35,7 +35,16 @@ const orders = log.aggregate(orderAggregate);
 const view = log.project(ordersProjection);
 const unfinished = log.project(unfinishedOrders);
 const advance = createAdvance({ orders, products, payments: restPayments(config.PAYMENT_URL), now });
-log.react(onShipment(createRecordShipment({ orders, advance, now })));
+log.project(unmatchedShipments);
+const recordShipment = createRecordShipment({
+  orders,
+  advance,
+  unmatched: ({ orderId, shipmentId }, status) => {
+    logger.error({ orderId, shipmentId, status }, 'a shipment matches no order that can be shipped');
+  },
+  now,
+});
+log.react(onShipment(recordShipment));
 service.guard(atLeast(log));
 mountHttp(service, {
   placeOrder: createPlaceOrder({ orders, advance, now }),

@@ -10,7 +10,12 @@ import {
 import { orders as ordersProjection, type OrderRow } from '@parley/projection-orders';
 import { createAdvance, orderAggregate, type Advance, type Orders } from '../src/application/advance.ts';
 import { createPlaceOrder, type OrderRequest, type PlaceOrder } from '../src/application/place-order.ts';
-import { createRecordShipment, type RecordShipment } from '../src/application/record-shipment.ts';
+import {
+  createRecordShipment,
+  unmatchedShipments,
+  type RecordShipment,
+  type UnmatchedRow,
+} from '../src/application/record-shipment.ts';
 import { createRecovery, unfinishedOrders } from '../src/application/recovery.ts';
 import { FakePayments, FakeProducts } from './peers.ts';
 
@@ -25,6 +30,9 @@ export interface Instance {
   readonly placeOrder: PlaceOrder;
   readonly recordShipment: RecordShipment;
   readonly view: View<OrderRow>;
+  readonly unmatched: View<UnmatchedRow>;
+  /** What this instance told of shipments that match no order. */
+  readonly told: { readonly shipmentId: string; readonly status: string }[];
   /** Orders whose recovery threw. */
   readonly failures: string[];
   readonly sweep: (signal?: AbortSignal) => Promise<number>;
@@ -71,6 +79,8 @@ export const createWorld = (
     });
     const advance = createAdvance({ orders, products, payments, now });
     const failures: string[] = [];
+    const told: { shipmentId: string; status: string }[] = [];
+    const unmatched = log.project(unmatchedShipments);
     const sweep = createRecovery({
       unfinished,
       advance,
@@ -85,8 +95,15 @@ export const createWorld = (
       advance,
       view,
       failures,
+      unmatched,
+      told,
       placeOrder: createPlaceOrder({ orders, advance, now }),
-      recordShipment: createRecordShipment({ orders, advance, now }),
+      recordShipment: createRecordShipment({
+        orders,
+        advance,
+        unmatched: ({ shipmentId }, status) => void told.push({ shipmentId, status }),
+        now,
+      }),
       sweep: (signal = new AbortController().signal) => sweep(signal),
       history: (orderId) =>
         recorded
