@@ -58,6 +58,16 @@ it('tells the order of its shipment, under the correlation id of the shipment an
   });
 });
 
+it('hands on no correlation id that is malformed', async () => {
+  const told: string[] = [];
+  const reaction = onShipment((_shipment, given) => {
+    told.push(given.correlationId);
+    return Promise.resolve();
+  });
+  await reaction.handle({ ...event, correlationId: 'corr\r\nx-user-id: mallory' }, context);
+  expect(told).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+});
+
 it('rejects when the order could not be told, so that the offset waits', async () => {
   const reaction = onShipment(() => Promise.reject(new Error('PAYMENT_PENDING')));
   await expect(reaction.handle(event, context)).rejects.toThrow('PAYMENT_PENDING');
