@@ -2,7 +2,7 @@ import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
-import { createService, runInContext, startLoop } from '@parley/service';
+import { answerWithinMs, createService, runInContext, startLoop } from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { onShipment } from './adapters/inbound/reactions.ts';
@@ -47,7 +47,7 @@ const recordShipment = createRecordShipment({
 log.react(onShipment(recordShipment));
 service.guard(atLeast(log));
 mountHttp(service, {
-  placeOrder: createPlaceOrder({ orders, advance, now }),
+  placeOrder: createPlaceOrder({ orders, advance, now, leftMs: answerWithinMs }),
   orders: view,
   positionOf: (orderId) => orders.load(streamOf(orderId)).position,
 });

@@ -7,6 +7,7 @@ import {
   type LogLimits,
   type View,
 } from '@parley/event-log';
+import { answerWithinMs } from '@parley/service';
 import { orders as ordersProjection, type OrderRow } from '@parley/projection-orders';
 import { createAdvance, orderAggregate, type Advance, type Orders } from '../src/application/advance.ts';
 import { createPlaceOrder, type OrderRequest, type PlaceOrder } from '../src/application/place-order.ts';
@@ -16,6 +17,7 @@ import {
   type RecordShipment,
   type UnmatchedRow,
 } from '../src/application/record-shipment.ts';
+import type { Payments } from '../src/application/ports.ts';
 import { createRecovery, unfinishedOrders } from '../src/application/recovery.ts';
 import { FakePayments, FakeProducts } from './peers.ts';
 
@@ -54,7 +56,12 @@ export const orderIdOf = ({ customerId, idempotencyKey }: OrderRequest): string 
 
 /** A log that instances share, with peers that can be made to fail and a clock that the test moves. */
 export const createWorld = (
-  options: { readonly stock?: number; readonly limits?: Partial<LogLimits> } = {},
+  options: {
+    readonly stock?: number;
+    readonly limits?: Partial<LogLimits>;
+    /** Instead of the one in memory. */
+    readonly payments?: Payments;
+  } = {},
 ) => {
   const broker = createMemoryBroker();
   const clock = { ms: 1_000_000_000 };
@@ -77,7 +84,7 @@ export const createWorld = (
       key: ({ streamId, version }) => `${streamId} ${String(version).padStart(6, '0')}`,
       fold: (_row, { event }) => ({ orderId: event.data.orderId, type: event.type }),
     });
-    const advance = createAdvance({ orders, products, payments, now });
+    const advance = createAdvance({ orders, products, payments: options.payments ?? payments, now });
     const failures: string[] = [];
     const told: { shipmentId: string; status: string }[] = [];
     const unmatched = log.project(unmatchedShipments);
@@ -97,7 +104,7 @@ export const createWorld = (
       failures,
       unmatched,
       told,
-      placeOrder: createPlaceOrder({ orders, advance, now }),
+      placeOrder: createPlaceOrder({ orders, advance, now, leftMs: answerWithinMs }),
       recordShipment: createRecordShipment({
         orders,
         advance,
