@@ -28,6 +28,7 @@ module.exports = {
       '^contracts/',
       '^projections/',
       '^platform/(event-log|work-queue|service)/',
+      '^platform/engines/testing/',
     ]),
     {
       name: 'a-projection-never-imports-a-projection',
@@ -95,7 +96,7 @@ module.exports = {
       name: 'engines-only-in-tests',
       comment: 'Product code never starts an engine; its integration tests do.',
       severity: 'error',
-      from: { path: '^platform/(event-log|work-queue)/src/', pathNot: '\\.spec\\.ts$' },
+      from: { path: '^(platform/(event-log|work-queue)|domains/[^/]+)/src/', pathNot: '\\.spec\\.ts$' },
       to: { path: '^platform/engines/' },
     },
   ],

@@ -15,6 +15,9 @@ export type CancellationReason = 'PRODUCT_UNKNOWN' | 'STOCK_SHORT' | 'PAYMENT_DE
 /** Where an order came from. A reader takes a symbol that it does not know for UNKNOWN. */
 export type OrderChannel = 'UNKNOWN' | 'WEB' | 'MOBILE' | 'PARTNER';
 
+/** Why a shipment cannot be recorded on its order. */
+export type UnmatchedReason = 'ORDER_UNKNOWN' | 'ORDER_CANCELLED' | 'ORDER_SHIPPED_OTHERWISE';
+
 /** Why a payment is declined. */
 export type DeclineReason = 'AMOUNT_LIMIT_EXCEEDED';
 
@@ -115,13 +118,30 @@ export interface PaymentStarted {
   readonly startedAt: EpochMs;
 }
 
+/** Something was dispatched that this order cannot be shipped by. It changes nothing about the order: somebody has to look. */
+export interface ShipmentUnmatched {
+  /** The order that the shipment names; there need not be one. */
+  readonly orderId: string;
+  /** The shipment. */
+  readonly shipmentId: string;
+  /** Who carries it. */
+  readonly carrier: string;
+  /** The carrier's tracking number. */
+  readonly trackingNumber: string;
+  /** Why it cannot be recorded. */
+  readonly reason: UnmatchedReason;
+  /** When it was recorded. */
+  readonly recordedAt: EpochMs;
+}
+
 /** Every event of the order stream. */
 export type OrderEvent =
   | { readonly type: 'OrderCancelled'; readonly data: OrderCancelled }
   | { readonly type: 'OrderCreated'; readonly data: OrderCreated }
   | { readonly type: 'OrderPaid'; readonly data: OrderPaid }
   | { readonly type: 'OrderShipped'; readonly data: OrderShipped }
-  | { readonly type: 'PaymentStarted'; readonly data: PaymentStarted };
+  | { readonly type: 'PaymentStarted'; readonly data: PaymentStarted }
+  | { readonly type: 'ShipmentUnmatched'; readonly data: ShipmentUnmatched };
 
 /** The payment of an order succeeded. */
 export interface PaymentCompleted {
@@ -290,6 +310,7 @@ export const eventSchemas = {
     OrderPaid: {"type":"record","name":"OrderPaid","namespace":"parley.order","doc":"The payment service confirmed the payment of the order.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"paymentId","type":{"type":"string","logicalType":"uuid"},"doc":"The payment that paid the order."},{"name":"paidAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the order learnt of the payment."}]},
     OrderShipped: {"type":"record","name":"OrderShipped","namespace":"parley.order","doc":"Shipping dispatched the order.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"shipmentId","type":{"type":"string","logicalType":"uuid"},"doc":"The shipment that carries the order."},{"name":"carrier","type":"string","doc":"Who carries it."},{"name":"trackingNumber","type":"string","doc":"The carrier's tracking number."},{"name":"shippedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the order learnt of the dispatch."}]},
     PaymentStarted: {"type":"record","name":"PaymentStarted","namespace":"parley.order","doc":"Stock is held for the order and its payment is due.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"unitPriceMinor","type":"long","doc":"Price of one unit when the stock was held, in minor units."},{"name":"amountMinor","type":"long","doc":"Amount in minor units of the currency (cents)."},{"name":"currency","type":"string","doc":"ISO 4217 code of the amount."},{"name":"reservedUntil","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"Until when product holds the stock unless the order is paid."},{"name":"startedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When payment became due."}]},
+    ShipmentUnmatched: {"type":"record","name":"ShipmentUnmatched","namespace":"parley.order","doc":"Something was dispatched that this order cannot be shipped by. It changes nothing about the order: somebody has to look.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order that the shipment names; there need not be one."},{"name":"shipmentId","type":{"type":"string","logicalType":"uuid"},"doc":"The shipment."},{"name":"carrier","type":"string","doc":"Who carries it."},{"name":"trackingNumber","type":"string","doc":"The carrier's tracking number."},{"name":"reason","type":{"type":"enum","name":"UnmatchedReason","namespace":"parley.order","symbols":["ORDER_UNKNOWN","ORDER_CANCELLED","ORDER_SHIPPED_OTHERWISE"],"doc":"Why a shipment cannot be recorded on its order."},"doc":"Why it cannot be recorded."},{"name":"recordedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was recorded."}]},
   },
   payment: {
     PaymentCompleted: {"type":"record","name":"PaymentCompleted","namespace":"parley.payment","doc":"The payment of an order succeeded.","fields":[{"name":"paymentId","type":{"type":"string","logicalType":"uuid"},"doc":"The payment's id."},{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"customerId","type":"string","doc":"Pseudonymous id of the customer: the subject of their token."},{"name":"amountMinor","type":"long","doc":"Amount in minor units of the currency (cents)."},{"name":"currency","type":"string","doc":"ISO 4217 code of the amount."},{"name":"completedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it succeeded."}]},

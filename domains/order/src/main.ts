@@ -2,7 +2,7 @@ import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
-import { createService, runInContext, startLoop } from '@parley/service';
+import { answerWithinMs, createService, runInContext, startLoop } from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { onShipment } from './adapters/inbound/reactions.ts';
@@ -10,7 +10,7 @@ import { restPayments } from './adapters/outbound/payment.ts';
 import { grpcProducts } from './adapters/outbound/product.ts';
 import { createAdvance, orderAggregate, streamOf } from './application/advance.ts';
 import { createPlaceOrder } from './application/place-order.ts';
-import { createRecordShipment } from './application/record-shipment.ts';
+import { createRecordShipment, unmatchedShipments } from './application/record-shipment.ts';
 import { createRecovery, unfinishedOrders } from './application/recovery.ts';
 import { orderConfig } from './config.ts';
 
@@ -35,10 +35,19 @@ const orders = log.aggregate(orderAggregate);
 const view = log.project(ordersProjection);
 const unfinished = log.project(unfinishedOrders);
 const advance = createAdvance({ orders, products, payments: restPayments(config.PAYMENT_URL), now });
-log.react(onShipment(createRecordShipment({ orders, advance, now })));
+log.project(unmatchedShipments);
+const recordShipment = createRecordShipment({
+  orders,
+  advance,
+  unmatched: ({ orderId, shipmentId }, status) => {
+    logger.error({ orderId, shipmentId, status }, 'a shipment matches no order that can be shipped');
+  },
+  now,
+});
+log.react(onShipment(recordShipment));
 service.guard(atLeast(log));
 mountHttp(service, {
-  placeOrder: createPlaceOrder({ orders, advance, now }),
+  placeOrder: createPlaceOrder({ orders, advance, now, leftMs: answerWithinMs }),
   orders: view,
   positionOf: (orderId) => orders.load(streamOf(orderId)).position,
 });

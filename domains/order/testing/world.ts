@@ -7,10 +7,17 @@ import {
   type LogLimits,
   type View,
 } from '@parley/event-log';
+import { answerWithinMs } from '@parley/service';
 import { orders as ordersProjection, type OrderRow } from '@parley/projection-orders';
 import { createAdvance, orderAggregate, type Advance, type Orders } from '../src/application/advance.ts';
 import { createPlaceOrder, type OrderRequest, type PlaceOrder } from '../src/application/place-order.ts';
-import { createRecordShipment, type RecordShipment } from '../src/application/record-shipment.ts';
+import {
+  createRecordShipment,
+  unmatchedShipments,
+  type RecordShipment,
+  type UnmatchedRow,
+} from '../src/application/record-shipment.ts';
+import type { Payments } from '../src/application/ports.ts';
 import { createRecovery, unfinishedOrders } from '../src/application/recovery.ts';
 import { FakePayments, FakeProducts } from './peers.ts';
 
@@ -25,6 +32,9 @@ export interface Instance {
   readonly placeOrder: PlaceOrder;
   readonly recordShipment: RecordShipment;
   readonly view: View<OrderRow>;
+  readonly unmatched: View<UnmatchedRow>;
+  /** What this instance told of shipments that match no order. */
+  readonly told: { readonly shipmentId: string; readonly status: string }[];
   /** Orders whose recovery threw. */
   readonly failures: string[];
   readonly sweep: (signal?: AbortSignal) => Promise<number>;
@@ -46,7 +56,12 @@ export const orderIdOf = ({ customerId, idempotencyKey }: OrderRequest): string 
 
 /** A log that instances share, with peers that can be made to fail and a clock that the test moves. */
 export const createWorld = (
-  options: { readonly stock?: number; readonly limits?: Partial<LogLimits> } = {},
+  options: {
+    readonly stock?: number;
+    readonly limits?: Partial<LogLimits>;
+    /** Instead of the one in memory. */
+    readonly payments?: Payments;
+  } = {},
 ) => {
   const broker = createMemoryBroker();
   const clock = { ms: 1_000_000_000 };
@@ -69,8 +84,10 @@ export const createWorld = (
       key: ({ streamId, version }) => `${streamId} ${String(version).padStart(6, '0')}`,
       fold: (_row, { event }) => ({ orderId: event.data.orderId, type: event.type }),
     });
-    const advance = createAdvance({ orders, products, payments, now });
+    const advance = createAdvance({ orders, products, payments: options.payments ?? payments, now });
     const failures: string[] = [];
+    const told: { shipmentId: string; status: string }[] = [];
+    const unmatched = log.project(unmatchedShipments);
     const sweep = createRecovery({
       unfinished,
       advance,
@@ -85,8 +102,15 @@ export const createWorld = (
       advance,
       view,
       failures,
-      placeOrder: createPlaceOrder({ orders, advance, now }),
-      recordShipment: createRecordShipment({ orders, advance, now }),
+      unmatched,
+      told,
+      placeOrder: createPlaceOrder({ orders, advance, now, leftMs: answerWithinMs }),
+      recordShipment: createRecordShipment({
+        orders,
+        advance,
+        unmatched: ({ shipmentId }, status) => void told.push({ shipmentId, status }),
+        now,
+      }),
       sweep: (signal = new AbortController().signal) => sweep(signal),
       history: (orderId) =>
         recorded

@@ -64,3 +64,13 @@ export const remainingMs = (limitMs: number): number => {
   const deadlineAtMs = requestContext()?.deadlineAtMs;
   return deadlineAtMs === undefined ? limitMs : Math.max(1, Math.min(limitMs, deadlineAtMs - Date.now()));
 };
+
+/** What an answer needs to reach the caller before the deadline of its request. */
+const ANSWER_MARGIN_MS = 200;
+
+/**
+ * Milliseconds in which an answer must be made so that it comes before the deadline of the request: what is done for a
+ * request has to nest in what the request has. 0 when it is too late; without a deadline there is no limit.
+ */
+export const answerWithinMs = (): number =>
+  Math.max(0, remainingMs(Number.MAX_SAFE_INTEGER) - ANSWER_MARGIN_MS);

@@ -30,5 +30,11 @@ export type ErrorCatalog<Code extends string> = Readonly<Record<Code | KitErrorC
 export type AnyErrorCatalog = Readonly<Record<KitErrorCode, ErrorDefinition>> &
   Readonly<Record<string, ErrorDefinition | undefined>>;
 
+const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
+
+/** A code that a peer names, if it looks like one: a peer's text becomes part of spans and log lines. */
+export const codeFrom = (candidate: unknown): string | undefined =>
+  typeof candidate === 'string' && CODE.test(candidate) ? candidate : undefined;
+
 /** What a thrown value says, for a log line. Never for an answer to a client. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { MiddlewareHandler } from 'hono';
-import { remainingMs } from './context.ts';
+import { answerWithinMs } from './context.ts';
 import type { KitErrorCode } from './errors.ts';
 import { GrpcRefusal } from './grpc/refusal.ts';
 import type { ProblemDetails, ProblemFunction } from './http/problem.ts';
@@ -17,11 +17,6 @@ export interface GuardedRequest {
 export type RequestGuard<Code extends string> = (
   request: GuardedRequest,
 ) => Promise<(ProblemDetails & { readonly code: Code | KitErrorCode; readonly detail: string }) | undefined>;
-
-/** What a refusal needs to reach the caller before the deadline. */
-const MARGIN_MS = 200;
-
-const leftMs = (): number => Math.max(0, remainingMs(Number.MAX_SAFE_INTEGER) - MARGIN_MS);
 
 /** The place of a guard, in front of all routes and methods, before one is set. */
 export interface GuardPlace<Code extends string> {
@@ -41,14 +36,14 @@ export const guardOf = <Code extends string>(
       guard = next;
     },
     http: async (c, next) => {
-      const refusal = await guard?.({ header: (name) => c.req.header(name), leftMs: leftMs() });
+      const refusal = await guard?.({ header: (name) => c.req.header(name), leftMs: answerWithinMs() });
       if (refusal === undefined) return next();
       const { code, ...details } = refusal;
       return problem(c, code, details);
     },
     grpc: async (metadata) => {
       const header = (name: string): string | undefined => metadata.get(name)[0]?.toString();
-      const refusal = await guard?.({ header, leftMs: leftMs() });
+      const refusal = await guard?.({ header, leftMs: answerWithinMs() });
       if (refusal !== undefined) throw new GrpcRefusal(refusal.code, refusal.detail);
     },
   };

@@ -7,7 +7,13 @@ export {
   serviceConfigShape,
   type ServiceConfig,
 } from './config.ts';
-export { currentContext, currentTraceparent, runInContext, type RequestContext } from './context.ts';
+export {
+  answerWithinMs,
+  currentContext,
+  currentTraceparent,
+  runInContext,
+  type RequestContext,
+} from './context.ts';
 export { messageOf, type ErrorCatalog, type ErrorDefinition, type KitErrorCode } from './errors.ts';
 export type { GuardedRequest, RequestGuard } from './guard.ts';
 export { createGrpcClient, type GrpcClient } from './grpc/client.ts';

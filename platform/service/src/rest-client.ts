@@ -1,6 +1,6 @@
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { currentContext, remainingMs } from './context.ts';
-import { messageOf } from './errors.ts';
+import { codeFrom, messageOf } from './errors.ts';
 import { PolicyError, type Policy, type PolicyReason } from './policy.ts';
 import { tracer } from './telemetry/telemetry.ts';
 
@@ -44,9 +44,8 @@ class PeerFailure extends Error {
 }
 
 const codeOf = (body: unknown): string =>
-  typeof body === 'object' && body !== null && 'code' in body && typeof body.code === 'string'
-    ? body.code
-    : 'UNKNOWN';
+  (typeof body === 'object' && body !== null && 'code' in body ? codeFrom(body.code) : undefined) ??
+  'UNKNOWN';
 
 const read = async (response: Response): Promise<unknown> => {
   const text = await response.text();

@@ -25,16 +25,17 @@ export interface OrderRow {
   readonly cancellation?: { readonly reason: CancellationReason; readonly detail: string };
 }
 
-/** Pure; throws on a stream that does not begin with OrderCreated, which the order service never makes. */
+/** Pure; throws on what follows no OrderCreated, which the order service never makes. */
 export const foldOrder = (
   row: OrderRow | undefined,
   { event }: Pick<RecordedEvent<OrderEvent>, 'event'>,
-): OrderRow => {
+): OrderRow | undefined => {
   if (event.type === 'OrderCreated') {
     const { orderId, customerId, productId, quantity, channel, createdAt, dispatchBy } = event.data;
     const times = { createdAtMs: createdAt, updatedAtMs: createdAt, dispatchByMs: dispatchBy };
     return { orderId, customerId, productId, quantity, channel, status: 'CREATED', ...times };
   }
+  if (event.type === 'ShipmentUnmatched') return row;
   if (!row) throw new Error(`${event.type} in an order that was never created`);
   switch (event.type) {
     case 'PaymentStarted': {

@@ -43,7 +43,7 @@ export interface ShippingRequests {
 /** Acts on one accepted payment event; rejects when it is to be tried again. */
 export type OnPayment = (
   event: RecordedEvent<PaymentEvent>,
-  context: { readonly signal: AbortSignal },
+  context: { readonly signal: AbortSignal; readonly correlationId: string },
 ) => Promise<void>;
 
 interface Deps {
@@ -100,7 +100,7 @@ const send = async (deps: Deps, { eventId, type, payment, metadata }: Notice): P
  */
 export const createOnPayment =
   (deps: Deps): OnPayment =>
-  async ({ event, eventId, correlationId }, { signal }) => {
+  async ({ event, eventId }, { signal, correlationId }) => {
     if (event.type === 'PaymentInitiated') return;
     const metadata = { correlationId, causationId: eventId };
     const payment = event.data;

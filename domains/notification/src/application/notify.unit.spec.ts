@@ -8,7 +8,7 @@ import { createOnPayment, notificationAggregate, type ShippingRequests } from '.
 
 const idOf = (kind: string, n: number): string =>
   `00000000-0000-4000-8000-${kind}${String(n).padStart(10, '0')}`;
-const context = { signal: new AbortController().signal };
+const context = { signal: new AbortController().signal, correlationId: 'correlation-1' };
 
 /** The event that settles the payment of order `n`: every third one was declined. */
 const settled = (n: number): RecordedEvent<PaymentEvent> => {
@@ -30,7 +30,7 @@ const settled = (n: number): RecordedEvent<PaymentEvent> => {
     eventId: idOf('ee', n),
     commitId: idOf('cc', n),
     recordedAtMs: 1,
-    correlationId: `correlation-${n}`,
+    correlationId: 'as it lies in the log',
     causationId: undefined,
     traceparent: undefined,
   };

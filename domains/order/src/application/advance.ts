@@ -160,7 +160,9 @@ async function run(deps: Dependencies, orderId: string, metadata: CommandMetadat
       case 'duplicate':
       case 'unchanged':
       case 'refused': // someone else was faster: go on from where the order is
-        ({ state } = outcome);
+        // From the log and not from the outcome: another instance may have written the same commit a moment earlier and
+        // at another time, and the two must not tell the client different things.
+        ({ state } = deps.orders.load(streamId));
         break;
       case 'conflict':
       case 'rejected':

@@ -1,6 +1,7 @@
 import type { OrderChannel } from '@parley/contracts/events';
 import { deriveId, type CommandMetadata } from '@parley/event-log';
 import { place } from '../core/decide.ts';
+import type { OrderState } from '../core/order.ts';
 import { streamOf, type Advance, type Advanced, type LogFailure, type Orders } from './advance.ts';
 
 export interface OrderRequest {
@@ -12,17 +13,57 @@ export interface OrderRequest {
   readonly idempotencyKey: string;
 }
 
+interface Late {
+  readonly kind: 'late';
+  readonly state: OrderState;
+}
+
 export type PlaceOutcome =
   | Advanced
+  /** Recorded, and still under way as the caller had to be answered. */
+  | Late
   | { readonly kind: 'key-reused' }
   /** The order is not known to be in the log. */
   | { readonly kind: 'not-placed'; readonly failure: LogFailure };
 
 export type PlaceOrder = (request: OrderRequest, metadata: CommandMetadata) => Promise<PlaceOutcome>;
 
-/** Records the order, then brings it as far as it gets. A repetition goes on where the first attempt stopped. */
+interface Dependencies {
+  readonly orders: Orders;
+  readonly advance: Advance;
+  readonly now: () => number;
+  /** Milliseconds that are left to answer the caller. */
+  readonly leftMs: () => number;
+}
+
+/** setTimeout knows no longer one. */
+const WAIT_MS_MAX = 2 ** 31 - 1;
+
+/**
+ * What `advanced` comes to, or how far the order is when the caller cannot wait any longer. The budgets of the calls to
+ * others add up to more than a request has, and the run may be one that the recovery loop began: only this bounds it.
+ */
+const within = async (
+  deps: Dependencies,
+  orderId: string,
+  advanced: Promise<Advanced>,
+): Promise<Advanced | Late> => {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(late.resolve, Math.min(deps.leftMs(), WAIT_MS_MAX), undefined);
+  try {
+    const outcome = await Promise.race([advanced, late.promise]);
+    return outcome ?? { kind: 'late', state: deps.orders.load(streamOf(orderId)).state };
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/**
+ * Records the order, then brings it as far as it gets while the caller waits. A repetition goes on where the first
+ * attempt stopped.
+ */
 export const createPlaceOrder =
-  (deps: { readonly orders: Orders; readonly advance: Advance; readonly now: () => number }): PlaceOrder =>
+  (deps: Dependencies): PlaceOrder =>
   async ({ customerId, productId, quantity, channel, idempotencyKey }, metadata) => {
     const orderId = deriveId('order', customerId, idempotencyKey);
     const command = { orderId, customerId, productId, quantity, channel, nowMs: deps.now() };
@@ -36,7 +77,7 @@ export const createPlaceOrder =
       case 'accepted':
       case 'duplicate':
       case 'unchanged':
-        return deps.advance(orderId, metadata);
+        return within(deps, orderId, deps.advance(orderId, metadata));
       case 'refused':
         return { kind: 'key-reused' };
       case 'conflict':

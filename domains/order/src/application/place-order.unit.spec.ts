@@ -74,6 +74,7 @@ describe('placing an order', () => {
         return Promise.reject(new Error('not expected'));
       },
       now: () => 1,
+      leftMs: () => 1_000,
     });
     expect(await placeOrder(request(), metadata)).toEqual({ kind: 'not-placed', failure });
     expect(asked).toEqual([]);

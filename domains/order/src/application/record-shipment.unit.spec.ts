@@ -1,8 +1,10 @@
+import { orderEvents } from '@parley/contracts/topics';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createWorld, metadata, orderIdOf, request } from '../../testing/world.ts';
 
 const orderId = orderIdOf(request());
+const nobody = '00000000-0000-4000-8000-00000000dead';
 const shipmentOf = (id: string) => ({
   orderId: id,
   shipmentId: id,
@@ -51,10 +53,63 @@ describe('a dispatched shipment', () => {
     expect(history(orderId)).toEqual(shippedPath);
   });
 
-  it('of an order that has not reached this instance yet is to be told again', async () => {
+  it('of an order that has not reached this instance yet is recorded on it all the same', async () => {
     await using world = createWorld();
-    const { recordShipment } = await world.open();
-    await expect(recordShipment(shipmentOf(orderId), metadata)).rejects.toThrow('NONE');
+    const one = await world.open();
+    const released = Promise.withResolvers<undefined>();
+    const read = world.broker.read.bind(world.broker);
+    const held = vi.spyOn(world.broker, 'read').mockImplementation((name, listener) =>
+      read(name, {
+        ...listener,
+        onRecords: async (partition, records) => {
+          await released.promise;
+          await listener.onRecords(partition, records);
+        },
+      }),
+    );
+    const two = await world.open();
+    held.mockRestore();
+    await one.placeOrder(request(), metadata);
+    const recorded = two.recordShipment(shipmentOf(orderId), metadata);
+    // Its first append is in the log, on version 0 of a stream that has three events.
+    await expect.poll(() => world.broker.endOffsets(orderEvents.name).reduce((a, b) => a + b)).toBe(4);
+    expect(two.history(orderId)).toEqual([]);
+    released.resolve(undefined);
+    await recorded;
+    expect(two.history(orderId)).toEqual(shippedPath);
+    expect([two.told, two.unmatched.size]).toEqual([[], 0]);
+  });
+
+  it('of no order, of a cancelled one or of one shipped otherwise is recorded as unmatched and told once', async () => {
+    await using world = createWorld();
+    const { placeOrder, recordShipment, history, told, unmatched, view } = await world.open();
+    world.payments.amountLimitMinor = 1;
+    await placeOrder(request(), metadata);
+    world.payments.amountLimitMinor = 1_000_000;
+    const other = request({ idempotencyKey: 'key-2' });
+    await placeOrder(other, metadata);
+    await recordShipment(shipmentOf(orderIdOf(other)), metadata);
+    const before = view.stateHash();
+    const second = { ...shipmentOf(orderIdOf(other)), shipmentId: orderId };
+    for (const shipment of [shipmentOf(nobody), shipmentOf(orderId), second]) {
+      await recordShipment(shipment, metadata);
+      await recordShipment(shipment, metadata);
+    }
+    expect(told.map(({ status }) => status)).toEqual(['NONE', 'CANCELLED', 'SHIPPED']);
+    expect(
+      unmatched
+        .list({ limit: 10 })
+        .map(({ reason }) => reason)
+        .sort(),
+    ).toEqual(['ORDER_CANCELLED', 'ORDER_SHIPPED_OTHERWISE', 'ORDER_UNKNOWN']);
+    expect(history(orderId)).toEqual([
+      'OrderCreated',
+      'PaymentStarted',
+      'OrderCancelled',
+      'ShipmentUnmatched',
+    ]);
+    expect(view.stateHash()).toBe(before);
+    expect(view.get(nobody)).toBeUndefined();
   });
 
   it('comes to the same orders in any order, with any repetitions', async () => {

@@ -26,6 +26,7 @@ export const unfinishedOrders: ProjectionDefinition<UnfinishedRow, OrderEvent> =
         return { orderId, createdAtMs, correlationId, traceparent };
       }
       case 'PaymentStarted':
+      case 'ShipmentUnmatched':
         return row;
       case 'OrderPaid':
       case 'OrderShipped':

@@ -1,4 +1,4 @@
-import type { CancellationReason, OrderChannel, OrderEvent } from '@parley/contracts/events';
+import type { CancellationReason, OrderChannel, OrderEvent, UnmatchedReason } from '@parley/contracts/events';
 import type { OrderState } from './order.ts';
 
 /** Why a command is refused; the state says what stood in its way. */
@@ -97,21 +97,39 @@ export const recordPaid = (
 };
 
 export interface RecordShipped {
+  /** The order that the shipment names: there need not be one. */
+  readonly orderId: string;
   readonly shipmentId: string;
   readonly carrier: string;
   readonly trackingNumber: string;
   readonly nowMs: number;
 }
 
-/** Nothing to do when the order is shipped already. */
+/**
+ * Nothing to do when the order is shipped by this shipment already; refused (`wrong-status`) while the order may still
+ * become paid. A shipment that no order can be shipped by is a fact of its own, ShipmentUnmatched: refusing it for ever
+ * would keep waiting whatever comes behind it. That the order is unknown is decided like everything else, on the version
+ * of the stream: if this instance has not read the order yet, the append loses and is decided again on what it has read.
+ */
 export const recordShipped = (state: OrderState, command: RecordShipped): Decided => {
-  if (state.status === 'SHIPPED') return events();
-  if (state.status !== 'PAID') return wrongStatus(state);
   const { nowMs, ...shipment } = command;
-  return events({
-    type: 'OrderShipped',
-    data: { orderId: state.placed.orderId, ...shipment, shippedAt: nowMs },
-  });
+  const unmatched = (reason: UnmatchedReason): Decided =>
+    events({ type: 'ShipmentUnmatched', data: { ...shipment, reason, recordedAt: nowMs } });
+  switch (state.status) {
+    case 'PAID':
+      return events({ type: 'OrderShipped', data: { ...shipment, shippedAt: nowMs } });
+    case 'SHIPPED':
+      return state.shipped.shipmentId === command.shipmentId
+        ? events()
+        : unmatched('ORDER_SHIPPED_OTHERWISE');
+    case 'NONE':
+      return unmatched('ORDER_UNKNOWN');
+    case 'CANCELLED':
+      return unmatched('ORDER_CANCELLED');
+    case 'CREATED':
+    case 'PAYMENT_PENDING':
+      return wrongStatus(state);
+  }
 };
 
 /** Why an order is given up. Payment's word is final; product's holds for the hold that it was said about. */

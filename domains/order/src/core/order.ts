@@ -107,6 +107,8 @@ export const evolve = (state: OrderState, event: OrderEvent): OrderState => {
         shipped: { shipmentId, carrier, trackingNumber, shippedAtMs: shippedAt },
       };
     }
+    case 'ShipmentUnmatched':
+      return state;
     case 'OrderCancelled': {
       if (state.status !== 'CREATED' && state.status !== 'PAYMENT_PENDING') throw contradiction(state, event);
       const { reason, detail, cancelledAt } = event.data;

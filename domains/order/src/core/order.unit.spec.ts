@@ -15,6 +15,7 @@ import { evolve, noOrder, type OrderState } from './order.ts';
 
 const order = { orderId: 'o-1', customerId: 'alice', productId: 'p-1', quantity: 2 };
 const shipment = { shipmentId: 's-1', carrier: 'c', trackingNumber: 't' };
+const dispatched = { orderId: order.orderId, ...shipment };
 const then = (state: OrderState, decided: Decided): OrderState => {
   if (decided.kind !== 'events') throw new Error(`refused: ${decided.rejection.kind}`);
   return decided.events.reduce(evolve, state);
@@ -23,7 +24,7 @@ const created = then(noOrder, place(noOrder, { ...order, nowMs: 1 }));
 const hold = { unitPriceMinor: 500, currency: 'EUR', reservedUntilMs: 1_000_000, nowMs: 2 };
 const pending = then(created, startPayment(created, hold));
 const paid = then(pending, recordPaid(pending, { paymentId: 'pay-1', nowMs: 3 }));
-const shipped = then(paid, recordShipped(paid, { ...shipment, nowMs: 4 }));
+const shipped = then(paid, recordShipped(paid, { ...dispatched, nowMs: 4 }));
 const none = { kind: 'events', events: [] };
 
 describe('an order', () => {
@@ -75,9 +76,32 @@ describe('an order', () => {
   });
 
   it('is not shipped before it is paid', () => {
-    for (const state of [noOrder, created, pending]) {
-      expect(recordShipped(state, { ...shipment, nowMs: 5 })).toMatchObject({ kind: 'refused' });
+    for (const state of [created, pending]) {
+      expect(recordShipped(state, { ...dispatched, nowMs: 5 })).toMatchObject({ kind: 'refused' });
     }
+  });
+
+  it('tells of a shipment that it can never be shipped by, and is what it was before', () => {
+    const cancelled = then(pending, cancel(pending, { reason: 'PAYMENT_DECLINED', detail: 'd', nowMs: 5 }));
+    const other = { ...dispatched, shipmentId: 's-2', nowMs: 6 };
+    for (const [state, reason] of [
+      [noOrder, 'ORDER_UNKNOWN'],
+      [cancelled, 'ORDER_CANCELLED'],
+      [shipped, 'ORDER_SHIPPED_OTHERWISE'],
+    ] as const) {
+      const decided = recordShipped(state, other);
+      expect(decided).toEqual({
+        kind: 'events',
+        events: [
+          {
+            type: 'ShipmentUnmatched',
+            data: { ...dispatched, shipmentId: 's-2', reason, recordedAt: 6 },
+          },
+        ],
+      });
+      expect(then(state, decided)).toEqual(state);
+    }
+    expect(recordShipped(shipped, { ...dispatched, nowMs: 6 })).toEqual(none);
   });
 });
 
@@ -102,7 +126,7 @@ describe('whatever commands come in whatever order', () => {
     (state, nowMs) => place(state, { ...order, nowMs }),
     (state, nowMs) => startPayment(state, { ...hold, reservedUntilMs: nowMs * 1000, nowMs }),
     (state, nowMs) => recordPaid(state, { paymentId: 'pay-1', nowMs }),
-    (state, nowMs) => recordShipped(state, { ...shipment, nowMs }),
+    (state, nowMs) => recordShipped(state, { ...dispatched, nowMs }),
     (state, nowMs) => cancel(state, { reason: 'PAYMENT_DECLINED', detail: 'd', nowMs }),
   );
 

@@ -14,6 +14,7 @@ const foldOrder = (row: OrderRow | undefined, event: OrderEvent): OrderRow | und
     case 'OrderCreated':
       return { productId: event.data.productId, quantity: event.data.quantity, status: 'open' };
     case 'PaymentStarted':
+    case 'ShipmentUnmatched':
       return row;
     case 'OrderPaid':
     case 'OrderShipped':

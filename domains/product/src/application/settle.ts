@@ -18,6 +18,13 @@ export interface SettleDependencies {
   readonly now: () => number;
 }
 
+/** What the edge knows of this call. */
+export interface SettleContext {
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly correlationId: string;
+}
+
 /** How long a hold may take to reach this instance's own reader before a paid order counts as forgotten. */
 const UNSEEN_MS_MAX = 60_000;
 const UNSEEN_ATTEMPTS_MAX = 6;
@@ -28,8 +35,8 @@ const UNSEEN_ATTEMPTS_MAX = 6;
  */
 export const createSettle =
   ({ stock, orders, log, now }: SettleDependencies) =>
-  async (recorded: RecordedEvent<OrderEvent>, { attempt }: { readonly attempt: number }): Promise<void> => {
-    const { event, correlationId, eventId, recordedAtMs } = recorded;
+  async (recorded: RecordedEvent<OrderEvent>, { attempt, correlationId }: SettleContext): Promise<void> => {
+    const { event, eventId, recordedAtMs } = recorded;
     if (event.type !== 'OrderPaid' && event.type !== 'OrderCancelled') return;
     const { orderId } = event.data;
     const order = orders.get(orderId);

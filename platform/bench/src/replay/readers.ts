@@ -117,7 +117,8 @@ export async function replayBare({ bootstrap, registryUrl }: LogAddress): Promis
         for (const message of batch.messages) {
           const event = decode(decoders, message);
           const { orderId } = event.data;
-          rows.set(orderId, foldOrder(rows.get(orderId), { event }));
+          const row = foldOrder(rows.get(orderId), { event });
+          if (row !== undefined) rows.set(orderId, row);
         }
         events += batch.messages.length;
         if (events >= expected) done.resolve(undefined);

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { captureSpans } from '../../testing/index.ts';
 import { currentContext, runInContext } from '../context.ts';
@@ -95,6 +95,33 @@ describe('a gRPC call', () => {
       code: 'VALIDATION_FAILED',
       detail: 'text must be short',
     });
+  });
+
+  it('that is refused in words of no catalog tells the status instead of them', async () => {
+    const foreign = new Server();
+    const metadata = new Metadata();
+    metadata.set('parley-code', 'do not believe this');
+    foreign.addService(echo, {
+      say: (_call: unknown, callback: (refusal: object) => void) => {
+        callback({ code: 9, details: 'no', metadata });
+      },
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+      foreign.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+        if (error === null) resolve(bound);
+        else reject(error);
+      });
+    });
+    stopping.push(() => {
+      foreign.forceShutdown();
+    });
+    const policy = createPolicy({ name: 'foreign', timeoutMs: 2_000 });
+    const options = { peer: 'foreign', address: `127.0.0.1:${port}`, deadlineMs: 2_000, policy };
+    const other = createGrpcClient({ service: echo }, options);
+    stopping.push(() => {
+      other.close();
+    });
+    expect(await other.say(hello)).toEqual({ kind: 'refused', code: '9', detail: 'no' });
   });
 
   it('that breaks the server inside tells nothing of it to the caller, and everything to the log', async () => {

@@ -1,5 +1,5 @@
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
-import { type AnyErrorCatalog, type KitErrorCode, messageOf } from '../errors.ts';
+import { type AnyErrorCatalog, codeFrom, type KitErrorCode, messageOf } from '../errors.ts';
 import { PolicyError, type PolicyReason } from '../policy.ts';
 
 const CODE_KEY = 'parley-code';
@@ -63,7 +63,7 @@ export const toAnswer = (error: unknown): Exclude<GrpcAnswer<never>, { kind: 'ok
   if (error instanceof PolicyError) return { kind: 'unavailable', reason: error.reason };
   if (!isServiceError(error))
     throw new Error(`a gRPC call failed unexpectedly: ${messageOf(error)}`, { cause: error });
-  const named = error.metadata.get(CODE_KEY)[0]?.toString();
+  const named = codeFrom(error.metadata.get(CODE_KEY)[0]?.toString());
   if (!RETRYABLE_STATUSES.has(error.code)) {
     return { kind: 'refused', code: named ?? String(error.code), detail: error.details };
   }

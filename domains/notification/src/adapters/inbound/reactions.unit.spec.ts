@@ -48,6 +48,20 @@ it('handles an event under the correlation id of the append', async () => {
   });
 });
 
+it('hands on no correlation id that is malformed: what goes to the queue and to the log is a fresh one', async () => {
+  const seen: string[] = [];
+  const reaction = onPaymentReaction((_event, { correlationId }) => {
+    seen.push(correlationId, currentContext().correlationId);
+    return Promise.resolve();
+  });
+  for (const correlationId of ['corr\r\nx-user-id: mallory', 'c'.repeat(300)]) {
+    await reaction.handle({ ...event, correlationId }, context);
+  }
+  expect(seen[0]).toBe(seen[1]);
+  expect(seen[2]).toBe(seen[3]);
+  for (const each of seen) expect(each).toMatch(/^[0-9a-f-]{36}$/);
+});
+
 it('resolves only when the effect has, and rejects when it does: the offset waits for it', async () => {
   const reaction = onPaymentReaction(() => Promise.reject(new Error('no confirm')));
   await expect(reaction.handle(event, context)).rejects.toThrow('no confirm');

@@ -75,6 +75,7 @@ export const answerTo = (outcome: PlaceOutcome): Answer => {
   switch (outcome.kind) {
     case 'settled':
     case 'blocked':
+    case 'late': // it goes on by itself
       return ofState(outcome.state);
     case 'failed': // the order is recorded all the same, and the recovery loop goes on
       return outcome.failure.kind === 'rejected' ? ofFailure(outcome.failure) : ofState(outcome.state);

@@ -1,11 +1,12 @@
 import { errorCatalog } from '@parley/contracts/errors';
 import type { ShippingEvent } from '@parley/contracts/events';
 import { shippingEvents } from '@parley/contracts/topics';
-import { openMemoryLog, type RecordedEvent } from '@parley/event-log';
+import { deriveId, openMemoryLog, type RecordedEvent } from '@parley/event-log';
 import { createService, currentContext } from '@parley/service';
 import { captureSpans } from '@parley/service/testing';
 import { expect, it, vi } from 'vitest';
 import type { RecordShipment } from '../../application/record-shipment.ts';
+import { createWorld, metadata, orderIdOf, request } from '../../../testing/world.ts';
 import { onShipment } from './reactions.ts';
 
 const id = '00000000-0000-4000-8000-000000000001';
@@ -57,6 +58,16 @@ it('tells the order of its shipment, under the correlation id of the shipment an
   });
 });
 
+it('hands on no correlation id that is malformed', async () => {
+  const told: string[] = [];
+  const reaction = onShipment((_shipment, given) => {
+    told.push(given.correlationId);
+    return Promise.resolve();
+  });
+  await reaction.handle({ ...event, correlationId: 'corr\r\nx-user-id: mallory' }, context);
+  expect(told).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+});
+
 it('rejects when the order could not be told, so that the offset waits', async () => {
   const reaction = onShipment(() => Promise.reject(new Error('PAYMENT_PENDING')));
   await expect(reaction.handle(event, context)).rejects.toThrow('PAYMENT_PENDING');
@@ -85,6 +96,43 @@ it('on the log: tells again until it succeeds, and a shipment that is appended t
   );
   expect(attempts).toBe(3);
   await log.close();
+});
+
+it('on the log: a shipment of an unknown order stops nothing behind it in its partition', async () => {
+  await using world = createWorld();
+  const { log, orders, placeOrder, recordShipment, view, unmatched } = await world.open();
+  const reacting = openMemoryLog({ broker: world.broker });
+  const shipments = reacting.aggregate<number, ShippingEvent>({
+    name: 'shipment',
+    topic: shippingEvents,
+    initial: 0,
+    evolve: (count) => count + 1,
+  });
+  reacting.react(onShipment(recordShipment));
+  await reacting.start();
+  await placeOrder(request(), metadata);
+  const paid = orderIdOf(request());
+  expect(orders.load(`order-${paid}`).state.status).toBe('PAID');
+  for (const orderId of [id, paid]) {
+    const data = { ...dispatched.data, orderId, shipmentId: orderId };
+    await shipments.execute({
+      streamId: 'shipment-of-one-partition',
+      commandId: deriveId('test', orderId),
+      decide: () => ({ kind: 'events', events: [{ type: 'ShipmentDispatched', data }] }),
+      metadata,
+    });
+  }
+  await vi.waitFor(
+    () => {
+      expect(reacting.health().reactions).toMatchObject([{ handled: 2, lag: 0, stalled: undefined }]);
+    },
+    { timeout: 5_000 },
+  );
+  expect(view.get(paid)?.status).toBe('SHIPPED');
+  expect(unmatched.list({ limit: 10 })).toMatchObject([{ orderId: id, reason: 'ORDER_UNKNOWN' }]);
+  const rows = log.projectionRows('unmatched-shipments', { limit: 10 })?.rows;
+  expect(rows).toMatchObject([{ key: `${id}/${id}` }]);
+  await reacting.close();
 });
 
 it.each(['child', 'link'] as const)('hangs on the append of the shipment as its %s', async (asyncHops) => {

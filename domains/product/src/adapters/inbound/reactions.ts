@@ -1,7 +1,7 @@
 import type { OrderEvent } from '@parley/contracts/events';
 import { orderEvents } from '@parley/contracts/topics';
 import type { ReactionDefinition } from '@parley/event-log';
-import { runInContext } from '@parley/service';
+import { currentContext, runInContext } from '@parley/service';
 import { SETTLE_GROUP } from '../../application/expiry.ts';
 import type { createSettle } from '../../application/settle.ts';
 
@@ -10,8 +10,8 @@ export const onOrder = (settle: ReturnType<typeof createSettle>): ReactionDefini
   group: SETTLE_GROUP,
   topic: orderEvents,
   types: ['OrderPaid', 'OrderCancelled'],
-  handle: (event, context) =>
-    runInContext({ correlationId: event.correlationId, signal: context.signal }, () =>
-      settle(event, context),
+  handle: (event, { signal, attempt }) =>
+    runInContext({ correlationId: event.correlationId, signal }, () =>
+      settle(event, { attempt, correlationId: currentContext().correlationId }),
     ),
 });

@@ -1,5 +1,5 @@
 import { ShippingRequested } from '@parley/contracts/queues';
-import { runInContext, type Logger } from '@parley/service';
+import { currentContext, runInContext, type Logger } from '@parley/service';
 import type { ConsumerOptions, IncomingMessage, Verdict } from '@parley/work-queue';
 import type { Dispatch } from '../../application/dispatch.ts';
 
@@ -21,7 +21,6 @@ const parse = (body: Buffer): { readonly request: ShippingRequested } | { readon
 const handle = async (
   deps: { readonly dispatch: Dispatch; readonly logger: Pick<Logger, 'info' | 'error'> },
   message: IncomingMessage,
-  correlationId: string,
 ): Promise<Verdict> => {
   const { messageId } = message;
   const parsed = parse(message.body);
@@ -31,6 +30,7 @@ const handle = async (
     return { deadLetter };
   }
   const { orderId } = parsed.request;
+  const { correlationId } = currentContext();
   const outcome = await deps.dispatch(parsed.request, { correlationId });
   if (outcome.kind === 'refused') {
     const deadLetter = `already dispatched as shipment ${outcome.rejection.shipmentId}`;
@@ -48,7 +48,8 @@ const ATTEMPTS = 100;
 
 /**
  * Works on shipping requests. Acknowledges only after the shipment was read back from the log; tries again while the
- * log does not confirm; what can never succeed becomes a dead letter.
+ * log does not confirm; what can never succeed becomes a dead letter. A malformed correlation id is replaced by a fresh
+ * one, in logs and in what is appended.
  */
 export const requestConsumer = (deps: {
   readonly dispatch: Dispatch;
@@ -57,7 +58,8 @@ export const requestConsumer = (deps: {
   prefetch: PREFETCH,
   attempts: ATTEMPTS,
   handle: (message, { signal }) => {
+    // Whoever may write to the queue chooses these two. What is no correlation id at the HTTP edge is none here either.
     const correlationId = message.correlationId || message.messageId;
-    return runInContext({ correlationId, signal }, () => handle(deps, message, correlationId));
+    return runInContext({ correlationId, signal }, () => handle(deps, message));
   },
 });

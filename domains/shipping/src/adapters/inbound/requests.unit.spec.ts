@@ -1,4 +1,5 @@
 import type { IncomingMessage } from '@parley/work-queue';
+import { currentContext } from '@parley/service';
 import { describe, expect, it } from 'vitest';
 import type { Dispatch } from '../../application/dispatch.ts';
 import { requestConsumer } from './requests.ts';
@@ -81,5 +82,28 @@ describe('a shipping request', () => {
     const { onRequest, asked } = answering({ kind: 'dispatched', repeated: false });
     await onRequest(delivery(JSON.stringify(request), { correlationId: '' }), context);
     expect(asked[0]?.[1]).toEqual({ correlationId: id });
+  });
+
+  it.each([
+    ['a line break', 'corr\r\nx-user-id: mallory'],
+    ['a control character', 'corr\u0000'],
+    ['too much', 'c'.repeat(65)],
+    ['a script', '<script>'],
+  ])('with %s in its correlation id is worked on under a fresh one', async (_what, correlationId) => {
+    const asked: string[] = [];
+    const seen: string[] = [];
+    const { handle } = requestConsumer({
+      dispatch: (_request, given) => {
+        asked.push(given.correlationId);
+        return Promise.resolve({ kind: 'dispatched', repeated: false });
+      },
+      logger: { ...logger, info: () => void seen.push(currentContext().correlationId) },
+    });
+    for (const change of [{ correlationId }, { correlationId: '', messageId: correlationId }]) {
+      expect(await handle(delivery(JSON.stringify(request), change), context)).toBe('ack');
+    }
+    expect(asked).toHaveLength(2);
+    expect(seen).toEqual(asked);
+    for (const each of asked) expect(each).toMatch(/^[0-9a-f-]{36}$/);
   });
 });

@@ -1,0 +1,194 @@
+/** Two processes of the order service on one log, with product and payment in processes of their own. */
+import { httpHeaders } from '@parley/contracts/headers';
+import type { OrderEvent } from '@parley/contracts/events';
+import { OpsProjectionRows, OpsProjections, OrderPage, OrderResource } from '@parley/contracts/rest';
+import { orderEvents } from '@parley/contracts/topics';
+import { openKafkaLog } from '@parley/event-log';
+import { startTestEngines, type TestEngines } from '@parley/engines/testing';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startService, type ServiceProcess } from './processes.ts';
+
+const RACES = 20;
+const ORDERS_AT_KILL = 20;
+const SETTLE_MS_MAX = 90_000;
+const PRODUCT = 'the-clockmaker';
+
+let engines: TestEngines;
+let product: ServiceProcess;
+let payment: ServiceProcess;
+let one: ServiceProcess;
+let two: ServiceProcess;
+const running: ServiceProcess[] = [];
+
+const start = async (...args: Parameters<typeof startService>): Promise<ServiceProcess> => {
+  const started = await startService(...args);
+  running.push(started);
+  return started;
+};
+
+beforeAll(async () => {
+  engines = await startTestEngines({ only: ['kafka', 'registry'] });
+  [product, payment] = await Promise.all([
+    start('product', 'product-1', { engines }),
+    start('payment', 'payment-1', { engines }),
+  ]);
+  const env = { PRODUCT_GRPC: product.grpc ?? '', PAYMENT_URL: payment.http };
+  [one, two] = (await Promise.all(
+    (['order-1', 'order-2'] as const).map((name) => start('order', name, { engines, env })),
+  )) as [ServiceProcess, ServiceProcess];
+});
+afterAll(async () => {
+  await Promise.all(running.map((each) => each.kill()));
+  await engines.stop();
+});
+
+interface Placed {
+  readonly status: number;
+  readonly order: OrderResource;
+  readonly position: string;
+}
+
+const place = async (at: ServiceProcess, customer: string, key: string): Promise<Placed> => {
+  const answer = await fetch(`${at.http}/api/v1/orders`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      [httpHeaders.userId]: customer,
+      [httpHeaders.idempotencyKey]: key,
+    },
+    body: JSON.stringify({ productId: PRODUCT, quantity: 1 }),
+  });
+  const body: unknown = await answer.json();
+  if (!answer.ok) throw new Error(`${String(answer.status)}: ${JSON.stringify(body)}`);
+  return {
+    status: answer.status,
+    order: OrderResource.parse(body),
+    position: answer.headers.get(httpHeaders.position) ?? '',
+  };
+};
+
+const list = async (at: ServiceProcess, customer: string, atLeast = ''): Promise<OrderPage> => {
+  const headers = { [httpHeaders.userId]: customer, ...(atLeast && { [httpHeaders.atLeast]: atLeast }) };
+  const answer = await fetch(`${at.http}/api/v1/orders?limit=100`, { headers });
+  expect(answer.status).toBe(200);
+  return OrderPage.parse(await answer.json());
+};
+
+const get = async (at: ServiceProcess, customer: string, placed: Placed): Promise<unknown> => {
+  const answer = await fetch(`${at.http}/api/v1/orders/${placed.order.orderId}`, {
+    headers: { [httpHeaders.userId]: customer, [httpHeaders.atLeast]: placed.position },
+  });
+  expect(answer.status).toBe(200);
+  return answer.json();
+};
+
+/** Accepted events of these orders, by order, read by a process that has nothing to do with either instance. */
+const histories = async (orderIds: ReadonlySet<string>) => {
+  const log = openKafkaLog({
+    service: 'test',
+    clientId: 'test',
+    bootstrap: engines.bootstrap,
+    registryUrl: engines.registryUrl,
+    logger: pino({ level: 'silent' }),
+  });
+  const view = log.project<{ readonly types: readonly string[] }, OrderEvent>({
+    name: 'histories',
+    topic: orderEvents,
+    key: ({ event }) => event.data.orderId,
+    fold: (row, { event }) =>
+      orderIds.has(event.data.orderId) ? { types: [...(row?.types ?? []), event.type] } : undefined,
+  });
+  try {
+    await log.start();
+    const { conflicts, duplicates } = view.progress();
+    return { all: view.list({ limit: view.size }).map(({ types }) => types), conflicts, duplicates };
+  } finally {
+    await log.close();
+  }
+};
+
+it('one Idempotency-Key sent to both at once is one order with one answer', async () => {
+  for (let race = 0; race < RACES; race += 1) {
+    const key = `race-${race}`;
+    const [a, b, again] = await Promise.all([one, two, one].map((at) => place(at, 'alice', key)));
+    expect(a?.status).toBe(201);
+    expect(b).toEqual({ ...a, position: b?.position });
+    expect(again).toEqual({ ...a, position: again?.position });
+  }
+  expect((await list(one, 'alice')).items).toHaveLength(RACES);
+});
+
+it('what one has written the other reads, and both list the same', async () => {
+  const placed = await Promise.all(
+    Array.from({ length: 10 }, (_, n) => place(n % 2 === 0 ? one : two, 'bob', `both-${n}`)),
+  );
+  for (const [n, each] of placed.entries()) {
+    expect(await get(n % 2 === 0 ? two : one, 'bob', each)).toEqual(each.order);
+  }
+  const atLeast = placed.map(({ position }) => position).join(',');
+  const [pageOfOne, pageOfTwo] = [await list(one, 'bob', atLeast), await list(two, 'bob', atLeast)];
+  expect(pageOfOne.items).toHaveLength(10);
+  expect(pageOfTwo).toEqual(pageOfOne);
+});
+
+it('commands that race on one order lose nothing: each fact is in the log once, and both fold it alike', async () => {
+  const keys = Array.from({ length: RACES }, (_, n) => `storm-${n}`);
+  const answers = await Promise.all(
+    keys.flatMap((key) => [one, two, one, two].map((at) => place(at, 'carol', key))),
+  );
+  const orderIds = new Set(answers.map(({ order }) => order.orderId));
+  expect(orderIds.size).toBe(RACES);
+  const { all, conflicts, duplicates } = await histories(orderIds);
+  expect(all).toHaveLength(RACES);
+  for (const types of all) {
+    expect(types.filter((type) => type === 'OrderCreated')).toHaveLength(1);
+    expect(types.filter((type) => type === 'OrderPaid')).toHaveLength(1);
+    expect(types.at(-1)).toBe('OrderPaid');
+  }
+  const hashes = async (at: ServiceProcess): Promise<readonly string[]> => {
+    const answer = await fetch(`${at.ops}/ops/projections`);
+    const { projections } = OpsProjections.parse(await answer.json());
+    return projections.map(({ name, stateHash }) => `${name} ${stateHash}`).sort();
+  };
+  await expect.poll(async () => [await hashes(one)], { timeout: 10_000 }).toEqual([await hashes(two)]);
+  process.stdout.write(
+    `two instances: ${answers.length} requests for ${RACES} orders; in the log ${conflicts} records of commits that lost, ${duplicates} of second copies\n`,
+  );
+});
+
+it('SIGKILL of one in the middle leaves the other finishing its orders, each paid once', async () => {
+  payment.child.kill('SIGSTOP'); // payment is asked and does not answer: the orders are under way when the process dies
+  const cut = Array.from({ length: ORDERS_AT_KILL }, (_, n) =>
+    place(one, 'dave', `cut-${n}`).catch(() => undefined),
+  );
+  const statuses = async (): Promise<readonly string[]> =>
+    (await list(two, 'dave')).items.map(({ status }) => status);
+  await expect
+    .poll(statuses, { timeout: 30_000 })
+    .toEqual(Array.from({ length: ORDERS_AT_KILL }, () => 'PAYMENT_PENDING'));
+  await one.kill();
+  const killedAtMs = performance.now();
+  await Promise.all(cut);
+  payment.child.kill('SIGCONT');
+  await expect
+    .poll(statuses, { timeout: SETTLE_MS_MAX, interval: 100 })
+    .toEqual(Array.from({ length: ORDERS_AT_KILL }, () => 'PAID'));
+  const tookMs = Math.round(performance.now() - killedAtMs);
+  const { items } = await list(two, 'dave');
+  const { all } = await histories(new Set(items.map(({ orderId }) => orderId)));
+  for (const types of all) expect(types.filter((type) => type === 'OrderPaid')).toHaveLength(1);
+  const answer = await fetch(`${payment.ops}/ops/projections/payments/rows?limit=1000`);
+  const { rows } = OpsProjectionRows.parse(await answer.json());
+  const paid = new Set(rows.map(({ key }) => key));
+  for (const { orderId } of items) expect(paid.has(orderId)).toBe(true);
+  // The same requests again, to the one that is left: the same orders, and no further payment.
+  const again = await Promise.all(items.map((_, n) => place(two, 'dave', `cut-${n}`)));
+  expect(again.map(({ status }) => status)).toEqual(items.map(() => 201));
+  expect(new Set(again.map(({ order }) => order.paymentId))).toEqual(
+    new Set(items.map(({ paymentId }) => paymentId)),
+  );
+  process.stdout.write(
+    `two instances: ${items.length} orders of a killed process were paid ${tookMs} ms after it died\n`,
+  );
+});
