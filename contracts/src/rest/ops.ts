@@ -27,6 +27,11 @@ export const OpsProjection = z.object({
   skippedTypes: z.int().nonnegative(),
   /** Accepted events that a fold of the topic threw on and that are left out of it. */
   failedFolds: z.int().nonnegative(),
+  /**
+   * Present once the reader of the topic has stood still for a while although the log has more: what it waits for. Then
+   * `/readyz` is 503, too.
+   */
+  waitingFor: z.string().optional(),
   /** True while the same view is built anew beside the live one. */
   rebuilding: z.boolean(),
   /** Present while it is: the next offset to be read again, and where the live view is, by partition. */

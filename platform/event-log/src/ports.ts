@@ -229,6 +229,8 @@ export interface ReactionDefinition<E extends DomainEvent> {
 export interface ReactionStatus {
   readonly group: string;
   readonly topic: string;
+  /** False before the first assignment, during a rebalance, and while its consumer is made again. */
+  readonly joined: boolean;
   readonly assigned: readonly number[];
   readonly handled: number;
   /** Log end minus committed, over the assigned partitions. */
@@ -239,9 +241,16 @@ export interface ReactionStatus {
 }
 
 export interface EventLogHealth {
-  /** True when every reader has reached the end offsets measured at start and every reaction has joined its group. */
+  /**
+   * True when every reader has reached the end offsets measured at start, every reaction has joined its group, and
+   * nothing has stood still since for longer than the limit while the log answers (log/standstill.ts).
+   *
+   * A log that does not answer leaves a log that was ready ready: every instance of every service misses it alike, reads
+   * go on, and an append is refused with a retryable answer. A reaction whose `handle` fails does too: its `stalled`
+   * tells, and whoever else is asked fails on the same event.
+   */
   readonly ready: boolean;
-  /** One sentence: what is awaited, or undefined when ready. */
+  /** One sentence: what is awaited, and for how long. While ready: undefined, or the log, when it does not answer. */
   readonly waitingFor: string | undefined;
   readonly topics: readonly ReadProgress[];
   readonly reactions: readonly ReactionStatus[];
@@ -269,6 +278,8 @@ export interface ProjectionStatus {
   readonly skippedTypes: number;
   /** Accepted events that a fold of the topic threw on and that are left out of it. */
   readonly failedFolds: number;
+  /** What the reader of the topic waits for, once it has stood still for longer than the limit while the log has more. */
+  readonly waitingFor: string | undefined;
   /** True while the same view is built anew beside the live one. */
   readonly rebuilding: boolean;
   /** How far the rebuild that runs has come. */

@@ -11,6 +11,7 @@ import { faultSuite } from './fault-suite.ts';
 import { freshTopic, metadata, Nodes, run, type Harness } from './harness.ts';
 import { positionSuite } from './position-suite.ts';
 import { rebuildSuite } from './rebuild-suite.ts';
+import { standstillSuite } from './standstill-suite.ts';
 
 /** Runs the suite. `make` answers a fresh harness; topics have fresh names, so a shared broker is fine. */
 export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>): void {
@@ -27,6 +28,7 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
     badRecordSuite(nodes);
     positionSuite(nodes);
     rebuildSuite(nodes);
+    standstillSuite(nodes);
 
     it('an accepted append is in the fold and in the read model of its writer', async () => {
       const { counters, sums } = await node(freshTopic());

@@ -33,6 +33,10 @@ export interface Harness {
   ) => Promise<number>;
   /** Cuts a partition to its first `length` records, as a power failure without replicas does. */
   readonly truncate: (topic: string, partition: number, length: number) => Promise<void>;
+  /** Between all logs and the schema registry. */
+  readonly registry: Link;
+  /** A stranger takes all of a consumer group as soon as it can, until the function that is answered is called. */
+  readonly takeGroup: (group: string, topic: string) => Promise<() => Promise<void>>;
   /** Answers the id of a schema, under any subject and without asking for compatibility. */
   readonly registerSchema: (subject: string, schema: object) => Promise<number>;
   readonly stop: () => Promise<void>;

@@ -3,7 +3,7 @@ import { readFile, truncate, readdir } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TestEngines } from '@parley/engines/testing';
-import type { Kafka, Message } from 'kafkajs';
+import kafkajs, { type Kafka, type Message } from 'kafkajs';
 import { pino } from 'pino';
 import { kafkaClient } from '../src/kafka/client.ts';
 import { openKafkaLog } from '../src/kafka/open.ts';
@@ -119,6 +119,47 @@ async function appendRaw(
   }
 }
 
+/**
+ * A member that knows another way of assigning only: while it is in the group, the broker lets no member of ours in.
+ * It comes in when none of ours is there; it tries for as long as that takes.
+ */
+async function takeGroup(kafka: Kafka, group: string, topic: string): Promise<() => Promise<void>> {
+  const { MemberMetadata } = kafkajs.AssignerProtocol;
+  for (;;) {
+    const consumer = kafka.consumer({
+      groupId: group,
+      partitionAssigners: [
+        () => ({
+          name: 'stranger',
+          version: 1,
+          assign: () => Promise.resolve([]),
+          protocol: ({ topics }) => ({
+            name: 'stranger',
+            metadata: MemberMetadata.encode({ version: 1, topics, userData: Buffer.alloc(0) }),
+          }),
+        }),
+      ],
+      retry: { retries: 0, restartOnFailure: () => Promise.resolve(false) },
+    });
+    const taken = await new Promise<boolean>((resolve, reject) => {
+      consumer.on(consumer.events.GROUP_JOIN, () => {
+        resolve(true);
+      });
+      consumer.on(consumer.events.CRASH, () => {
+        resolve(false);
+      });
+      const run = async (): Promise<void> => {
+        await consumer.connect();
+        await consumer.subscribe({ topic });
+        await consumer.run({ autoCommit: false, eachBatch: () => Promise.resolve() });
+      };
+      run().catch(reject);
+    });
+    if (taken) return () => consumer.disconnect();
+    await consumer.disconnect();
+  }
+}
+
 async function registerSchema(registryUrl: string, subject: string, schema: object): Promise<number> {
   const response = await fetch(`${registryUrl}/subjects/${encodeURIComponent(subject)}/versions`, {
     method: 'POST',
@@ -137,6 +178,7 @@ export async function kafkaHarness(engines: TestEngines): Promise<Harness> {
   const idle: ProxyLink[] = [];
   const used: ProxyLink[] = [];
   for (let n = 0; n < LINKS; n++) idle.push(await ProxyLink.to(engines.ports.kafka));
+  const registry = await ProxyLink.to(engines.ports.registry);
   return {
     open: ({ limits = {}, logger = silent, snapshotDir }) => {
       const link = idle.pop();
@@ -146,7 +188,7 @@ export async function kafkaHarness(engines: TestEngines): Promise<Harness> {
         service: 'suite',
         clientId: 'suite',
         bootstrap: engines.bootstrap,
-        registryUrl: engines.registryUrl,
+        registryUrl: engines.registryUrl.replace(String(engines.ports.registry), String(registry.port)),
         logger,
         limits,
         snapshotDir,
@@ -157,9 +199,11 @@ export async function kafkaHarness(engines: TestEngines): Promise<Harness> {
     appendRaw: (topic, partition, { key, value, headers }) =>
       appendRaw(kafka, topic, { partition, key, value, ...(headers === undefined ? {} : { headers }) }),
     truncate: (topic, partition, length) => truncatePartition(engines, topic, { partition, length }),
+    registry,
+    takeGroup: (group, topic) => takeGroup(kafka, group, topic),
     registerSchema: (subject, schema) => registerSchema(engines.registryUrl, subject, schema),
     stop: () => {
-      for (const link of [...idle, ...used]) link.close();
+      for (const link of [...idle, ...used, registry]) link.close();
       return Promise.resolve();
     },
   };

@@ -15,6 +15,14 @@ export function memoryHarness(): Promise<Harness> {
       broker.truncate(topic, partition, length);
       return Promise.resolve();
     },
+    registry: broker.registry,
+    takeGroup: (group) => {
+      const release = broker.takeGroup(group);
+      return Promise.resolve(() => {
+        release();
+        return Promise.resolve();
+      });
+    },
     registerSchema: (subject, schema) => broker.schemas.register(subject, schema),
     stop: () => Promise.resolve(),
   });

@@ -25,12 +25,15 @@ export interface ExpiryDependencies {
  */
 const followsOrders = (health: EventLogHealth): boolean => {
   const reaction = health.reactions.find(({ group }) => group === SETTLE_GROUP);
-  return health.ready && reaction !== undefined && reaction.stalled === undefined && reaction.lag <= LAG_MAX;
+  return (
+    health.ready && reaction?.joined === true && reaction.stalled === undefined && reaction.lag <= LAG_MAX
+  );
 };
 
 /**
  * Gives back holds past their time, at most 50 commits of 100 holds a sweep. Never touches the hold of an order that
- * is known to be paid, and does nothing while the reaction on orders is stalled or lags. Answers how many it released.
+ * is known to be paid, and does nothing while the reaction on orders is stalled, lags or has
+ * lost its partitions. Answers how many it released.
  */
 export const createExpiry =
   ({ products, orders, health, log, now }: ExpiryDependencies) =>

@@ -188,7 +188,7 @@ describe('the end of an order', () => {
 });
 
 describe('expiry', () => {
-  it('waits while the reaction on orders is stalled or lags', async () => {
+  it('waits while the reaction on orders is stalled, lags or has lost its partitions', async () => {
     const { stock, clock, products, log } = await setUp();
     await stock.reserve({ orderId: orderOf(1), productId, quantity: 1 }, metadata);
     clock.ms += HOLD_MS;
@@ -198,7 +198,7 @@ describe('expiry', () => {
     const position = { topic: 't', partition: 0, offset: 0 };
     const stalled = { ...reaction, stalled: { position, attempt: 3, error: 'x' } };
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
-    for (const sick of [stalled, { ...reaction, lag: 5_000 }, undefined]) {
+    for (const sick of [stalled, { ...reaction, lag: 5_000 }, { ...reaction, joined: false }, undefined]) {
       const expire = createExpiry({
         products,
         orders: { get: () => undefined },

@@ -47,6 +47,7 @@ class Membership {
   readonly #unverified = new Set<number>();
   /** Counts joins and losses: what was handed out before the last one is no longer this member's. */
   #generation = 0;
+  #isMember = false;
 
   constructor(consumer: Consumer, options: GroupMemberOptions) {
     this.#consumer = consumer;
@@ -58,11 +59,15 @@ class Membership {
     this.#expected.clear();
     this.#unverified.clear();
     for (const partition of partitions) this.#unverified.add(partition);
+    this.#isMember = true;
     this.#options.listener.onAssigned(partitions);
   }
 
   onLost(): void {
     this.#generation++;
+    if (!this.#isMember) return;
+    this.#isMember = false;
+    this.#options.listener.onLost();
   }
 
   async onBatch(payload: EachBatchPayload): Promise<void> {

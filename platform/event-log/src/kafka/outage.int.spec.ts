@@ -9,7 +9,10 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { counterOf, sumsOf, type Counted } from '../../testing/counter.ts';
 import { freshTopic, run } from '../../testing/harness.ts';
+import { kafkaHarness } from '../../testing/kafka-harness.ts';
+import { partitionOf } from '../log/partition-of.ts';
 import type { EventLog, EventTopic, RecordedEvent } from '../ports.ts';
+import { kafkaClient } from './client.ts';
 import { openKafkaLog } from './open.ts';
 import { KafkaTransport } from './transport.ts';
 
@@ -149,16 +152,81 @@ describe('a reaction', () => {
     });
     await transport.connect([topic], AbortSignal.timeout(30_000));
     let batches = 0;
-    let joins = 0;
+    const told: string[] = [];
     await transport.join(`${topic.name}.final`, topic.name, {
-      onAssigned: () => joins++,
+      onAssigned: () => told.push('assigned'),
+      onLost: () => told.push('lost'),
       onBatch: () => {
         if (batches++ === 0) throw new kafkajs.KafkaJSNonRetriableError('final');
         return Promise.resolve();
       },
     });
     await expect.poll(() => batches, PATIENCE).toBeGreaterThan(1);
-    expect(joins).toBeGreaterThan(1);
+    expect(told.slice(0, 3)).toEqual(['assigned', 'lost', 'assigned']);
     await transport.close();
+  });
+});
+
+describe('a reader', () => {
+  it('whose consumer kafkajs ends for good gets a new one, and what it waits for meanwhile is told', async () => {
+    const topic = freshTopic();
+    const { log, counters } = declare(topic);
+    await log.start();
+    await run(counters, 's', 1);
+    const transport = new KafkaTransport({
+      clientId: 'final',
+      bootstrap: engines.bootstrap,
+      registryUrl: engines.registryUrl,
+      logger: pino({ level: 'silent' }),
+    });
+    await transport.connect([topic], AbortSignal.timeout(30_000));
+    let batches = 0;
+    const told: (string | undefined)[] = [];
+    await transport.read(topic.name, {
+      progress: () => ({ next: 0, lastCommit: undefined }),
+      onRecords: () => {
+        if (batches++ === 0) throw new kafkajs.KafkaJSNonRetriableError('final');
+        return Promise.resolve();
+      },
+      onDiverged: () => undefined,
+      onWaiting: (partition, what) => {
+        if (partition === undefined) told.push(what);
+      },
+    });
+    await expect.poll(() => batches, PATIENCE).toBeGreaterThan(1);
+    expect(told).toEqual(['a new consumer, as the last one has ended (final)', undefined]);
+    await transport.close();
+  });
+
+  it('that comes to a hole in the log folds nothing behind it, and the log is not ready', async () => {
+    const topic = freshTopic();
+    const harness = await kafkaHarness(engines);
+    const { log, link } = harness.open({ limits: { standstillMs: 500 } });
+    logs.push(log);
+    const counters = log.aggregate(counterOf(topic));
+    await log.start();
+    const rival = declare(topic);
+    await rival.log.start();
+    await run(rival.counters, 's', 1);
+    await expect.poll(() => counters.load('s').version, PATIENCE).toBe(1);
+    link.hold('requests');
+    for (let by = 0; by < 9; by++) await run(rival.counters, 's', 1);
+    const partition = partitionOf('s', topic.partitions);
+    const admin = kafkaClient({
+      ...engines,
+      clientId: 'stranger',
+      logger: pino({ level: 'silent' }),
+    }).admin();
+    await admin.connect();
+    await admin.fetchTopicOffsets(topic.name); // kafkajs deletes only of topics whose leaders it has asked for
+    await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition, offset: '9' }] });
+    await admin.disconnect();
+    link.release();
+    await expect.poll(() => log.health().ready, PATIENCE).toBe(false);
+    expect(log.health().waitingFor).toMatch(
+      new RegExp(`/${partition}@(\\d) to be folded, which waits for offset \\1, which the log passes over`),
+    );
+    expect(counters.load('s').version).toBeLessThan(9);
+    await harness.stop();
   });
 });

@@ -19,6 +19,8 @@ export interface SupervisedConsumerOptions {
   readonly make: () => Consumer;
   /** Connects, subscribes and runs it. */
   readonly run: (consumer: Consumer) => Promise<void>;
+  /** Told why there is no consumer, and undefined when there is one again. */
+  readonly onMissing?: (why: string | undefined) => void;
 }
 
 interface Running {
@@ -54,11 +56,13 @@ export class SupervisedConsumer {
       const error = await running.crashed;
       if (this.#closing.signal.aborted) return;
       pauseMs = Date.now() - startedAtMs > PAUSE_MS_MAX ? PAUSE_MS_MIN : Math.min(pauseMs * 2, PAUSE_MS_MAX);
-      const { what, logger } = this.#options;
+      const { what, logger, onMissing } = this.#options;
       logger.warn({ consumer: what, err: error.message, pauseMs }, `${what} stopped; it is made again`);
+      onMissing?.(error.message);
       try {
         await pause(pauseMs, undefined, { signal: this.#closing.signal });
         running = await this.#build();
+        onMissing?.(undefined);
       } catch {
         return; // closing
       }

@@ -96,6 +96,7 @@ class Reading {
     }
     const { next } = listener.progress(partition);
     if (Number(first.offset) <= next) {
+      if (this.#gapPauseMs > GAP_PAUSE_MS_MIN) listener.onWaiting?.(partition, undefined);
       this.#gapPauseMs = GAP_PAUSE_MS_MIN;
       return;
     }
@@ -104,6 +105,7 @@ class Reading {
       { topic, partition, next, offset: first.offset, pauseMs: this.#gapPauseMs },
       'records ahead of the fold; read again',
     );
+    listener.onWaiting?.(partition, `offset ${String(next)}, which the log passes over`);
     await pause(this.#gapPauseMs);
     this.#gapPauseMs = Math.min(this.#gapPauseMs * 2, GAP_PAUSE_MS_MAX);
     this.#consumer.seek({ topic, partition, offset: String(next) });

@@ -144,6 +144,9 @@ export class KafkaTransport implements Transport {
       what: `a reader of ${topic}`,
       make: () => readerOf(this.#kafka),
       run: (consumer) => readTopic(consumer, options),
+      onMissing: (why) => {
+        listener.onWaiting?.(undefined, why && `a new consumer, as the last one has ended (${why})`);
+      },
     });
     this.#readers.add(reader);
     await reader.start();
@@ -183,7 +186,9 @@ export class KafkaTransport implements Transport {
     await this.#producer.disconnect().catch(() => undefined);
   }
 
-  #supervised(parts: Pick<SupervisedConsumerOptions, 'what' | 'make' | 'run'>): SupervisedConsumer {
+  #supervised(
+    parts: Pick<SupervisedConsumerOptions, 'what' | 'make' | 'run' | 'onMissing'>,
+  ): SupervisedConsumer {
     return new SupervisedConsumer({
       ...parts,
       logger: this.#options.logger,

@@ -19,12 +19,14 @@ import type {
 } from '../ports.ts';
 import { SnapshotKeeper, type SnapshotSettings } from '../snapshot/keeper.ts';
 import type { LogLimits } from './limits.ts';
+import { LogEnds } from './log-ends.ts';
 import { ProjectionMonitor } from './projection-status.ts';
 import { Rebuild } from './rebuild.ts';
 import type { RebuildOutcome, RebuildProgress } from './rebuild-report.ts';
 import { Rebuilder } from './rebuilder.ts';
 import { Reactor } from './reactor.ts';
 import type { AsyncHops } from './spans.ts';
+import { StandstillWatch } from './standstill.ts';
 import { TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';
 import { MemoryView } from './view.ts';
@@ -65,6 +67,8 @@ export class TransportLog implements EventLog {
   /** Topics that have been at their end once: when one is cut under its reader, it is replayed again. */
   readonly #followed = new Set<string>();
   readonly #replaying = new Set<string>();
+  readonly #ends: LogEnds;
+  readonly #standstills: StandstillWatch;
   readonly #projections: ProjectionMonitor;
   readonly #rebuilder = new Rebuilder();
   readonly #closing = new AbortController();
@@ -72,17 +76,20 @@ export class TransportLog implements EventLog {
   /** Commands are accepted, but for topics that are replayed again. */
   #deciding = false;
   #waitingFor: string | undefined = 'start';
+  #startedAtMs = 0;
   #closed: Promise<void> | undefined;
   #waits = 0;
 
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
     this.#options = options;
-    this.#projections = new ProjectionMonitor(
-      (topic) => transport.endOffsets(topic),
-      options.now,
-      (name) => this.#rebuilder.running(name),
-    );
+    this.#ends = new LogEnds((topic) => transport.endOffsets(topic), options.now);
+    this.#standstills = new StandstillWatch({ ends: this.#ends, limitMs: options.limits.standstillMs });
+    this.#projections = new ProjectionMonitor(this.#ends, {
+      rebuilding: (name) => this.#rebuilder.running(name),
+      waitingFor: (name) =>
+        this.#standstills.standing.find(({ what, topic }) => what === 'reader' && topic === name)?.waitingFor,
+    });
   }
 
   aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E> {
@@ -135,6 +142,12 @@ export class TransportLog implements EventLog {
     });
     // A reactor is only ever fed from the fold that it was made with, so its event type may be forgotten here.
     this.#reactors.push(reactor as unknown as Reactor<DomainEvent>);
+    this.#standstills.add({
+      what: 'reaction',
+      topic: definition.topic.name,
+      standsAt: () => reactor.lostMembership,
+      awaits: () => `consumer group ${definition.group} to let this process in again`,
+    });
   }
 
   async start(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -165,23 +178,36 @@ export class TransportLog implements EventLog {
     );
     this.#waitingFor = undefined;
     this.#phase = 'started';
+    this.#startedAtMs = this.#options.now();
+    this.#standstills.start();
     for (const { keeper } of topics) keeper?.start();
   }
 
   health(): EventLogHealth {
-    const unjoined = this.#reactors.find((reactor) => !reactor.joined);
+    const unjoined = this.#reactors.find((reactor) => !reactor.hasJoined);
     const [replaying] = this.#replaying;
+    const [standing] = this.#standstills.standing;
     const waitingFor =
       this.#waitingFor ??
       (replaying === undefined ? undefined : `${replaying} to be replayed after it was cut`) ??
       (unjoined === undefined ? undefined : `consumer group ${unjoined.definition.group}`) ??
+      standing?.waitingFor ??
       (this.#phase === 'closed' ? 'closed' : undefined);
     return {
       ready: this.#phase === 'started' && waitingFor === undefined,
-      waitingFor,
+      waitingFor: waitingFor ?? this.#awaited(),
       topics: [...this.#topics.values()].map(({ fold }) => fold.progress()),
       reactions: this.#reactors.map((reactor) => reactor.status()),
     };
+  }
+
+  /** The log, when it has not answered for longer than the limit. */
+  #awaited(): string | undefined {
+    if (this.#phase !== 'started' || this.#topics.size === 0) return undefined;
+    const answers = [...this.#topics.keys()].map((topic) => this.#ends.known(topic)?.atMs ?? 0);
+    const forMs = this.#options.now() - Math.max(this.#startedAtMs, ...answers);
+    if (forMs < this.#options.limits.standstillMs) return undefined;
+    return `the log to answer, for ${String(Math.round(forMs / 1000))} s`;
   }
 
   async waitFor(
@@ -229,6 +255,7 @@ export class TransportLog implements EventLog {
     this.#phase = 'closed';
     const deadline = this.#options.now() + deadlineMs;
     this.#closing.abort();
+    this.#standstills.stop();
     this.#rebuilder.close();
     // A reaction under way may still append, so commands are refused only behind it; one that hangs is left behind.
     await Promise.race([this.#transport.leaveGroups(), pause(deadlineMs, undefined, { ref: false })]);
@@ -314,11 +341,29 @@ export class TransportLog implements EventLog {
       topic: topic as EventTopic<DomainEvent>,
     };
     this.#topics.set(topic.name, parts);
+    for (let partition = 0; partition < topic.partitions; partition++) this.#watch(fold, partition);
     const onReset = (): void => {
       keeper?.onReset();
       void this.#replayAgain(parts);
     };
     fold.addListener({ onVerdict: () => undefined, onReset });
     return fold;
+  }
+
+  #watch<E extends DomainEvent>(fold: TopicFold<E>, partition: number): void {
+    const topic = fold.topic.name;
+    this.#standstills.add({
+      what: 'reader',
+      topic,
+      standsAt: (ends) => {
+        const { next } = fold.progress(partition);
+        return next < (ends[partition] ?? 0) ? next : undefined;
+      },
+      awaits: () => {
+        const at = `${topic}/${partition}@${fold.progress(partition).next} to be folded`;
+        const obstacle = fold.obstacle(partition);
+        return obstacle === undefined ? at : `${at}, which waits for ${obstacle}`;
+      },
+    });
   }
 }

@@ -18,6 +18,11 @@ export interface LogLimits {
   readonly maxRejectedOffsets: number;
   /** Waits for a position at the same time (`EventLog.waitFor`); past it `late` at once. */
   readonly maxWaits: number;
+  /**
+   * How long something may stand still before the log is not ready: a reader that folds nothing while there is more, a
+   * reaction that its group does not let in. Longer than an ordinary rebalance, which may wait 10 s for a slow peer.
+   */
+  readonly standstillMs: number;
   /** How long a rebuild of a read model may take; then it is given up and nothing was changed. */
   readonly rebuildDeadlineMs: number;
 }
@@ -32,5 +37,6 @@ export const defaultLimits: LogLimits = {
   reactionConcurrency: 16,
   maxRejectedOffsets: 1_000_000,
   maxWaits: 1000,
+  standstillMs: 15_000,
   rebuildDeadlineMs: 1_800_000,
 };

@@ -1,30 +1,31 @@
 /** What operations see of the projections of one process: plain data, of one instant. */
 import { canonical } from './canonical.ts';
 import type { DomainEvent, ProjectionRows, ProjectionStatus, ReadProgress } from '../ports.ts';
+import type { LogEnds } from './log-ends.ts';
 import type { RebuildProgress } from './rebuild-report.ts';
 import type { MemoryView } from './view.ts';
 
-const ENDS_AGE_MS = 1000;
-const ENDS_DEADLINE_MS = 1000;
+const ENDS = { ageMsMax: 1000, deadlineMs: 1000 };
 
 export class ProjectionMonitor {
-  readonly #endOffsets: (topic: string) => Promise<readonly number[]>;
-  readonly #now: () => number;
+  readonly #ends: LogEnds;
   readonly #rebuilding: (name: string) => RebuildProgress | undefined;
+  readonly #waitingFor: (topic: string) => string | undefined;
   readonly #views: MemoryView<unknown, DomainEvent>[] = [];
-  readonly #ends = new Map<string, { readonly ends: readonly number[]; readonly atMs: number }>();
-  readonly #asked = new Map<string, Promise<void>>();
   /** The hash of a million rows takes a second: it is only computed again when something was folded since. */
   readonly #hashes = new Map<string, { readonly at: string; readonly hash: string }>();
 
   constructor(
-    endOffsets: (topic: string) => Promise<readonly number[]>,
-    now: () => number,
-    rebuilding: (name: string) => RebuildProgress | undefined,
+    ends: LogEnds,
+    ask: {
+      readonly rebuilding: (name: string) => RebuildProgress | undefined;
+      /** What the reader of a topic that stands still waits for. */
+      readonly waitingFor: (topic: string) => string | undefined;
+    },
   ) {
-    this.#endOffsets = endOffsets;
-    this.#now = now;
-    this.#rebuilding = rebuilding;
+    this.#ends = ends;
+    this.#rebuilding = ask.rebuilding;
+    this.#waitingFor = ask.waitingFor;
   }
 
   add(view: MemoryView<unknown, DomainEvent>): void {
@@ -33,9 +34,8 @@ export class ProjectionMonitor {
 
   /** Answers within a second also when the log does not: the ends are then those last known. */
   async statuses(): Promise<readonly ProjectionStatus[]> {
-    await Promise.all(
-      [...new Set(this.#views.map((view) => view.progress().topic))].map((topic) => this.#look(topic)),
-    );
+    const topics = new Set(this.#views.map((view) => view.progress().topic));
+    await Promise.all([...topics].map((topic) => this.#ends.recent(topic, ENDS)));
     return this.#views.map((view) => this.#statusOf(view));
   }
 
@@ -64,7 +64,7 @@ export class ProjectionMonitor {
       failedFolds,
     } = progress;
     const running = this.#rebuilding(view.name);
-    const known = this.#ends.get(topic)?.ends ?? [];
+    const known = this.#ends.known(topic)?.ends ?? [];
     const ends = positions.map((next, partition) => Math.max(next, known[partition] ?? 0));
     return {
       name: view.name,
@@ -80,6 +80,7 @@ export class ProjectionMonitor {
       badRecords,
       skippedTypes,
       failedFolds,
+      waitingFor: this.#waitingFor(topic),
       rebuilding: running !== undefined,
       rebuild: running && { positions: running.positions, live: running.live },
     };
@@ -92,27 +93,5 @@ export class ProjectionMonitor {
     const hash = view.stateHash();
     this.#hashes.set(view.name, { at, hash });
     return hash;
-  }
-
-  /** One question at a time for each topic: while the log does not answer, the next caller waits for the same one. */
-  async #look(topic: string): Promise<void> {
-    const last = this.#ends.get(topic);
-    if (last !== undefined && this.#now() - last.atMs < ENDS_AGE_MS) return;
-    const asked = this.#asked.get(topic) ?? this.#ask(topic);
-    const late = Promise.withResolvers<undefined>();
-    const timer = setTimeout(late.resolve, ENDS_DEADLINE_MS, undefined);
-    await Promise.race([asked, late.promise]);
-    clearTimeout(timer);
-  }
-
-  #ask(topic: string): Promise<void> {
-    const asked = this.#endOffsets(topic)
-      .then(
-        (ends) => void this.#ends.set(topic, { ends, atMs: this.#now() }),
-        () => undefined, // closed, or the topic is not there: what was known stays
-      )
-      .finally(() => this.#asked.delete(topic));
-    this.#asked.set(topic, asked);
-    return asked;
   }
 }

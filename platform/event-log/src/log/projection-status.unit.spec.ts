@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { counted, countedTopic, counterOf } from '../../testing/index.ts';
 import { createMemoryBroker, openMemoryLog } from '../memory/open.ts';
+import { LogEnds } from './log-ends.ts';
 import { projectionRoutes } from './ops-routes.ts';
 import { ProjectionMonitor } from './projection-status.ts';
 
@@ -119,14 +120,11 @@ it('while the log does not answer, one question is under way however many ask, a
   const { log, view, add } = await opened();
   await add('a');
   let questions = 0;
-  const monitor = new ProjectionMonitor(
-    () => {
-      questions++;
-      return new Promise(() => undefined);
-    },
-    Date.now,
-    () => undefined,
-  );
+  const ends = new LogEnds(() => {
+    questions++;
+    return new Promise(() => undefined);
+  }, Date.now);
+  const monitor = new ProjectionMonitor(ends, { rebuilding: () => undefined, waitingFor: () => undefined });
   monitor.add(view as unknown as Parameters<ProjectionMonitor['add']>[0]);
   const answers = await Promise.all([monitor.statuses(), monitor.statuses(), monitor.statuses()]);
   expect(questions).toBe(1);

@@ -40,6 +40,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   readonly #ends = new Map<number, { committed: number; end: number }>();
   #assigned: readonly number[] = [];
   #joined = false;
+  #joins = 0;
   #handled = 0;
   #stalled: ReactionStatus['stalled'];
 
@@ -49,8 +50,14 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.#options = options;
   }
 
-  get joined(): boolean {
-    return this.#joined;
+  /** True once its group has let it in, whatever came later. */
+  get hasJoined(): boolean {
+    return this.#joins > 0;
+  }
+
+  /** Undefined while it is a member of its group; else which of its memberships was lost. */
+  get lostMembership(): number | undefined {
+    return this.#joined ? undefined : this.#joins;
   }
 
   status(): ReactionStatus {
@@ -63,6 +70,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     return {
       group,
       topic: topic.name,
+      joined: this.#joined,
       assigned: this.#assigned,
       handled: this.#handled,
       lag,
@@ -73,6 +81,13 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   onAssigned(partitions: readonly number[]): void {
     this.#assigned = partitions;
     this.#joined = true;
+    this.#joins++;
+  }
+
+  onLost(): void {
+    this.#assigned = [];
+    this.#joined = false;
+    this.#ends.clear(); // another member goes on from there
   }
 
   async onBatch(batch: GroupBatch): Promise<void> {

@@ -96,6 +96,8 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   readonly #followers = new Set<FoldFollower<E>>();
   readonly #listeners: EchoListener[] = [];
   readonly #waiters = new Set<Waiter>();
+  /** What is awaited instead of folding, by partition; undefined: by all. */
+  readonly #obstacles = new Map<number | undefined, string>();
   readonly #report: FoldReporter;
   readonly #maxRejected: number;
   readonly #counts = { ...noCounts };
@@ -168,6 +170,11 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     return { topic: this.topic.name, nextOffsets: this.#partitions.map(({ next }) => next), ...this.#counts };
   }
 
+  /** What a partition's reader waits for instead of folding, as far as it knows. */
+  obstacle(partition: number): string | undefined {
+    return this.#obstacles.get(partition) ?? this.#obstacles.get(undefined);
+  }
+
   /** Aggregates and views, as parts of a snapshot. */
   get parts(): readonly SnapshotPart[] {
     return this.#parts;
@@ -222,7 +229,11 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   async onRecords(partition: number, records: readonly RawRecord[]): Promise<void> {
     for (const { value } of records) {
       const missing = this.codec.missing(value);
-      if (missing !== undefined) await this.codec.prepare(missing);
+      if (missing === undefined) continue;
+      this.onWaiting(partition, `schema ${missing} of the registry`);
+      await this.codec.prepare(missing).finally(() => {
+        this.onWaiting(partition, undefined);
+      });
     }
     const state = this.#at(partition);
     // The reader hands on the record right before `next` only after it has found it to be the one that was folded.
@@ -236,6 +247,11 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       state.next = offset + 1;
     }
     this.#wake(partition, state.next);
+  }
+
+  onWaiting(partition: number | undefined, what: string | undefined): void {
+    if (what === undefined) this.#obstacles.delete(partition);
+    else this.#obstacles.set(partition, what);
   }
 
   onDiverged(): void {

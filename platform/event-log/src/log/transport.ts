@@ -35,6 +35,11 @@ export interface TopicListener {
   onDiverged(detail: string): void;
   /** True once nothing more of the partition is wanted, for good. Absent: never. */
   isDone?(partition: number): boolean;
+  /**
+   * What the reader of a partition (undefined: of all) waits for instead of reading, for messages; undefined: nothing
+   * any more.
+   */
+  onWaiting?(partition: number | undefined, what: string | undefined): void;
 }
 
 /** A batch handed to one member of a consumer group. */
@@ -52,6 +57,11 @@ export interface GroupBatch {
 
 export interface GroupListener {
   onAssigned(partitions: readonly number[]): void;
+  /**
+   * The partitions are no longer this member's: a rebalance has begun, or its consumer has ended. `onAssigned` follows
+   * once the group lets it in again.
+   */
+  onLost(): void;
   onBatch(batch: GroupBatch): Promise<void>;
 }
 

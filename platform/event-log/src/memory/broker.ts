@@ -12,6 +12,7 @@ import {
   type RawRecord,
   type TopicListener,
 } from '../log/transport.ts';
+import { MemoryLink } from './link.ts';
 
 interface Reader {
   readonly topic: string;
@@ -20,6 +21,14 @@ interface Reader {
   /** By partition: the record before where it began was delivered again, as it is the one that was folded. */
   readonly joined: boolean[];
   closed: boolean;
+}
+
+interface Group {
+  readonly topic: string;
+  readonly members: Member[];
+  readonly committed: number[];
+  /** By a stranger: no member of ours is let in. */
+  taken: boolean;
 }
 
 interface Member {
@@ -41,12 +50,12 @@ const jsonHeaders = (headers: NewRecord['headers']): Record<string, Buffer> =>
 export class MemoryBroker {
   readonly #topics = new Map<string, RawRecord[][]>();
   readonly #readers = new Set<Reader>();
-  readonly #groups = new Map<
-    string,
-    { readonly topic: string; readonly members: Member[]; readonly committed: number[] }
-  >();
+  readonly #groups = new Map<string, Group>();
   readonly #schemas: object[] = [];
   readonly #faults: SendFault[] = [];
+
+  /** The way to the schemas. */
+  readonly registry = new MemoryLink();
 
   readonly schemas: SchemaStore = {
     register: (_subject, schema) => {
@@ -55,7 +64,10 @@ export class MemoryBroker {
       if (known !== -1) return Promise.resolve(known + 1);
       return Promise.resolve(this.#schemas.push(schema));
     },
-    fetch: (id) => Promise.resolve(this.#schemas[id - 1]),
+    fetch: async (id) => {
+      await this.registry.request();
+      return this.#schemas[id - 1];
+    },
   };
 
   /** The next sends fail in this way, one fault each. */
@@ -76,6 +88,18 @@ export class MemoryBroker {
       if (next > length) reader.listener.onDiverged(`${topic}/${partition} was cut to ${length}`);
       for (const [index] of this.#partitions(topic).entries()) this.#pump(reader, index);
     }
+  }
+
+  /** A stranger takes all of a group until the function that is answered is called. */
+  takeGroup(group: string): () => void {
+    const state = this.#groups.get(group);
+    if (state === undefined) throw new RangeError(`no group ${group}`);
+    state.taken = true;
+    this.#rebalance(group);
+    return () => {
+      state.taken = false;
+      this.#rebalance(group);
+    };
   }
 
   /** Appends as a stranger: any bytes, any headers. Answers the offset. */
@@ -141,10 +165,11 @@ export class MemoryBroker {
   }
 
   join(group: string, topic: string, listener: GroupListener): () => void {
-    const state = this.#groups.get(group) ?? {
+    const state: Group = this.#groups.get(group) ?? {
       topic,
       members: [],
       committed: this.#partitions(topic).map(() => 0),
+      taken: false,
     };
     this.#groups.set(group, state);
     const member: Member = { listener, assigned: [], busy: new Set(), active: true };
@@ -161,6 +186,9 @@ export class MemoryBroker {
     const state = this.#groups.get(group);
     if (state === undefined) return;
     for (const [index, member] of state.members.entries()) {
+      member.listener.onLost();
+      member.assigned = [];
+      if (state.taken) continue;
       member.assigned = [...state.committed.keys()].filter(
         (partition) => partition % state.members.length === index,
       );

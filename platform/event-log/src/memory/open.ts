@@ -40,7 +40,12 @@ export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
       for (const { name, partitions } of topics) broker.ensureTopic(name, partitions);
       return Promise.resolve();
     },
-    endOffsets: (topic) => Promise.resolve(broker.endOffsets(topic)),
+    endOffsets: async (topic) => {
+      await link.request();
+      const ends = broker.endOffsets(topic);
+      await link.answer();
+      return ends;
+    },
     send: async (topic, partition, records) => {
       await link.request();
       await broker.send(topic, partition, records);

@@ -1,0 +1,123 @@
+/** What stands still is told, and for how long; what only pauses is not. */
+import { Buffer } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import avsc, { type Schema } from 'avsc';
+import { expect, it } from 'vitest';
+import { encodeCommitHeader, toKey } from '../src/arbitration/commit-header.ts';
+import { logHeaders } from '../src/headers.ts';
+import { partitionOf } from '../src/log/partition-of.ts';
+import type { EventLog } from '../src/ports.ts';
+import { countedSchema } from './counter.ts';
+import { freshTopic, run, type Nodes } from './harness.ts';
+
+const PATIENCE = { timeout: 60_000, interval: 20 };
+const limits = { standstillMs: 500 };
+const react = (): Promise<void> => Promise.resolve();
+
+/** Asks a log how it is, again and again, and keeps what it said when it was not ready. */
+const unready = (log: EventLog): (() => Promise<readonly (string | undefined)[]>) => {
+  const said: (string | undefined)[] = [];
+  const stop = new AbortController();
+  const asking = (async () => {
+    while (!stop.signal.aborted) {
+      const { ready, waitingFor } = log.health();
+      if (!ready) said.push(waitingFor);
+      await pause(5);
+    }
+  })();
+  return async () => {
+    stop.abort();
+    await asking;
+    return said;
+  };
+};
+
+export function standstillSuite(nodes: Nodes): void {
+  it('a reader that waits for a schema while the log has more makes the log not ready, and says so', async () => {
+    const topic = freshTopic();
+    const partition = partitionOf('s', topic.partitions);
+    const harness = await nodes.harness();
+    const { log, counters } = await nodes.node(topic, { limits });
+    await run(counters, 's', 1);
+    const newer = { ...countedSchema, doc: randomUUID() };
+    const schemaId = await harness.registerSchema(`newer.${randomUUID()}`, newer);
+    const value = Buffer.concat([
+      Buffer.from([0, 0, 0, 0, 0]),
+      avsc.Type.forSchema(newer as Schema).toBuffer({ by: 2, note: '' }),
+    ]);
+    value.writeUInt32BE(schemaId, 1);
+    harness.registry.hold('requests');
+    const { version, lastCommitId = '' } = counters.load('s');
+    const header = {
+      commit: toKey(randomUUID()),
+      previous: toKey(lastCommitId),
+      base: version,
+      index: 0,
+      size: 1,
+    };
+    const offset = await harness.appendRaw(topic.name, partition, {
+      key: Buffer.from('s'),
+      value,
+      headers: { [logHeaders.commit]: encodeCommitHeader(header) },
+    });
+    await expect.poll(() => log.health().ready, PATIENCE).toBe(false);
+    const where = `${topic.name}/${String(partition)}@${String(offset)}`;
+    const what = `${where} to be folded, which waits for schema ${String(schemaId)} of the registry`;
+    expect(log.health().waitingFor).toContain(what);
+    expect((await log.projections())[0]?.waitingFor).toContain(what);
+    harness.registry.release();
+    await expect.poll(() => log.health().ready, PATIENCE).toBe(true);
+    expect(counters.load('s')).toMatchObject({ state: 3, version: 2 });
+    expect((await log.projections())[0]?.waitingFor).toBeUndefined();
+  });
+
+  it('a reaction that its group does not let in again makes the log not ready, and says so', async () => {
+    const topic = freshTopic();
+    const harness = await nodes.harness();
+    const group = `${topic.name}.g`;
+    const { log, link } = await nodes.node(topic, { limits, react });
+    await expect.poll(() => log.health().reactions, PATIENCE).toMatchObject([{ joined: true }]);
+    link.hold('requests'); // the group gives this member up
+    const release = await harness.takeGroup(group, topic.name);
+    link.release();
+    await expect.poll(() => log.health().ready, PATIENCE).toBe(false);
+    expect(log.health()).toMatchObject({ reactions: [{ group, joined: false, assigned: [] }] });
+    expect(log.health().waitingFor).toContain(`consumer group ${group} to let this process in again`);
+    await release();
+    await expect
+      .poll(() => log.health(), PATIENCE)
+      .toMatchObject({
+        ready: true,
+        waitingFor: undefined,
+        reactions: [{ joined: true, assigned: [0, 1, 2, 3] }],
+      });
+  });
+
+  it('members that come and go make no peer unready', async () => {
+    const topic = freshTopic();
+    const { log } = await nodes.node(topic, { react });
+    const said = unready(log);
+    const assigned = (): number | undefined => log.health().reactions[0]?.assigned.length;
+    for (let round = 0; round < 2; round++) {
+      const peer = await nodes.node(topic, { react });
+      await expect.poll(assigned, PATIENCE).toBe(2);
+      await peer.log.close();
+      await expect.poll(assigned, PATIENCE).toBe(4);
+    }
+    expect(await said()).toEqual([]);
+  });
+
+  it('a log that does not answer is told, and makes nobody unready, also when it answers again', async () => {
+    const topic = freshTopic();
+    const { log, counters, link } = await nodes.node(topic, { limits: { standstillMs: 2000 } });
+    await run(counters, 's', 1);
+    const said = unready(log);
+    link.hold('requests');
+    await expect.poll(() => log.health().waitingFor, PATIENCE).toMatch(/^the log to answer, for \d+ s$/);
+    link.release();
+    await expect.poll(() => log.health().waitingFor, PATIENCE).toBeUndefined();
+    expect(await run(counters, 's', 2, { deadlineMs: 20_000 })).toMatchObject({ kind: 'accepted', state: 3 });
+    expect(await said()).toEqual([]);
+  });
+}
