@@ -10,6 +10,7 @@ Measures a claim against a named rival on engines of its own, in alternating pai
   flow      orders at 20/s on a whole stack against the sum of their hops; time until SHIPPED
   append    appends acknowledged by echo against plain kafkajs
   replay    a million recorded events into the order projection against bare kafkajs
+  codec     encoding and decoding of the log's events against bare avsc
   ready     a restart of the order service on a million events against one on ten thousand
 
   --pairs N   how many pairs, at least ${PAIRS_MIN} (default ${PAIRS_MIN})
@@ -29,6 +30,7 @@ const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<rea
   flow: async (context) => (await import('./flow/flow.ts')).benchFlow(context),
   append: async (context) => (await import('./append/append.ts')).benchAppend(context),
   replay: async (context) => (await import('./replay/replay.ts')).benchReplay(context),
+  codec: async (context) => (await import('./codec/codec.ts')).benchCodec(context),
   ready: async (context) => (await import('./ready/ready.ts')).benchReady(context),
 };
 

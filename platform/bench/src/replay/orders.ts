@@ -6,13 +6,9 @@ import { orderEvents } from '@parley/contracts/topics';
 import { openKafkaLog, type Aggregates } from '@parley/event-log';
 import { pino } from 'pino';
 import { withInFlight } from '../in-flight.ts';
+import { EVENTS_PER_ORDER, eventsOf } from './order-events.ts';
 
-/** What becomes of an order that goes well. */
-const EVENTS_PER_ORDER = 4;
 const ORDERS_IN_FLIGHT = 4000;
-const CUSTOMERS = 10_000;
-const PRODUCTS = 24;
-const FIRST_ORDER_AT_MS = 1_760_000_000_000;
 const PROGRESS_EVERY_ORDERS = 50_000;
 
 /** Where a log lies. */
@@ -20,51 +16,6 @@ export interface LogAddress {
   /** host:port */
   readonly bootstrap: string;
   readonly registryUrl: string;
-}
-
-/** From creation to dispatch. Names and amounts follow from the number, ids are random. */
-function eventsOf(number: number): readonly OrderEvent[] {
-  const orderId = randomUUID();
-  const at = FIRST_ORDER_AT_MS + number * 7;
-  const quantity = 1 + (number % 3);
-  const product = number % PRODUCTS;
-  const unitPriceMinor = 999 + product * 250;
-  return [
-    {
-      type: 'OrderCreated',
-      data: {
-        orderId,
-        customerId: `customer-${number % CUSTOMERS}`,
-        productId: `product-${product}`,
-        quantity,
-        createdAt: at,
-        channel: 'WEB',
-        dispatchBy: at + 172_800_000,
-      },
-    },
-    {
-      type: 'PaymentStarted',
-      data: {
-        orderId,
-        unitPriceMinor,
-        amountMinor: quantity * unitPriceMinor,
-        currency: 'EUR',
-        reservedUntil: at + 900_000,
-        startedAt: at + 6,
-      },
-    },
-    { type: 'OrderPaid', data: { orderId, paymentId: randomUUID(), paidAt: at + 14 } },
-    {
-      type: 'OrderShipped',
-      data: {
-        orderId,
-        shipmentId: randomUUID(),
-        carrier: 'Parley Post',
-        trackingNumber: `PP${String(number).padStart(10, '0')}`,
-        shippedAt: at + 40,
-      },
-    },
-  ];
 }
 
 /** The four commits of one order, each after the echo of the one before. True when all were accepted. */

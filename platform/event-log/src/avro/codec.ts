@@ -18,6 +18,8 @@ export interface SchemaStore {
 }
 
 const PREFIX_BYTES = 5;
+/** Where an event is encoded until its size is known. Encoding is synchronous: one is enough for a process. */
+const scratch = Buffer.allocUnsafeSlow(4096);
 
 interface Named {
   readonly name: string;
@@ -89,11 +91,13 @@ export class AvroCodec<E extends DomainEvent> {
   encode(event: E): Buffer {
     const writer = this.#writers.get(event.type);
     if (writer === undefined) throw new Error(`no schema registered for ${event.type}`);
-    const body = writer.avro.toBuffer(event.data);
-    const bytes = Buffer.allocUnsafe(PREFIX_BYTES + body.length);
+    // avsc answers where it ended, or how many bytes were missing, as a negative number.
+    const end = writer.avro.encode(event.data, scratch, PREFIX_BYTES);
+    const bytes = Buffer.allocUnsafe(end < 0 ? scratch.length - end : end);
+    if (end < 0) writer.avro.encode(event.data, bytes, PREFIX_BYTES);
+    else scratch.copy(bytes, PREFIX_BYTES, PREFIX_BYTES, end);
     bytes[0] = 0;
     bytes.writeUInt32BE(writer.id, 1);
-    bytes.set(body, PREFIX_BYTES);
     return bytes;
   }
 

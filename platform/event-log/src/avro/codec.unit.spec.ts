@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer';
+import avsc, { type Schema } from 'avsc';
 import { describe, expect, it } from 'vitest';
 import type { EventTopic } from '../ports.ts';
 import { AvroCodec, type SchemaStore } from './codec.ts';
@@ -72,6 +74,37 @@ describe('an event of a registered schema', () => {
     expect(codec.missing(bytes)).toBeUndefined();
     expect(codec.decode(bytes)?.data).toEqual({ id: 'a', at: 5 });
     expect(fetched).toEqual([]);
+  });
+});
+
+describe('an encoded event', () => {
+  it('is what avsc makes of it behind the prefix, of whatever size, and keeps its bytes when others are encoded', async () => {
+    const topic = topicOf([id, at]);
+    const codec = new AvroCodec(topic, sharedStore());
+    await codec.register(topic);
+    const avro = avsc.Type.forSchema(topic.schemas.Opened as Schema);
+    const sizes = [0, 1, 4080, 4081, 4082, 4083, 4084, 4085, 4086, 4087, 4088, 4089, 5000, 300_000];
+    const events = sizes.map((size): Opened => ({
+      type: 'Opened',
+      data: { id: 'é'.repeat(size / 2), at: size },
+    }));
+    const encoded = events.map((event) => codec.encode(event));
+    for (const [index, { data }] of events.entries()) {
+      const bytes = encoded[index] ?? Buffer.alloc(0);
+      expect(bytes.subarray(0, 5)).toEqual(Buffer.from([0, 0, 0, 0, 1]));
+      expect(bytes.subarray(5).equals(avro.toBuffer(data))).toBe(true);
+      expect(codec.decode(bytes)?.data).toEqual(data);
+    }
+  });
+
+  it('is refused when it does not fit its schema, and the next one is encoded all the same', async () => {
+    const topic = topicOf([id, at]);
+    const codec = new AvroCodec(topic, sharedStore());
+    await codec.register(topic);
+    const unfit = { type: 'Opened', data: { id: 'a', at: 0.5 } } as const;
+    expect(() => codec.encode(unfit)).toThrow('0.5');
+    const fit = { type: 'Opened', data: { id: 'b', at: 7 } } as const;
+    expect(codec.decode(codec.encode(fit))?.data).toEqual(fit.data);
   });
 });
 

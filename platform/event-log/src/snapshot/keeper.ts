@@ -53,7 +53,17 @@ const UNFINISHED = '.writing';
 
 /** The fold of a topic, as its keeper sees it. */
 export interface SnapshottedFold {
-  readonly topic: { readonly name: string; readonly partitions: number; readonly schemas: object };
+  readonly topic: {
+    readonly name: string;
+    readonly partitions: number;
+    readonly schemas: object;
+    readonly upcasters?: Readonly<
+      Record<
+        string,
+        { readonly fills: readonly string[]; readonly upcast: (data: object) => object } | undefined
+      >
+    >;
+  };
   readonly parts: readonly SnapshotPart[];
   /** URL of the module with the rules of the fold. */
   readonly module: string;
@@ -282,8 +292,15 @@ export class SnapshotKeeper {
       if (new Set(names).size !== names.length)
         throw new Error(`two parts have one name: ${names.join(', ')}`);
       const modules = [module, import.meta.url, ...parts.flatMap((part) => part.modules ?? [])];
-      const { name, partitions, schemas } = topic;
-      return codeHash(modules, { format: SNAPSHOT_FORMAT, name, partitions, schemas, parts: names });
+      const { name, partitions, schemas, upcasters = {} } = topic;
+      // Who imports types of events only does not import how old ones are read.
+      const upcasts = Object.entries(upcasters).map(([type, upcaster]) => [
+        type,
+        upcaster?.fills,
+        String(upcaster?.upcast),
+      ]);
+      const facts = { format: SNAPSHOT_FORMAT, name, partitions, schemas, upcasts, parts: names };
+      return codeHash(modules, facts);
     } catch (error) {
       logger.warn({ ...this.#about, why: String(error) }, 'no snapshots');
       return undefined;

@@ -173,6 +173,20 @@ describe('a snapshot', { timeout: 60_000 }, () => {
     expect(await ignoredIn(folder, broker, definitions)).toMatchObject({ used: [] });
   });
 
+  it('ignores both when an upcaster came or was changed, which decides what old events are', async () => {
+    const { folder, broker } = await twoSnapshots();
+    const upcastWith = (upcast: (data: object) => object): Definitions => {
+      const upcasting = { ...topic, upcasters: { Counted: { fills: ['note'], upcast } } };
+      return { counter: counterIn(upcasting), sums: sumsIn(upcasting) };
+    };
+    const same = upcastWith((data) => ({ ...data, note: 'none' }));
+    expect(await ignoredIn(folder, broker, same)).toEqual({ ignored: ['stale', 'stale'], used: [] });
+    await (await start({ broker, snapshotDir: folder }, same)).log.close();
+    expect(await ignoredIn(folder, broker, same)).toEqual({ ignored: [], used: [40] });
+    const changed = upcastWith((data) => ({ ...data, note: 'unknown' }));
+    expect(await ignoredIn(folder, broker, changed)).toMatchObject({ used: [] });
+  });
+
   it('ignores both when the log ends before them', async () => {
     const { folder, broker } = await twoSnapshots();
     broker.truncate(topic.name, partitionOf(streamOf(0), topic.partitions), 1);
