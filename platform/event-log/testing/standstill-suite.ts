@@ -55,6 +55,7 @@ export function standstillSuite(nodes: Nodes): void {
       base: version,
       index: 0,
       size: 1,
+      history: undefined,
     };
     const offset = await harness.appendRaw(topic.name, partition, {
       key: Buffer.from('s'),
