@@ -1,6 +1,7 @@
 import type { Endpoints } from '@parley/contracts/endpoints';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
+import { formatBytes } from '../cli/table.ts';
 import { endpointsOf } from './addresses.ts';
 import type { StackContext } from './context.ts';
 import { removeEndpoints, writeEndpoints } from './endpoints-file.ts';
@@ -8,6 +9,7 @@ import type { EngineHost, EngineName } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
 import { acquireLock } from './lock.ts';
+import { logBytesKept, shortenLogs } from './old-logs.ts';
 import { outgoingWarning } from './ports.ts';
 import { untilReady } from './readiness.ts';
 import { writeStartRecord } from './start-record.ts';
@@ -118,6 +120,9 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
     await refuseTakenPorts(context);
+    const shortened = await shortenLogs(runDir);
+    if (shortened.length > 0)
+      output.line(`kept the last ${formatBytes(logBytesKept)} of ${shortened.join(', ')} of earlier starts`);
     const warning = outgoingWarning(context);
     if (warning !== undefined) output.line(warning);
     await host.obtain(runDir, { say, signal });
