@@ -12,6 +12,7 @@ import { acquireLock } from './lock.ts';
 import { logBytesKept, shortenLogs } from './old-logs.ts';
 import { outgoingWarning } from './ports.ts';
 import { untilReady } from './readiness.ts';
+import { refuseFullDisk } from './room.ts';
 import { writeStartRecord } from './start-record.ts';
 import { refuseTakenPorts } from './taken-ports.ts';
 import { keepServices, type KeptServices } from './services.ts';
@@ -81,9 +82,15 @@ const startAll = async (
   context: StackContext,
   { host, output, watch, signal }: StackOptions,
 ): Promise<void> => {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
   const start = async (name: EngineName): Promise<void> => {
     const startedAt = performance.now();
-    started.engines.set(name, await keepEngine(host, name, { context, output, signal }));
+    const kept = keepEngine(host, name, { context, output, signal: either });
+    kept.catch((error: unknown) => {
+      failed.abort(error); // the first failure ends the start of the others: there will be no stack
+    });
+    started.engines.set(name, await kept);
     output.good(`${name} is ready (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
   };
   /** Once Kafka is there the services have much to do that needs no other engine; for the rest they wait. */
@@ -101,6 +108,8 @@ const startAll = async (
     start('zipkin'),
     start('envoy'),
   ]);
+  signal.throwIfAborted();
+  failed.signal.throwIfAborted();
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 };
 
@@ -120,6 +129,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
     await refuseTakenPorts(context);
+    await refuseFullDisk(runDir);
     const shortened = await shortenLogs(runDir);
     if (shortened.length > 0)
       output.line(`kept the last ${formatBytes(logBytesKept)} of ${shortened.join(', ')} of earlier starts`);
