@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir } from './artifacts/cache.ts';
 import { damageIn } from './artifacts/manifest.ts';
@@ -19,10 +19,26 @@ export interface Check {
 }
 
 const obtainCommand = 'npm run obtain';
+const otherCache = 'PARLEY_CACHE_DIR=<a folder of yours> npm run obtain, and the same for what follows';
 const prerequisites: readonly Prerequisite[] = ['python3', 'pip', 'maven', 'rabbitmq'];
 
+/** Why nothing can be said of what the cache holds; undefined when it can be read, or is not there yet. */
+const unreadable = (folder: string): string | undefined => {
+  try {
+    readdirSync(folder);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error) || ('code' in error && error.code === 'ENOENT')) return undefined;
+    return error.message;
+  }
+};
+
 const inCache = async (name: string, version: string, entry: string): Promise<Check> => {
-  const folder = join(cacheDir(), entry);
+  const root = cacheDir();
+  const folder = join(root, entry);
+  const reason = unreadable(root);
+  if (reason !== undefined)
+    return { name, ok: false, version, detail: `the cache cannot be read: ${reason}`, fix: otherCache };
   if (!existsSync(folder))
     return { name, ok: false, version, detail: 'not obtained yet', fix: obtainCommand };
   const damage = await damageIn(folder, 'contents');

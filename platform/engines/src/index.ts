@@ -1,4 +1,4 @@
-export { cacheDir } from './artifacts/cache.ts';
+export { cacheDir, removeAbandonedBuilds } from './artifacts/cache.ts';
 export { type Check, doctor } from './doctor.ts';
 export { EngineError, EnvironmentError, IntegrityError } from './errors.ts';
 export { killLeftovers } from './leftovers.ts';

@@ -71,7 +71,15 @@ export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
         seconds: (Date.now() - startedAt) / 1000,
         ...(sizeBytes === undefined ? {} : { sizeBytes }),
       });
-  await ensure(prerequisitesOf(names), { ...control, say: sayer('prerequisites') });
+  const sayPrerequisites = sayer('prerequisites');
+  const waiting = setInterval(() => {
+    sayPrerequisites('going on');
+  }, progressEveryMs);
+  try {
+    await ensure(prerequisitesOf(names), { ...control, say: sayPrerequisites });
+  } finally {
+    clearInterval(waiting);
+  }
   const obtain = async (name: EngineName): Promise<void> => {
     const say = sayer(name);
     const entry = engines[name].cacheEntry;

@@ -1,8 +1,9 @@
 import { EngineError, EnvironmentError, IntegrityError } from '@parley/engines';
 import { commandsOn } from './commands/index.ts';
 import { dispatch } from './cli/command.ts';
-import { CommandError, exitCodes } from './cli/exit.ts';
+import { CommandError, exitCodes, unwritableMessage } from './cli/exit.ts';
 import { outputTo } from './cli/output.ts';
+import { runDirFrom } from './stack/context.ts';
 import { engineHostWith } from './stack/engines.ts';
 import { mintTokenIn, writeEnvoyConfig } from './stack/gateway.ts';
 
@@ -19,6 +20,7 @@ try {
     process.stdout.write(`${text}\n`),
   );
 } catch (error) {
+  const unwritable = unwritableMessage(error, runDirFrom(process.env));
   if (error instanceof CommandError) {
     output.bad(error.message);
     process.exitCode = error.exitCode;
@@ -28,6 +30,9 @@ try {
     error instanceof IntegrityError
   ) {
     output.bad(error.message);
+    process.exitCode = exitCodes.environment;
+  } else if (unwritable !== undefined) {
+    output.bad(unwritable);
     process.exitCode = exitCodes.environment;
   } else {
     output.bad(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -111,10 +111,47 @@ const temporaryIn = (folder: string): Record<string, string> => ({
   MAVEN_OPTS: `${process.env.MAVEN_OPTS ?? ''} -XX:-UsePerfData`.trim(), // its script splits at blanks: no path here
 });
 
-/** Builds an entry aside and renames it into place. What builders of it that were killed left is removed: the lock is ours. */
-const buildAside = async ({ root, name, build, signal, marks }: CacheEntry): Promise<void> => {
+const locksIn = (root: string): string => join(root, '.locks');
+
+/** Removes what builders of an entry left; the caller has its lock. */
+const removeBuildsOf = (root: string, name: string): void => {
   for (const left of readdirSync(root).filter((file) => file.startsWith(buildingPrefix(name))))
     rmSync(join(root, left), { recursive: true, force: true });
+};
+
+/** The entries of a folder; none when it is not there or is not ours to look into. */
+const entriesOf = (folder: string): string[] => {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+};
+
+/**
+ * Removes what builders that were killed left half-built in a cache, temporary files of their tools included. What a
+ * living one builds stays, and what this user may not remove. Returns the names of the entries they were of.
+ */
+export const removeAbandonedBuilds = (root: string = cacheDir()): string[] => {
+  const left = entriesOf(root).flatMap(
+    (file) => /^\.building-(.+)-[0-9a-f-]{36}(-tmp)?$/.exec(file)?.[1] ?? [],
+  );
+  return [...new Set(left)].filter((name) => {
+    const lock = join(locksIn(root), name);
+    try {
+      if (!tryLock(lock)) return false;
+      removeBuildsOf(root, name);
+      rmSync(lock, { recursive: true, force: true });
+      return true;
+    } catch {
+      return false; // somebody else's cache, which this user may only read
+    }
+  });
+};
+
+/** Builds an entry aside and renames it into place. What builders of it that were killed left is removed: the lock is ours. */
+const buildAside = async ({ root, name, build, signal, marks }: CacheEntry): Promise<void> => {
+  removeBuildsOf(root, name);
   const target = join(root, name);
   const work = join(root, `${buildingPrefix(name)}${randomUUID()}`);
   const tmp = `${work}-tmp`;
@@ -133,10 +170,9 @@ const build = async (entry: CacheEntry): Promise<string> => {
   const { root, name, say, signal } = entry;
   const target = join(root, name);
   if (await isWhole(entry)) return target;
-  const locks = join(root, '.locks');
-  const lock = join(locks, name);
+  const lock = join(locksIn(root), name);
   try {
-    mkdirSync(locks, { recursive: true });
+    mkdirSync(locksIn(root), { recursive: true });
     if (!tryLock(lock)) {
       say?.(`${name}: another start is obtaining it; waiting for that one`);
       if (!(await waitUntil(() => tryLock(lock), { deadlineMs: lockWaitMs, signal })))

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cached } from './cache.ts';
+import { cached, removeAbandonedBuilds } from './cache.ts';
 
 /**
  * Obtains entry `thing` in another process; every build adds a line to `builds`. Whoever builds goes on only when the
@@ -71,6 +71,34 @@ describe('cache of obtained engines', () => {
     mkdirSync(join(root, '.building-thing-of-a-killed-one'), { recursive: true });
     await cached({ root, name: 'thing', build: () => Promise.resolve() });
     expect(readdirSync(root).toSorted()).toEqual(['.locks', 'thing']);
+  });
+
+  it('what a killed builder left is removed on request, what a living one builds is not', async () => {
+    const dead = '.building-thing-00000000-0000-4000-8000-000000000000';
+    for (const folder of [dead, `${dead}-tmp`]) mkdirSync(join(root, folder));
+    const lock = join(root, '.locks', 'thing');
+    mkdirSync(lock, { recursive: true });
+    writeFileSync(join(lock, 'owner'), `${process.pid} 1`);
+    const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<undefined>();
+    const { promise: builds, resolve: begun } = Promise.withResolvers<string>();
+    const built = cached({
+      root,
+      name: 'other',
+      build: async (folder) => {
+        begun(folder);
+        await mayGoOn;
+      },
+    });
+    const folder = await builds;
+    expect(removeAbandonedBuilds(root)).toEqual(['thing']);
+    expect(readdirSync(root).filter((name) => name.includes('thing'))).toEqual([]);
+    expect(existsSync(folder)).toBe(true);
+    goOn(undefined);
+    expect(await built).toBe(join(root, 'other'));
+    expect(removeAbandonedBuilds(root)).toEqual([]);
+    expect(removeAbandonedBuilds(join(root, 'no-cache-yet'))).toEqual([]);
+    writeFileSync(join(root, 'not-a-folder'), '');
+    expect(removeAbandonedBuilds(join(root, 'not-a-folder'))).toEqual([]);
   });
 
   it.each([

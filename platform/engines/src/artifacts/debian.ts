@@ -44,11 +44,27 @@ export const versionOf = async (what: Prerequisite): Promise<string | undefined>
   }
 };
 
-/** The one command that brings prerequisites onto a Debian machine. */
-export const fixFor = (missing: readonly Prerequisite[]): string => {
-  const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+/** How this user becomes root. */
+interface Rights {
+  readonly isRoot: boolean;
+  readonly hasSudo: boolean;
+}
+
+const rightsHere = (): Rights => ({
+  isRoot: process.getuid?.() === 0,
+  hasSudo: existsSync('/usr/bin/sudo'),
+});
+
+/** The one command that brings prerequisites onto a Debian machine; without sudo it asks for root's password. */
+export const fixFor = (
+  missing: readonly Prerequisite[],
+  { isRoot, hasSudo }: Rights = rightsHere(),
+): string => {
   const names = missing.map((what) => packages[what]).join(' ');
-  return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${names}`;
+  const command = (prefix: string): string =>
+    `${prefix}apt-get update && ${prefix}apt-get install -y --no-install-recommends ${names}`;
+  if (isRoot) return command('');
+  return hasSudo ? command('sudo ') : `su -c '${command('')}'`;
 };
 
 let installing: Promise<unknown> = Promise.resolve();

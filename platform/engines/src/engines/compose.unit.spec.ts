@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { engineNames, portsFor } from '../ports.ts';
 import { engines } from './index.ts';
+import { kafkaProperties } from './kafka.ts';
 
 const compose = readFileSync(join(import.meta.dirname, '../../compose.yaml'), 'utf8');
 
@@ -30,4 +31,25 @@ it('compose.yaml publishes the ports of the stack at 4000 on the loopback addres
     ports.zipkin,
   ];
   expect(published).toEqual(wanted.map((port) => `127.0.0.1:${port}`));
+});
+
+it('compose.yaml gives Kafka the settings that the native one has', () => {
+  const inside = compose.slice(compose.indexOf('  kafka:'), compose.indexOf('  registry:'));
+  const given = new Map(
+    [...inside.matchAll(/^ {6}(KAFKA_\w+): '?([^'#\n]+?)'?(?: #.*)?$/gm)].map(([, a, b]) => [a, b]),
+  );
+  const ownToEach = /listener|quorum|^log\.dirs|threads|dedupe/; // addresses and folders; threads and buffers of a small machine
+  const native = kafkaProperties(portsFor(4000), '/data')
+    .split('\n')
+    .filter((line) => line !== '' && !ownToEach.test(line))
+    .map((line) => line.split('='));
+  expect(native.length).toBeGreaterThan(15);
+  for (const [key = '', value] of native)
+    expect(`${key}=${given.get(`KAFKA_${key.toUpperCase().replaceAll('.', '_')}`)}`).toBe(`${key}=${value}`);
+});
+
+it('compose.yaml shows the gateway the run folder at its own path, and the bootstrap that the launcher writes there', () => {
+  const folder = '${PARLEY_RUN_DIR:-${PWD}/.parley}';
+  expect(compose).toContain(`volumes: ['${folder}:${folder}']`);
+  expect(compose).toContain(`'${folder}/gateway/envoy.yaml'`);
 });

@@ -32,6 +32,7 @@ describe('configuration of the engines', () => {
     const paths = Object.values(env).filter((value) => value.startsWith('/'));
     expect(paths.filter((path) => !path.startsWith('/run/rabbitmq/'))).toEqual([]);
     expect(env).toMatchObject({ ERL_EPMD_PORT: '4176', ERL_EPMD_ADDRESS: '127.0.0.1' });
+    expect(env).toMatchObject({ RABBITMQ_LOGS: '-' }); // in the log of the stack, which is shown when it dies
     expect(rabbitmqConf(ports)).toContain('listeners.tcp.1 = 127.0.0.1:4172');
   });
 });

@@ -30,6 +30,7 @@ export const rabbitmqEnv = (ports: Ports, folder: string): Record<string, string
   RABBITMQ_DIST_PORT: String(ports.rabbitmqDist),
   RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
   RABBITMQ_LOG_BASE: join(folder, 'log'),
+  RABBITMQ_LOGS: '-', // to the log of the stack, like every engine; a file of its own would hide why it ended
   RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
   RABBITMQ_CONF_ENV_FILE: join(folder, 'none'),
   RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, 'none'),

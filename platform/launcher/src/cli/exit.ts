@@ -13,5 +13,28 @@ export class CommandError extends Error {
   }
 }
 
+const unwritable: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not',
+  EPERM: 'this user may not',
+  EROFS: 'it lies on a file system that can only be read',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  ENOTDIR: 'something on its path is no folder',
+};
+
+/** What to tell a person whose run folder cannot be used, when that is what was thrown; undefined otherwise. */
+export const unwritableMessage = (error: unknown, runDir: string): string | undefined => {
+  if (!(error instanceof Error) || !('code' in error) || !('path' in error || 'dest' in error))
+    return undefined;
+  const reason = unwritable[String(error.code)];
+  const path = String('path' in error ? error.path : error.dest);
+  if (
+    reason === undefined ||
+    !(path === runDir || path.startsWith(`${runDir}/`) || runDir.startsWith(`${path}/`))
+  )
+    return undefined;
+  return `cannot use ${path}: ${reason} (${String(error.code)}). Mend that, or take another run folder: PARLEY_RUN_DIR=<a folder of yours> npm run dev`;
+};
+
 /** The message of anything thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -17,8 +17,10 @@ const nodeCheck: Check = {
   mend: undefined,
 };
 
+const portsName = 'ports';
+
 const portsCheck = async (context: StackContext): Promise<Check> => {
-  const check = { name: 'ports', ok: true, version: `${context.portBase}+`, mend: undefined };
+  const check = { name: portsName, ok: true, version: `${context.portBase}+`, mend: undefined };
   const holder = await holderOf(context.runDir);
   if (holder !== undefined)
     return { ...check, detail: `a stack of this clone runs (launcher pid ${holder.pid})` };
@@ -37,7 +39,8 @@ const show = (checks: readonly Check[], output: Output): void => {
     if (!ok && mend !== undefined) output.line(`    ${mend}`);
   });
   if (checks.every(({ ok }) => ok)) output.line('all is there. Next: npm run dev');
-  else output.line('npm run dev installs and obtains what is missing where it may, as root or with sudo');
+  else if (checks.some(({ name, ok }) => !ok && name !== portsName))
+    output.line('npm run dev installs and obtains what is missing where it may, as root or with sudo');
 };
 
 /** `npm run doctor`: what is there, in which version, and how to mend what is not. */

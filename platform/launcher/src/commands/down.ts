@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
+import { relative } from 'node:path';
+import { removeAbandonedBuilds } from '@parley/engines';
 import type { Command } from '../cli/command.ts';
 import { exitCodes } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
-import { contextFrom, runFiles } from '../stack/context.ts';
+import { contextFrom, rootDir, runFiles } from '../stack/context.ts';
 import { removeEndpoints } from '../stack/endpoints-file.ts';
 import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
 import { holderOf } from '../stack/lock.ts';
@@ -38,8 +40,12 @@ export const downCommand: Command = {
     await removeEndpoints(runDir);
     await rm(files.lock, { force: true });
     removeTraces(runDir);
+    const halfObtained = removeAbandonedBuilds();
+    if (halfObtained.length > 0) output.line(`removed what was half obtained of ${halfObtained.join(', ')}`);
     output.line(
-      holder === undefined && leftovers === 0 ? 'nothing was running' : 'stopped; nothing is left running',
+      holder === undefined && leftovers === 0
+        ? `nothing was running (run folder ${relative(rootDir, runDir) || runDir})`
+        : 'stopped; nothing is left running',
     );
     return exitCodes.ok;
   },

@@ -7,6 +7,7 @@ import { outputTo } from '../cli/output.ts';
 import { contextFrom, runFiles } from '../stack/context.ts';
 import { readEndpoints } from '../stack/endpoints-file.ts';
 import { holderOf } from '../stack/lock.ts';
+import { shortenLogs } from '../stack/old-logs.ts';
 import { waitUntil } from '@parley/engines/wait';
 import { abortOnSignals } from './signals.ts';
 
@@ -58,6 +59,7 @@ export const upCommand: Command = {
     if (holder !== undefined) return awaitOther(runDir, holder.pid, signal);
     const { logs } = runFiles(runDir);
     mkdirSync(logs, { recursive: true });
+    await shortenLogs(runDir); // before the log is followed from its end
     const logPath = join(logs, 'launcher.log');
     const log = openSync(logPath, 'a+');
     const main = join(import.meta.dirname, '..', 'main.ts');

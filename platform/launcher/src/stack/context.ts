@@ -13,6 +13,10 @@ export interface StackContext {
 export const rootDir = resolve(import.meta.dirname, '../../../..');
 
 const defaultPortBase = 4000;
+/** The run folder that the environment names, as an absolute path. */
+export const runDirFrom = (env: NodeJS.ProcessEnv): string =>
+  resolve(rootDir, env.PARLEY_RUN_DIR ?? '.parley');
+
 /** The stack that the environment describes (PARLEY_RUN_DIR, PARLEY_PORT_BASE), else the developer's own. */
 export const contextFrom = (env: NodeJS.ProcessEnv): StackContext => {
   const given = env.PARLEY_PORT_BASE ?? String(defaultPortBase);
@@ -23,7 +27,7 @@ export const contextFrom = (env: NodeJS.ProcessEnv): StackContext => {
       exitCodes.environment,
       `PARLEY_PORT_BASE=${given} ${refusal}. Take another one, such as PARLEY_PORT_BASE=${otherBase(Number.isInteger(portBase) ? portBase : defaultPortBase)}`,
     );
-  return { root: rootDir, runDir: resolve(rootDir, env.PARLEY_RUN_DIR ?? '.parley'), portBase };
+  return { root: rootDir, runDir: runDirFrom(env), portBase };
 };
 
 /** Files of a run folder that more than one process reads. */

@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PortClaim } from '@parley/engines';
+import { serviceNames } from '@parley/contracts/endpoints';
+import { engineNames, type PortClaim } from '@parley/engines';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { claimOwnBase } from '../suite/own-stack.ts';
@@ -82,10 +83,13 @@ describe('the life of a stack', () => {
     pidsSeen = [await launcherPid(), ...supervisedPids(runDir)];
   };
 
-  const said = (words: string): Promise<boolean> =>
-    waitUntil(() => readFileSync(join(runFiles(runDir).logs, 'launcher.log'), 'utf8').includes(words), {
-      deadlineMs: recoveryMs,
-    });
+  const said = (words: string | RegExp): Promise<boolean> => {
+    const isThere = (): boolean => {
+      const text = readFileSync(join(runFiles(runDir).logs, 'launcher.log'), 'utf8');
+      return typeof words === 'string' ? text.includes(words) : words.test(text);
+    };
+    return waitUntil(isThere, { deadlineMs: recoveryMs });
+  };
 
   const kill = (name: string): void => {
     const record: unknown = JSON.parse(readFileSync(join(runFiles(runDir).pids, `${name}.json`), 'utf8'));
@@ -134,16 +138,36 @@ describe('the life of a stack', () => {
     },
   );
 
+  const saidDead = async (name: string, death: RegExp): Promise<void> => {
+    expect(await said(new RegExp(`${name} ${death.source}; starting again in [\\d.]+ s\n`)), name).toBe(true);
+    expect(await said(`last lines of ${join(runFiles(runDir).logs, `${name}.log`)}:\n`), name).toBe(true);
+    expect(await said(`\n  ${name} | `), name).toBe(true);
+  };
+
   it(
-    'an engine and a service that are killed are said by name, with the end of their logs, and come back',
+    'every engine and service that is killed, all at once, is said by name with the end of its log, and comes back',
     { timeout: 4 * recoveryMs },
     async () => {
-      for (const name of ['payment', 'kafka']) {
-        kill(name);
-        expect(await said(`${name} was ended by SIGKILL; starting again in 0.25 s`)).toBe(true);
-        expect(await said(`last lines of ${join(runFiles(runDir).logs, `${name}.log`)}:\n  | `)).toBe(true);
-        expect(await said(`${name} runs again`)).toBe(true);
-      }
+      const names = [...engineNames, ...serviceNames];
+      for (const name of names) kill(name);
+      for (const name of names) await saidDead(name, /was ended by SIGKILL/);
+      for (const name of names) expect(await said(`✓ ${name} runs again`), name).toBe(true);
+      await shippedOrder();
+      pidsSeen.push(...supervisedPids(runDir));
+    },
+  );
+
+  it(
+    'RabbitMQ comes back when its node dies below the start script',
+    { timeout: 2 * recoveryMs },
+    async () => {
+      const nodes = supervisedPids(runDir).filter(
+        (pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'beam.smp',
+      );
+      expect(nodes).toHaveLength(1);
+      for (const pid of nodes) process.kill(pid, 'SIGKILL');
+      await saidDead('rabbitmq', /ended with code \d+/);
+      expect(await said(/rabbitmq ended with [^]*rabbitmq runs again/)).toBe(true);
       await shippedOrder();
       pidsSeen.push(...supervisedPids(runDir));
     },

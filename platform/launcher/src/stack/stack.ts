@@ -1,6 +1,7 @@
 import type { Endpoints } from '@parley/contracts/endpoints';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
+import { formatBytes } from '../cli/table.ts';
 import { endpointsOf } from './addresses.ts';
 import type { StackContext } from './context.ts';
 import { removeEndpoints, writeEndpoints } from './endpoints-file.ts';
@@ -8,8 +9,10 @@ import type { EngineHost, EngineName } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
 import { acquireLock } from './lock.ts';
+import { logBytesKept, shortenLogs } from './old-logs.ts';
 import { outgoingWarning } from './ports.ts';
 import { untilReady } from './readiness.ts';
+import { refuseFullDisk } from './room.ts';
 import { writeStartRecord } from './start-record.ts';
 import { refuseTakenPorts } from './taken-ports.ts';
 import { keepServices, type KeptServices } from './services.ts';
@@ -79,9 +82,15 @@ const startAll = async (
   context: StackContext,
   { host, output, watch, signal }: StackOptions,
 ): Promise<void> => {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
   const start = async (name: EngineName): Promise<void> => {
     const startedAt = performance.now();
-    started.engines.set(name, await keepEngine(host, name, { context, output, signal }));
+    const kept = keepEngine(host, name, { context, output, signal: either });
+    kept.catch((error: unknown) => {
+      failed.abort(error); // the first failure ends the start of the others: there will be no stack
+    });
+    started.engines.set(name, await kept);
     output.good(`${name} is ready (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
   };
   /** Once Kafka is there the services have much to do that needs no other engine; for the rest they wait. */
@@ -99,6 +108,8 @@ const startAll = async (
     start('zipkin'),
     start('envoy'),
   ]);
+  signal.throwIfAborted();
+  failed.signal.throwIfAborted();
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 };
 
@@ -118,6 +129,10 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
     await refuseTakenPorts(context);
+    await refuseFullDisk(runDir);
+    const shortened = await shortenLogs(runDir);
+    if (shortened.length > 0)
+      output.line(`kept the last ${formatBytes(logBytesKept)} of ${shortened.join(', ')} of earlier starts`);
     const warning = outgoingWarning(context);
     if (warning !== undefined) output.line(warning);
     await host.obtain(runDir, { say, signal });
