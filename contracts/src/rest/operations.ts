@@ -49,6 +49,7 @@ export const commonErrors = [
   'UNSUPPORTED_MEDIA_TYPE',
   'INTERNAL',
   'NOT_READY',
+  'OVERLOADED',
   'DEADLINE_EXCEEDED',
   'NOT_YET_CONSISTENT',
 ] as const satisfies readonly ErrorCode[];

@@ -21,6 +21,7 @@ export type KitErrorCode =
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'INTERNAL'
   | 'NOT_READY'
+  | 'OVERLOADED'
   | 'DEADLINE_EXCEEDED';
 
 /** A closed list of error codes. */

@@ -25,7 +25,7 @@ export type RestAnswer =
   /** Retryable: no answer in time, no connection, a 429/5xx answer after all attempts, or the breaker is open. */
   | {
       readonly kind: 'unavailable';
-      readonly reason: PolicyReason | 'unreachable' | 'peer';
+      readonly reason: PolicyReason | 'unreachable' | 'peer' | 'answer-too-large';
       readonly status?: number;
       readonly code?: string;
     };
@@ -47,8 +47,26 @@ const codeOf = (body: unknown): string =>
   (typeof body === 'object' && body !== null && 'code' in body ? codeFrom(body.code) : undefined) ??
   'UNKNOWN';
 
-const read = async (response: Response): Promise<unknown> => {
-  const text = await response.text();
+/** No answer of ours is near it; more than that of a peer's words is not kept in memory. */
+const ANSWER_BYTES_MAX = 1_048_576;
+
+/** The body as text; undefined, and the rest of it not read, when it is longer than `bytesMax`. */
+const textWithin = async (response: Response, bytesMax: number): Promise<string | undefined> => {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop cancels the body, which ends the transfer.
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+};
+
+const read = async (response: Response, bytesMax: number): Promise<unknown> => {
+  const text = await textWithin(response, bytesMax);
+  if (text === undefined)
+    throw new PeerFailure({ kind: 'unavailable', reason: 'answer-too-large', status: response.status });
   try {
     return text === '' ? undefined : JSON.parse(text);
   } catch {
@@ -76,7 +94,10 @@ export const createRestClient = (options: {
   readonly peer: string;
   readonly baseUrl: string;
   readonly policy: Policy;
+  /** Bytes of an answer's body; a longer one is no answer. Default 1 MiB. */
+  readonly answerBytesMax?: number;
 }): RestClient => {
+  const { answerBytesMax = ANSWER_BYTES_MAX } = options;
   const attempt = async (request: RestRequest, policySignal: AbortSignal): Promise<RestAnswer> => {
     const span = tracer().startSpan(`${request.method} ${request.route ?? request.path}`, {
       kind: SpanKind.CLIENT,
@@ -97,8 +118,8 @@ export const createRestClient = (options: {
         signal,
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       });
-      const body = await read(response);
       span.setAttribute('http.response.status_code', response.status);
+      const body = await read(response, answerBytesMax);
       if (response.status >= 400) span.setStatus({ code: SpanStatusCode.ERROR, message: codeOf(body) });
       return classify(response.status, body);
     } catch (error) {

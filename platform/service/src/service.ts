@@ -8,6 +8,7 @@ import { guardOf, type RequestGuard } from './guard.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { createHttpApp } from './http/app.ts';
 import { type ProblemDetails, problemsOf } from './http/problem.ts';
+import { IN_FLIGHT_MAX } from './http/in-flight.ts';
 import { type HttpServer, listenHttp } from './http/server.ts';
 import { type UserGuard, userGuardOf } from './http/user.ts';
 import { validatorsOf } from './http/validation.ts';
@@ -25,6 +26,8 @@ export interface ServiceOptions<Code extends string> {
   readonly errors: ErrorCatalog<Code>;
   /** Limit of one HTTP request. Default 10 s. */
   readonly httpDeadlineMs?: number;
+  /** HTTP requests, and gRPC calls, worked on at the same time; above it they are refused as OVERLOADED. Default 2000. */
+  readonly inFlightMax?: number;
   /** Instead of stdout; for tests. */
   readonly logDestination?: DestinationStream;
   /** Instead of the export to Zipkin; for tests. */
@@ -88,7 +91,7 @@ const telemetryOf = <Code extends string>(
 
 /** Builds the service of one process. Nothing listens before `run`. */
 export const createService = <const Code extends string>(options: ServiceOptions<Code>): Service<Code> => {
-  const { name, config, errors: catalog } = options;
+  const { name, config, errors: catalog, inFlightMax = IN_FLIGHT_MAX } = options;
   const instance = config.INSTANCE_ID ?? `${name}-${randomUUID().slice(0, 8)}`;
   const logger = loggerOf(options, instance);
   const telemetry = telemetryOf(options, instance, logger);
@@ -103,10 +106,11 @@ export const createService = <const Code extends string>(options: ServiceOptions
     logger,
     problem,
     deadlineMs: options.httpDeadlineMs ?? HTTP_DEADLINE_MS,
+    inFlightMax,
     draining: () => lifecycle.state !== 'running' && lifecycle.state !== 'starting',
     guard: guard.http,
   });
-  const grpc = new GrpcServer({ catalog, logger, guard: guard.grpc });
+  const grpc = new GrpcServer({ catalog, logger, inFlightMax, guard: guard.grpc });
   const readiness = new Readiness();
   readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
   const ops = createOpsApp({ service: name, instance, readiness, problem });

@@ -2,28 +2,14 @@
 import { once } from 'node:events';
 import { createService, loadConfig, serviceConfigShape, startLoop } from '../src/index.ts';
 import { z } from 'zod';
-
-const definition = { title: 'error', httpStatus: 500, grpcStatus: 13, retryable: false };
-const codes = [
-  'MALFORMED_REQUEST',
-  'VALIDATION_FAILED',
-  'UNAUTHENTICATED',
-  'ROUTE_NOT_FOUND',
-  'METHOD_NOT_ALLOWED',
-  'CONFLICT',
-  'PAYLOAD_TOO_LARGE',
-  'UNSUPPORTED_MEDIA_TYPE',
-  'INTERNAL',
-  'NOT_READY',
-  'DEADLINE_EXCEEDED',
-] as const;
-const errors = Object.fromEntries(codes.map((code) => [code, definition])) as Record<
-  (typeof codes)[number],
-  typeof definition
->;
+import { kitCatalog } from './catalog.ts';
 
 const [, , mode = 'run'] = process.argv;
-const service = createService({ name: 'process', config: loadConfig(z.object(serviceConfigShape)), errors });
+const service = createService({
+  name: 'process',
+  config: loadConfig(z.object(serviceConfigShape)),
+  errors: kitCatalog,
+});
 const { logger } = service;
 
 // Answered only after the process was told to stop: whoever gets the answer was under way by then.

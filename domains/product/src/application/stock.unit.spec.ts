@@ -1,7 +1,8 @@
 import type { OrderEvent } from '@parley/contracts/events';
 import { orderEvents } from '@parley/contracts/topics';
-import { openMemoryLog, type EventLog } from '@parley/event-log';
+import { deriveId, openMemoryLog, type EventLog, type RecordedEvent } from '@parley/event-log';
 import { productsProjection } from '@parley/projection-products';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { onOrder } from '../adapters/inbound/reactions.ts';
 import { readSeed } from '../adapters/outbound/seed-file.ts';
@@ -27,8 +28,7 @@ const setUp = async () => {
   const clock = { ms: 1_000_000 };
   const now = (): number => clock.ms;
   const lines: { readonly message: string }[] = [];
-  const say = (_fields: object, message: string): void => void lines.push({ message });
-  const logger = { info: say, warn: say, error: say };
+  const logger = quiet(lines);
   const products = log.aggregate(productAggregate);
   const view = log.project(productsProjection);
   const orders = log.project(ordersProjection);
@@ -55,7 +55,7 @@ const setUp = async () => {
     }
   };
   const available = (): number | undefined => view.get(productId)?.available;
-  return { log, clock, products, view, stock, expire, tell, available, lines };
+  return { log, clock, products, view, orders, stock, expire, tell, available, lines };
 };
 
 const created = (orderId: string, quantity = 1): OrderEvent => ({
@@ -77,6 +77,23 @@ const paid = (orderId: string): OrderEvent => ({
 const cancelled = (orderId: string): OrderEvent => ({
   type: 'OrderCancelled',
   data: { orderId, reason: 'PAYMENT_DECLINED', detail: 'declined', cancelledAt: 1 },
+});
+
+const quiet = (lines: { readonly message: string }[]) => {
+  const say = (_fields: object, message: string): void => void lines.push({ message });
+  return { info: say, warn: say, error: say };
+};
+const recordedOf = (event: OrderEvent, n: number): RecordedEvent<OrderEvent> => ({
+  event,
+  streamId: `order-${event.data.orderId}`,
+  version: 2,
+  position: { topic: orderEvents.name, partition: 0, offset: n },
+  eventId: deriveId('event', event.type, event.data.orderId),
+  commitId: deriveId('commit', event.type, event.data.orderId),
+  recordedAtMs: 1,
+  correlationId: 'test',
+  causationId: undefined,
+  traceparent: undefined,
 });
 
 describe('seeding', () => {
@@ -184,6 +201,44 @@ describe('the end of an order', () => {
       .poll(() => lines.map(({ message }) => message))
       .toContain('a paid order has no stock to commit');
     expect(available()).toBe(1);
+  });
+});
+
+describe('what the reaction on orders is told', () => {
+  it('comes to the same stock in any order, with any repetitions', async () => {
+    const orders = [1, 2, 3].map(orderOf);
+    const ends = orders.map((orderId, n) => (n === 1 ? cancelled(orderId) : paid(orderId)));
+    const outcomes = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.shuffledSubarray(ends, { minLength: ends.length }),
+        fc.array(fc.constantFrom(...ends), { maxLength: 6 }),
+        async (order, repetitions) => {
+          const { stock, view, products, orders: known, tell, log, lines } = await setUp();
+          for (const orderId of orders) {
+            await stock.reserve({ orderId, productId, quantity: 1 }, metadata);
+            await tell(orderId, created(orderId));
+          }
+          const { handle } = onOrder(createSettle({ stock, orders: known, log: quiet(lines), now: () => 2 }));
+          const told = [...order, ...repetitions].map((event, n) =>
+            handle(recordedOf(event, n), { signal: new AbortController().signal, attempt: 1 }),
+          );
+          await Promise.all(told);
+          const { state } = products.load(`product-${productId}`);
+          outcomes.add(
+            JSON.stringify([
+              state.status === 'listed' && [state.onHand, state.held],
+              view.get(productId)?.available,
+              lines.map(({ message }) => message),
+            ]),
+          );
+          await log.close();
+        },
+      ),
+      { numRuns: 25 },
+    );
+    // Three units: two were sold, the third was given back.
+    expect([...outcomes]).toEqual([JSON.stringify([[1, 0], 1, []])]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { Client, credentials, Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { kitCatalog } from '../../testing/catalog.ts';
 import { captureSpans } from '../../testing/index.ts';
 import { currentContext, runInContext } from '../context.ts';
 import type { Logger } from '../logging.ts';
@@ -27,25 +28,7 @@ const echo = {
   },
 } as const;
 
-const define = (httpStatus: number, grpcStatus: number) => ({
-  title: `status ${httpStatus}`,
-  httpStatus,
-  grpcStatus,
-  retryable: false,
-});
-const catalog = {
-  MALFORMED_REQUEST: define(400, 3),
-  VALIDATION_FAILED: define(400, 3),
-  UNAUTHENTICATED: define(401, 16),
-  ROUTE_NOT_FOUND: define(404, 12),
-  METHOD_NOT_ALLOWED: define(405, 12),
-  CONFLICT: define(409, 10),
-  PAYLOAD_TOO_LARGE: define(413, 3),
-  UNSUPPORTED_MEDIA_TYPE: define(415, 3),
-  INTERNAL: define(500, 13),
-  NOT_READY: define(503, 14),
-  DEADLINE_EXCEEDED: define(504, 4),
-};
+const IN_FLIGHT_MAX = 2;
 
 const stopping: (() => unknown)[] = [];
 afterEach(async () => {
@@ -60,7 +43,12 @@ const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Tex
   const spans = captureSpans();
   const telemetry = { service: 'kit', instance: 'kit', zipkinUrl: undefined, logger };
   startTelemetry({ ...telemetry, processors: [spans.processor] });
-  const server = new GrpcServer({ catalog, logger, guard: () => Promise.resolve() });
+  const server = new GrpcServer({
+    catalog: kitCatalog,
+    logger,
+    inFlightMax: IN_FLIGHT_MAX,
+    guard: () => Promise.resolve(),
+  });
   server.add(echo, { say });
   const address = `127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
   const policy = createPolicy({ name: 'kit', timeoutMs: 2_000 });
@@ -95,6 +83,23 @@ describe('a gRPC call', () => {
       code: 'VALIDATION_FAILED',
       detail: 'text must be short',
     });
+  });
+
+  it('above the number that may be under way is refused as OVERLOADED, and taken again when one has ended', async () => {
+    const release = Promise.withResolvers<Text>();
+    const { client } = await build(({ text }) =>
+      text === 'waits' ? release.promise : Promise.reject(new GrpcRefusal('VALIDATION_FAILED', 'no')),
+    );
+    const waiting = Array.from({ length: IN_FLIGHT_MAX }, () => client.say({ text: 'waits' }));
+    await vi.waitFor(async () => {
+      expect(await client.say(hello)).toEqual({ kind: 'unavailable', reason: 'peer', code: 'OVERLOADED' });
+    });
+    release.resolve(hello);
+    expect(await Promise.all(waiting)).toEqual(waiting.map(() => ({ kind: 'ok', value: hello })));
+    // A refusal gives its place back, too.
+    for (let n = 0; n <= IN_FLIGHT_MAX; n += 1) {
+      expect(await client.say(hello)).toMatchObject({ kind: 'refused', code: 'VALIDATION_FAILED' });
+    }
   });
 
   it('that is refused in words of no catalog tells the status instead of them', async () => {

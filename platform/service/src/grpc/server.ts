@@ -63,8 +63,16 @@ const deadlineOf = (call: ServerUnaryCall<unknown, unknown>): number => {
 interface ServerContext {
   readonly catalog: AnyErrorCatalog;
   readonly logger: Logger;
+  /** Calls worked on at the same time; above it they are refused as OVERLOADED. */
+  readonly inFlightMax: number;
   /** In front of every method; throws a GrpcRefusal. */
   readonly guard: (metadata: Metadata) => Promise<void>;
+}
+
+interface HandlerContext extends ServerContext {
+  /** Throws a GrpcRefusal when there are too many calls. */
+  readonly enter: () => void;
+  readonly leave: () => void;
 }
 
 interface Invocation {
@@ -94,8 +102,16 @@ const invoke = ({ call, fn, signal, guard }: Invocation): Promise<unknown> => {
   });
 };
 
+const answered = async (invocation: Invocation, leave: () => void): Promise<unknown> => {
+  try {
+    return await invoke(invocation);
+  } finally {
+    leave();
+  }
+};
+
 const handlerOf =
-  ({ catalog, logger, guard }: ServerContext, fn: UnaryFunction) =>
+  ({ catalog, logger, guard, enter, leave }: HandlerContext, fn: UnaryFunction) =>
   (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>): void => {
     const startedAtMs = performance.now();
     const path = call.getPath();
@@ -123,7 +139,8 @@ const handlerOf =
     };
     void context.with(trace.setSpan(remote, span), async () => {
       try {
-        const response = await invoke({ call, fn, signal: abort.signal, guard });
+        enter();
+        const response = await answered({ call, fn, signal: abort.signal, guard }, leave);
         finish(0);
         callback(null, response);
       } catch (error) {
@@ -142,11 +159,22 @@ export class GrpcServer {
     'grpc.keepalive_time_ms': 30_000,
     'grpc.max_receive_message_length': 64 * 1024,
   });
-  readonly #context: ServerContext;
+  readonly #context: HandlerContext;
   #services = 0;
+  #inFlight = 0;
 
   constructor(options: ServerContext) {
-    this.#context = options;
+    this.#context = {
+      ...options,
+      enter: () => {
+        if (this.#inFlight >= options.inFlightMax)
+          throw new GrpcRefusal('OVERLOADED', `There are ${options.inFlightMax} calls under way.`);
+        this.#inFlight += 1;
+      },
+      leave: () => {
+        this.#inFlight -= 1;
+      },
+    };
   }
 
   /** True when there is something to serve. */

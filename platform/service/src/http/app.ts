@@ -15,6 +15,7 @@ import { correlationIdFrom, runInContext } from '../context.ts';
 import type { KitErrorCode } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { tracer } from '../telemetry/telemetry.ts';
+import { limitInFlight } from './in-flight.ts';
 import type { ProblemFunction } from './problem.ts';
 import { parseUser } from './user.ts';
 
@@ -33,6 +34,8 @@ export interface HttpAppOptions {
   readonly problem: ProblemFunction<KitErrorCode>;
   /** After it a request is answered with DEADLINE_EXCEEDED and its signal aborts. */
   readonly deadlineMs: number;
+  /** Requests worked on at the same time; above it they are answered OVERLOADED. */
+  readonly inFlightMax: number;
   /** True while the process drains: answers then ask the client to close the connection. */
   readonly draining: () => boolean;
   /** In front of every route. */
@@ -134,6 +137,7 @@ export const createHttpApp = (options: HttpAppOptions): Hono => {
   const { problem, logger } = options;
   const app = new Hono();
   app.use('*', observe(options));
+  app.use('*', limitInFlight(problem, options.inFlightMax));
   app.use('*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') }));
   app.use('*', jsonOnly(problem));
   app.use('*', options.guard);

@@ -11,6 +11,13 @@ export interface HttpServer {
 }
 
 const KEEP_ALIVE_MS = 65_000;
+/** A client that has sent no whole header, or no whole request, in this time is answered 408 and cut. */
+const HEADERS_MS_MAX = 10_000;
+const REQUEST_MS_MAX = 20_000;
+/** How often that is looked at. */
+const CHECK_MS = 1_000;
+/** Connections, idle ones included; further ones are closed at once. */
+const CONNECTIONS_MAX = 10_000;
 
 const listen = (server: Server, port: number, host: string): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -24,10 +31,24 @@ const listen = (server: Server, port: number, host: string): Promise<void> =>
 /** Listens; rejects when the port is taken. */
 export const listenHttp = async (
   app: Hono,
-  options: { readonly port: number; readonly host: string },
+  options: {
+    readonly port: number;
+    readonly host: string;
+    /** Default 10 s and 20 s. */
+    readonly headersMsMax?: number;
+    readonly requestMsMax?: number;
+  },
 ): Promise<HttpServer> => {
   const handle = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-  const server = createServer((request, response) => void handle(request, response));
+  const server = createServer(
+    {
+      headersTimeout: options.headersMsMax ?? HEADERS_MS_MAX,
+      requestTimeout: options.requestMsMax ?? REQUEST_MS_MAX,
+      connectionsCheckingInterval: Math.min(CHECK_MS, options.headersMsMax ?? CHECK_MS),
+    },
+    (request, response) => void handle(request, response),
+  );
+  server.maxConnections = CONNECTIONS_MAX;
   // Above the usual idle time of a gateway's upstream connection: the side that sends must be the one that closes.
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   await listen(server, options.port, options.host);

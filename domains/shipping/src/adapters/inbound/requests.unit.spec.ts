@@ -1,7 +1,12 @@
+import { shippingRequests } from '@parley/contracts/queues';
+import { openMemoryLog } from '@parley/event-log';
+import { shipments } from '@parley/projection-shipments';
 import type { IncomingMessage } from '@parley/work-queue';
+import { InMemoryBroker } from '@parley/work-queue/testing';
+import fc from 'fast-check';
 import { currentContext } from '@parley/service';
 import { describe, expect, it } from 'vitest';
-import type { Dispatch } from '../../application/dispatch.ts';
+import { createDispatch, shipmentAggregate, type Dispatch } from '../../application/dispatch.ts';
 import { requestConsumer } from './requests.ts';
 
 const id = '00000000-0000-4000-8000-000000000001';
@@ -105,5 +110,56 @@ describe('a shipping request', () => {
     expect(asked).toHaveLength(2);
     expect(seen).toEqual(asked);
     for (const each of asked) expect(each).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe('shipping requests on a queue', () => {
+  const idOf = (kind: string, n: number): string =>
+    `00000000-0000-4000-8000-${kind}${String(n).padStart(10, '0')}`;
+  const requestFor = (n: number) => ({ ...request, requestId: idOf('bb', n), orderId: idOf('00', n) });
+
+  it('come to the same shipments in any order, with any repetitions, redeliveries and two consumers', async () => {
+    const orders = [1, 2, 3, 4, 5];
+    const outcomes = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.shuffledSubarray(orders, { minLength: orders.length }),
+        fc.array(fc.constantFrom(...orders), { maxLength: 8 }),
+        fc.nat({ max: 3 }),
+        async (order, repetitions, crashes) => {
+          const log = openMemoryLog();
+          const view = log.project(shipments);
+          const aggregate = log.aggregate(shipmentAggregate);
+          await log.start();
+          const dispatch = createDispatch({ shipments: aggregate, now: () => 2_000 });
+          const broker = new InMemoryBroker();
+          const publisher = broker.connect().publisher(shippingRequests);
+          for (const n of [...order, ...repetitions]) {
+            const body = Buffer.from(JSON.stringify(requestFor(n)));
+            const type = shippingRequests.messageType;
+            await publisher.publish({ messageId: idOf('bb', n), type, body, correlationId: `c-${n}` });
+          }
+          for (let n = 0; n < crashes; n += 1) broker.crashHolding(shippingRequests);
+          let worked = 0;
+          const counting: Dispatch = async (...args) => {
+            const outcome = await dispatch(...args);
+            worked += 1;
+            return outcome;
+          };
+          const queues = [broker.connect(), broker.connect()];
+          for (const queue of queues)
+            queue.consume(shippingRequests, requestConsumer({ dispatch: counting, logger }));
+          await expect.poll(() => worked, { interval: 1 }).toBe(order.length + repetitions.length);
+          await Promise.all(queues.map((queue) => queue.close()));
+          expect(broker.waiting(shippingRequests)).toBe(0);
+          expect(broker.deadLetters(shippingRequests)).toEqual([]);
+          expect(view.progress().accepted).toBe(orders.length);
+          outcomes.add(view.stateHash());
+          await log.close();
+        },
+      ),
+      { numRuns: 25 },
+    );
+    expect(outcomes.size).toBe(1);
   });
 });

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { routes, type PathMatch, type Route } from './routes.ts';
+
+const OpenApi = z.object({
+  paths: z.record(
+    z.string(),
+    z.record(
+      z.string(),
+      z.object({
+        operationId: z.string(),
+        tags: z.array(z.string()).length(1),
+        'x-parley-access': z.enum(['customer', 'public', 'internal']),
+        security: z.array(z.unknown()),
+      }),
+    ),
+  ),
+});
+
+const document = OpenApi.parse(
+  JSON.parse(readFileSync(join(import.meta.dirname, '../../contracts/openapi.json'), 'utf8')),
+);
+const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
+  Object.entries(byMethod).map(([method, operation]) => ({
+    id: operation.operationId,
+    method: method.toUpperCase(),
+    path: path.replaceAll(/\{\w+\}/g, 'value'),
+    service: operation.tags[0],
+    access: operation['x-parley-access'],
+    secured: operation.security.length > 0,
+  })),
+);
+type Operation = (typeof operations)[number];
+const reachable = operations.filter(({ access }) => access !== 'internal');
+
+const takes = (match: PathMatch, path: string): boolean => {
+  switch (match.kind) {
+    case 'tree':
+      return path === match.path || path.startsWith(`${match.path}/`);
+    case 'item':
+      return path.startsWith(`${match.under}/`) && /^[^/]+$/.test(path.slice(match.under.length + 1));
+  }
+};
+/** The first route that takes the path decides, whatever the method. */
+const routeOf = ({ path }: Operation): Route | undefined => routes.find((route) => takes(route.path, path));
+
+describe('the gateway and openapi.json', () => {
+  it('name operations at all', () => {
+    expect(reachable.length).toBeGreaterThan(5);
+    expect(operations.length).toBeGreaterThan(reachable.length);
+  });
+
+  it.each(reachable.map((operation) => [operation.id, operation] as const))(
+    '%s is reached at its service, with a token exactly when it asks for one',
+    (_id, operation) => {
+      const route = routeOf(operation);
+      expect(route).toMatchObject({
+        service: operation.service,
+        authenticated: operation.access === 'customer',
+      });
+      expect(operation.secured).toBe(operation.access === 'customer');
+      expect(route?.methods).toContain(operation.method);
+    },
+  );
+
+  it.each(operations.filter(({ access }) => access === 'internal').map((each) => [each.id, each] as const))(
+    '%s is for services only and has no way in',
+    (_id, operation) => {
+      expect(routeOf(operation)?.methods ?? []).not.toContain(operation.method);
+    },
+  );
+
+  it.each(routes.flatMap((route) => route.methods.map((method) => [method, route.name, route] as const)))(
+    '%s on the route %s leads to a documented operation',
+    (method, _name, route) => {
+      const documented = method === 'HEAD' ? 'GET' : method; // HTTP: a HEAD is a GET without its body
+      const led = reachable.filter((each) => routeOf(each) === route && each.method === documented);
+      expect(led.map(({ id }) => id)).not.toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,117 @@
+import { request as httpRequest } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { build, post, problemOf } from '../../testing/kit.ts';
+
+describe('the HTTP edge', () => {
+  const mount = ({ service }: ReturnType<typeof build>): void => {
+    service.http.post('/things', service.body(z.strictObject({ n: z.int() })), (c) =>
+      c.json(c.req.valid('json')),
+    );
+    service.http.get('/things/:id', (c) => c.json({ id: c.req.param('id') }));
+    service.http.get('/boom', () => {
+      throw new Error('the secret of the house');
+    });
+    service.http.get('/never', () => new Promise<Response>(() => undefined));
+  };
+
+  it.each([
+    ['an address that is not there', '/nothing', {}, 404, 'ROUTE_NOT_FOUND'],
+    ['another method', '/things/1', { method: 'DELETE' }, 405, 'METHOD_NOT_ALLOWED'],
+    ['a body that is not JSON by type', '/things', post('a=1', 'text/plain'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['a body that is not JSON by content', '/things', post('{'), 400, 'MALFORMED_REQUEST'],
+    ['an invalid field', '/things', post('{"n":"x"}'), 400, 'VALIDATION_FAILED'],
+    ['a body above 64 KiB', '/things', post(JSON.stringify('x'.repeat(70_000))), 413, 'PAYLOAD_TOO_LARGE'],
+    ['an unexpected exception', '/boom', {}, 500, 'INTERNAL'],
+    ['a handler that never ends', '/never', {}, 504, 'DEADLINE_EXCEEDED'],
+  ])('answers %s with its problem', async (_title, path, init, status, code) => {
+    const kit = build({ httpDeadlineMs: 50 });
+    mount(kit);
+    const response = await kit.service.http.request(path, init);
+    expect(response.status).toBe(status);
+    const problem = await problemOf(response);
+    expect(problem).toMatchObject({ status, code, correlationId: response.headers.get('x-correlation-id') });
+    expect(JSON.stringify(problem)).not.toContain('secret');
+  });
+
+  it('keeps the correlation id, continues the trace and writes one line about each request', async () => {
+    const kit = build();
+    mount(kit);
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const headers = { 'x-correlation-id': 'c-7', traceparent: `00-${traceId}-b7ad6b7169203331-01` };
+    const response = await kit.service.http.request('/things/9', { headers });
+    expect(response.headers.get('x-correlation-id')).toBe('c-7');
+    const [span] = kit.spans.finished();
+    expect(span).toMatchObject({ name: 'GET /things/:id' });
+    expect(span?.parentSpanContext?.spanId).toBe('b7ad6b7169203331');
+    expect(kit.lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { service: 'kit', correlationId: 'c-7', traceId, route: '/things/:id', status: 200 },
+    ]);
+  });
+
+  it('lets a request under way finish when it drains, and is not ready meanwhile', async () => {
+    const kit = build();
+    const entered = Promise.withResolvers<undefined>();
+    const release = Promise.withResolvers<undefined>();
+    kit.service.http.get('/slow', async (c) => {
+      entered.resolve(undefined);
+      await release.promise;
+      return c.text('done');
+    });
+    const order: string[] = [];
+    kit.service.onStop('first', () => void order.push('first'));
+    kit.service.onStop('second', () => void order.push('second'));
+    await kit.service.run(() => undefined);
+    const { http = 0, ops = 0 } = kit.service.ports;
+    const answer = new Promise<number | undefined>((resolve, reject) => {
+      httpRequest({ host: '127.0.0.1', port: http, path: '/slow' }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .on('error', reject)
+        .end();
+    });
+    await entered.promise;
+    const stopping = kit.service.stop();
+    expect((await fetch(`http://127.0.0.1:${ops}/readyz`)).status).toBe(503);
+    release.resolve(undefined);
+    expect(await answer).toBe(200);
+    expect(await stopping).toBe(true);
+    expect(order).toEqual(['second', 'first']);
+  });
+
+  it('answers OVERLOADED at once above the number in flight, and takes requests again when one has ended', async () => {
+    const { service } = build({ inFlightMax: 2 });
+    const release = Promise.withResolvers<undefined>();
+    service.http.get('/waits', async (c) => {
+      await release.promise;
+      return c.text('done');
+    });
+    service.http.get('/boom', () => {
+      throw new Error('boom');
+    });
+    const ask = async () => (await service.http.request('/waits')).status;
+    const under = [ask(), ask()];
+    const refused = await service.http.request('/waits');
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await problemOf(refused)).toMatchObject({ status: 503, code: 'OVERLOADED' });
+    release.resolve(undefined);
+    expect(await Promise.all(under)).toEqual([200, 200]);
+    // A handler that throws gives its place back, too.
+    for (let n = 0; n < 3; n += 1) expect((await service.http.request('/boom')).status).toBe(500);
+    expect((await service.http.request('/waits')).status).toBe(200);
+  });
+
+  it('counts a request that it answered too late until its handler has ended', async () => {
+    const { service } = build({ inFlightMax: 1, httpDeadlineMs: 20 });
+    const release = Promise.withResolvers<undefined>();
+    service.http.get('/waits', async (c) => {
+      await release.promise;
+      return c.text('done');
+    });
+    expect((await service.http.request('/waits')).status).toBe(504);
+    expect((await service.http.request('/waits')).status).toBe(503);
+    release.resolve(undefined);
+    await expect.poll(async () => (await service.http.request('/waits')).status).toBe(200);
+  });
+});

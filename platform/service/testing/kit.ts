@@ -1,0 +1,53 @@
+import { afterEach, expect } from 'vitest';
+import { createService, type Service, type ServiceOptions } from '../src/service.ts';
+import { kitCatalog } from './catalog.ts';
+import { captureSpans } from './index.ts';
+
+const config = {
+  PARLEY_HOST: '127.0.0.1',
+  HTTP_PORT: 0,
+  OPS_PORT: 0,
+  LOG_LEVEL: 'info',
+  SHUTDOWN_DEADLINE_MS: 2_000,
+} as const;
+
+const started: Service[] = [];
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((service) => service.stop()));
+});
+
+/** A service with what it logs and traces; stopped after the test. */
+export const build = (
+  options: Pick<ServiceOptions<never>, 'httpDeadlineMs' | 'inFlightMax'> = {},
+): {
+  readonly service: Service;
+  readonly spans: ReturnType<typeof captureSpans>;
+  readonly lines: readonly string[];
+} => {
+  const lines: string[] = [];
+  const spans = captureSpans();
+  const service = createService({
+    name: 'kit',
+    config,
+    errors: kitCatalog,
+    httpDeadlineMs: 2_000,
+    ...options,
+    ownsProcess: false,
+    spanProcessors: [spans.processor],
+    logDestination: { write: (line) => void lines.push(line) },
+  });
+  started.push(service);
+  return { service, spans, lines };
+};
+
+export const post = (body: string, type = 'application/json'): RequestInit => ({
+  method: 'POST',
+  body,
+  headers: { 'content-type': type, 'content-length': String(Buffer.byteLength(body)) },
+});
+
+/** The problem that an answer holds. */
+export const problemOf = async (response: Response): Promise<unknown> => {
+  expect(response.headers.get('content-type')).toBe('application/problem+json');
+  return response.json();
+};
