@@ -213,6 +213,12 @@ export interface View<Row> {
  * committed after `handle` has resolved. Events of one stream are handled in order; events of different streams may
  * be handled concurrently. A `handle` that rejects is called again with growing pauses until it resolves or the log
  * closes; events behind it in its partition wait.
+ *
+ * The `signal` of a call is aborted when the call has taken longer than `handleDeadlineMs`, when the partition is given
+ * to another member, and when the log closes. A `handle` that heeds it rejects; resolving means that the effect is
+ * confirmed, however late. One that does not heed it is never called a second time in this process while it runs: what
+ * is behind it waits, and `stalled` says so. Another member may be given the partition meanwhile and act on the event
+ * too, which is why effects carry ids derived from the event's.
  */
 export interface ReactionDefinition<E extends DomainEvent> {
   /** Consumer group id; a contract, as renaming it starts from the beginning of the log. */
@@ -235,7 +241,7 @@ export interface ReactionStatus {
   readonly handled: number;
   /** Log end minus committed, over the assigned partitions. */
   readonly lag: number;
-  /** Set while an event is being retried. */
+  /** Set while an event is being retried, or its `handle` goes on past its deadline. */
   readonly stalled:
     { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
 }

@@ -76,9 +76,9 @@ export class TransportLog implements EventLog {
   /** Commands are accepted, but for topics that are replayed again. */
   #deciding = false;
   #waitingFor: string | undefined = 'start';
+  #waits = 0;
   #startedAtMs = 0;
   #closed: Promise<void> | undefined;
-  #waits = 0;
 
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
@@ -137,6 +137,7 @@ export class TransportLog implements EventLog {
     const reactor = new Reactor(definition, fold, {
       hops: this.#options.hops,
       concurrency: this.#options.limits.reactionConcurrency,
+      handleDeadlineMs: this.#options.limits.handleDeadlineMs,
       logger: this.#options.logger,
       signal: this.#closing.signal,
     });

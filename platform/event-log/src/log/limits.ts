@@ -14,6 +14,11 @@ export interface LogLimits {
   readonly maxConflictRetries: number;
   /** Streams whose events one reaction handles at the same time. */
   readonly reactionConcurrency: number;
+  /**
+   * How long one call of a reaction's `handle` may take; then its signal is aborted, and once it has rejected it is
+   * called again. One that does not heed the signal holds up what is behind it for as long as it runs.
+   */
+  readonly handleDeadlineMs: number;
   /** Rejected offsets remembered per partition; a reaction that is further behind stalls and says so. */
   readonly maxRejectedOffsets: number;
   /** Waits for a position at the same time (`EventLog.waitFor`); past it `late` at once. */
@@ -35,6 +40,7 @@ export const defaultLimits: LogLimits = {
   echoDeadlineMs: 5000,
   maxConflictRetries: 5,
   reactionConcurrency: 16,
+  handleDeadlineMs: 60_000,
   maxRejectedOffsets: 1_000_000,
   maxWaits: 1000,
   standstillMs: 15_000,
