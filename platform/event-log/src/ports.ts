@@ -322,8 +322,9 @@ export interface EventLog {
   rebuilding(name: string): RebuildProgress | undefined;
   /**
    * Waits until everything up to the position is folded here, so that whatever is read next is not older. A topic that
-   * this process does not read is `not-followed` at once: no state of this process can depend on it. A waiter above
-   * the limit is `late` at once.
+   * this process does not read is `not-followed` at once: no state of this process can depend on it. What is folded
+   * already is `reached`, however many wait. A waiter above a limit is `late` at once; there is one for all and a smaller
+   * one for positions that the log does not have, so that those hold up nobody else.
    * @throws RangeError for a partition that the topic does not have
    */
   waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<WaitOutcome>;

@@ -23,6 +23,8 @@ export interface LogLimits {
   readonly maxRejectedOffsets: number;
   /** Waits for a position at the same time (`EventLog.waitFor`); past it `late` at once. */
   readonly maxWaits: number;
+  /** Waits for a position that the log does not have; past it `late` as soon as the log has said so. */
+  readonly maxWaitsBeyondEnd: number;
   /**
    * How long something may stand still before the log is not ready: a reader that folds nothing while there is more, a
    * reaction that its group does not let in. Longer than an ordinary rebalance, which may wait 10 s for a slow peer.
@@ -43,6 +45,7 @@ export const defaultLimits: LogLimits = {
   handleDeadlineMs: 60_000,
   maxRejectedOffsets: 1_000_000,
   maxWaits: 1000,
+  maxWaitsBeyondEnd: 100,
   standstillMs: 15_000,
   rebuildDeadlineMs: 1_800_000,
 };
