@@ -213,6 +213,12 @@ export interface View<Row> {
  * committed after `handle` has resolved. Events of one stream are handled in order; events of different streams may
  * be handled concurrently. A `handle` that rejects is called again with growing pauses until it resolves or the log
  * closes; events behind it in its partition wait.
+ *
+ * The `signal` of a call is aborted when the call has taken longer than `handleDeadlineMs`, when the partition is given
+ * to another member, and when the log closes. A `handle` that heeds it rejects; resolving means that the effect is
+ * confirmed, however late. One that does not heed it is never called a second time in this process while it runs: what
+ * is behind it waits, and `stalled` says so. Another member may be given the partition meanwhile and act on the event
+ * too, which is why effects carry ids derived from the event's.
  */
 export interface ReactionDefinition<E extends DomainEvent> {
   /** Consumer group id; a contract, as renaming it starts from the beginning of the log. */
@@ -235,7 +241,7 @@ export interface ReactionStatus {
   readonly handled: number;
   /** Log end minus committed, over the assigned partitions. */
   readonly lag: number;
-  /** Set while an event is being retried. */
+  /** Set while an event is being retried, or its `handle` goes on past its deadline. */
   readonly stalled:
     { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
 }
@@ -316,8 +322,9 @@ export interface EventLog {
   rebuilding(name: string): RebuildProgress | undefined;
   /**
    * Waits until everything up to the position is folded here, so that whatever is read next is not older. A topic that
-   * this process does not read is `not-followed` at once: no state of this process can depend on it. A waiter above
-   * the limit is `late` at once.
+   * this process does not read is `not-followed` at once: no state of this process can depend on it. What is folded
+   * already is `reached`, however many wait. A waiter above a limit is `late` at once; there is one for all and a smaller
+   * one for positions that the log does not have, so that those hold up nobody else.
    * @throws RangeError for a partition that the topic does not have
    */
   waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<WaitOutcome>;

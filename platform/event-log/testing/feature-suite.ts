@@ -10,6 +10,7 @@ import { counted, type Counted } from './counter.ts';
 import { faultSuite } from './fault-suite.ts';
 import { freshTopic, metadata, Nodes, run, type Harness } from './harness.ts';
 import { positionSuite } from './position-suite.ts';
+import { reactionSuite } from './reaction-suite.ts';
 import { rebuildSuite } from './rebuild-suite.ts';
 import { standstillSuite } from './standstill-suite.ts';
 
@@ -28,6 +29,7 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
     badRecordSuite(nodes);
     positionSuite(nodes);
     rebuildSuite(nodes);
+    reactionSuite(nodes);
     standstillSuite(nodes);
 
     it('an accepted append is in the fold and in the read model of its writer', async () => {

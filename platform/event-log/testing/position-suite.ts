@@ -45,7 +45,7 @@ export function positionSuite(nodes: Nodes): void {
 
   it('a position that is not there is late at its deadline, and a topic that is not read holds nobody up', async () => {
     const topic = freshTopic();
-    const { log } = await nodes.node(topic, { limits: { maxWaits: 2 } });
+    const { log } = await nodes.node(topic, { limits: { maxWaitsBeyondEnd: 2 } });
     const position = { topic: topic.name, partition: partitionOf('s', 4), offset: 1_000_000 };
     const startedAtMs = performance.now();
     const waits = Array.from({ length: 2 }, () => log.waitFor(position, { deadlineMs: 200 }));
@@ -55,5 +55,25 @@ export function positionSuite(nodes: Nodes): void {
     expect(performance.now() - startedAtMs).toBeGreaterThan(190);
     expect(await log.waitFor({ ...position, topic: 'another' }, { deadlineMs: 60_000 })).toBe('not-followed');
     await expect(log.waitFor({ ...position, partition: 4 }, { deadlineMs: 1 })).rejects.toThrow(RangeError);
+  });
+
+  it('whoever waits for what the log does not have takes no place from those whose position is in it', async () => {
+    const topic = freshTopic();
+    const writer = await nodes.node(topic);
+    const { log } = await nodes.node(topic, { limits: { maxWaits: 4, maxWaitsBeyondEnd: 1 } });
+    const written = await addTwo(writer.counters);
+    expect(await log.waitFor(written, { deadlineMs: 5000 })).toBe('reached');
+    const deadlineMs = 4000;
+    const startedAtMs = performance.now();
+    const unreachable = Array.from({ length: 4 }, () =>
+      log.waitFor({ ...written, offset: written.offset + 1000 }, { deadlineMs }),
+    );
+    expect(await log.waitFor(written, { deadlineMs })).toBe('reached'); // all places are taken; this one needs none
+    expect(await Promise.race(unreachable)).toBe('late');
+    for (let writes = 0; writes < 5; writes++)
+      expect(await log.waitFor(await addTwo(writer.counters), { deadlineMs })).toBe('reached');
+    expect(performance.now() - startedAtMs).toBeLessThan(deadlineMs); // so one of them is still waiting
+    expect(await Promise.all(unreachable)).toEqual(['late', 'late', 'late', 'late']);
+    expect(performance.now() - startedAtMs).toBeGreaterThan(deadlineMs - 10);
   });
 }

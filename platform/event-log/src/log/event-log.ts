@@ -20,6 +20,7 @@ import type {
 import { SnapshotKeeper, type SnapshotSettings } from '../snapshot/keeper.ts';
 import type { LogLimits } from './limits.ts';
 import { LogEnds } from './log-ends.ts';
+import { PositionWaits } from './position-waits.ts';
 import { ProjectionMonitor } from './projection-status.ts';
 import { Rebuild } from './rebuild.ts';
 import type { RebuildOutcome, RebuildProgress } from './rebuild-report.ts';
@@ -68,6 +69,7 @@ export class TransportLog implements EventLog {
   readonly #followed = new Set<string>();
   readonly #replaying = new Set<string>();
   readonly #ends: LogEnds;
+  readonly #waits: PositionWaits;
   readonly #standstills: StandstillWatch;
   readonly #projections: ProjectionMonitor;
   readonly #rebuilder = new Rebuilder();
@@ -78,12 +80,12 @@ export class TransportLog implements EventLog {
   #waitingFor: string | undefined = 'start';
   #startedAtMs = 0;
   #closed: Promise<void> | undefined;
-  #waits = 0;
 
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
     this.#options = options;
     this.#ends = new LogEnds((topic) => transport.endOffsets(topic), options.now);
+    this.#waits = new PositionWaits(this.#ends, options.limits);
     this.#standstills = new StandstillWatch({ ends: this.#ends, limitMs: options.limits.standstillMs });
     this.#projections = new ProjectionMonitor(this.#ends, {
       rebuilding: (name) => this.#rebuilder.running(name),
@@ -137,6 +139,7 @@ export class TransportLog implements EventLog {
     const reactor = new Reactor(definition, fold, {
       hops: this.#options.hops,
       concurrency: this.#options.limits.reactionConcurrency,
+      handleDeadlineMs: this.#options.limits.handleDeadlineMs,
       logger: this.#options.logger,
       signal: this.#closing.signal,
     });
@@ -216,13 +219,8 @@ export class TransportLog implements EventLog {
   ): Promise<WaitOutcome> {
     const fold = this.#topics.get(position.topic)?.fold;
     if (fold === undefined) return 'not-followed';
-    if (this.#waits >= this.#options.limits.maxWaits) return 'late';
-    this.#waits++;
-    try {
-      return (await fold.waitFor(position, deadlineMs)) ? 'reached' : 'late';
-    } finally {
-      this.#waits--;
-    }
+    if (fold.hasReached(position)) return 'reached';
+    return (await this.#waits.wait(fold, position, deadlineMs)) ? 'reached' : 'late';
   }
 
   projections(): Promise<readonly ProjectionStatus[]> {

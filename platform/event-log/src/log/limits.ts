@@ -14,10 +14,17 @@ export interface LogLimits {
   readonly maxConflictRetries: number;
   /** Streams whose events one reaction handles at the same time. */
   readonly reactionConcurrency: number;
+  /**
+   * How long one call of a reaction's `handle` may take; then its signal is aborted, and once it has rejected it is
+   * called again. One that does not heed the signal holds up what is behind it for as long as it runs.
+   */
+  readonly handleDeadlineMs: number;
   /** Rejected offsets remembered per partition; a reaction that is further behind stalls and says so. */
   readonly maxRejectedOffsets: number;
   /** Waits for a position at the same time (`EventLog.waitFor`); past it `late` at once. */
   readonly maxWaits: number;
+  /** Waits for a position that the log does not have; past it `late` as soon as the log has said so. */
+  readonly maxWaitsBeyondEnd: number;
   /**
    * How long something may stand still before the log is not ready: a reader that folds nothing while there is more, a
    * reaction that its group does not let in. Longer than an ordinary rebalance, which may wait 10 s for a slow peer.
@@ -35,8 +42,10 @@ export const defaultLimits: LogLimits = {
   echoDeadlineMs: 5000,
   maxConflictRetries: 5,
   reactionConcurrency: 16,
+  handleDeadlineMs: 60_000,
   maxRejectedOffsets: 1_000_000,
   maxWaits: 1000,
+  maxWaitsBeyondEnd: 100,
   standstillMs: 15_000,
   rebuildDeadlineMs: 1_800_000,
 };

@@ -8,7 +8,8 @@ import type {
   ReactionStatus,
   RecordedEvent,
 } from '../ports.ts';
-import { tracedHandle, type AsyncHops } from './spans.ts';
+import { HandleCalls } from './handle-calls.ts';
+import type { AsyncHops } from './spans.ts';
 import type { TopicFold } from './topic-fold.ts';
 import type { GroupBatch, GroupListener, RawRecord } from './transport.ts';
 
@@ -29,6 +30,7 @@ interface Turn {
 export interface ReactorOptions {
   readonly hops: AsyncHops;
   readonly concurrency: number;
+  readonly handleDeadlineMs: number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -37,6 +39,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   readonly definition: ReactionDefinition<E>;
   readonly #fold: TopicFold<E>;
   readonly #options: ReactorOptions;
+  readonly #calls: HandleCalls<E>;
   readonly #ends = new Map<number, { committed: number; end: number }>();
   #assigned: readonly number[] = [];
   #joined = false;
@@ -48,6 +51,15 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.definition = definition;
     this.#fold = fold;
     this.#options = options;
+    this.#calls = new HandleCalls(definition, {
+      hops: options.hops,
+      deadlineMs: options.handleDeadlineMs,
+      onOverdue: (position, attempt, { message }) => {
+        this.#stalled = { position, attempt, error: `${message}; it is not called again before it ends` };
+        const context = { group: definition.group, ...position, attempt, err: message };
+        options.logger.warn(context, 'a reaction takes too long; its signal is aborted');
+      },
+    });
   }
 
   /** True once its group has let it in, whatever came later. */
@@ -157,12 +169,12 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   }
 
   async #handle(turn: Turn, event: RecordedEvent<E>): Promise<boolean> {
-    const { group, handle } = this.definition;
+    const { group } = this.definition;
     const { signal } = turn;
     let retryMs = RETRY_MS_MIN;
     for (let attempt = 1; isActive(turn); attempt++) {
       try {
-        await tracedHandle(event, group, this.#options.hops, () => handle(event, { signal, attempt }));
+        if ((await this.#calls.run(event, { signal, attempt })) === 'left') break;
         this.#handled++;
         this.#recovered(event.position);
         return true;

@@ -67,21 +67,26 @@ interface Waiter {
   readonly wake: (reached: boolean) => void;
 }
 
-/** Resolves false when the deadline passes before `register`'s waker is called. */
+/** Resolves false when the deadline passes, or the wait is given up, before `register`'s waker is called. */
 function withDeadline(
   deadlineMs: number,
+  givenUp: AbortSignal | undefined,
   register: (wake: (reached: boolean) => void) => () => void,
 ): Promise<boolean> {
   return new Promise((resolve) => {
     let unregister: () => void = () => undefined;
-    const timer = setTimeout(() => {
-      unregister();
-      resolve(false);
-    }, deadlineMs);
-    unregister = register((reached) => {
+    const settle = (reached: boolean): void => {
       clearTimeout(timer);
+      givenUp?.removeEventListener('abort', giveUp);
       resolve(reached);
-    });
+    };
+    const giveUp = (): void => {
+      unregister();
+      settle(false);
+    };
+    const timer = setTimeout(giveUp, deadlineMs);
+    givenUp?.addEventListener('abort', giveUp);
+    unregister = register(settle);
   });
 }
 
@@ -199,11 +204,16 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     for (const partition of this.#partitions) partition.unverified = partition.next > 0;
   }
 
-  /** True once the position is folded; false when the deadline passes first. */
-  waitFor(position: LogPosition, deadlineMs: number): Promise<boolean> {
-    const { next, unverified } = this.#at(position.partition);
-    if (next > position.offset && !unverified) return Promise.resolve(true);
-    return withDeadline(deadlineMs, (wake) => {
+  /** Whether the position is folded. @throws RangeError for a partition that the topic does not have */
+  hasReached({ partition, offset }: Pick<LogPosition, 'partition' | 'offset'>): boolean {
+    const { next, unverified } = this.#at(partition);
+    return next > offset && !unverified;
+  }
+
+  /** True once the position is folded; false when the deadline passes, or the wait is given up, first. */
+  waitFor(position: LogPosition, deadlineMs: number, givenUp?: AbortSignal): Promise<boolean> {
+    if (this.hasReached(position)) return Promise.resolve(true);
+    return withDeadline(deadlineMs, givenUp, (wake) => {
       const waiter = { partition: position.partition, offset: position.offset, wake };
       this.#waiters.add(waiter);
       return () => this.#waiters.delete(waiter);

@@ -34,6 +34,8 @@ interface Group {
 interface Member {
   readonly listener: GroupListener;
   assigned: number[];
+  /** Counts assignments: what was handed out before the last one is no longer this member's. */
+  generation: number;
   readonly busy: Set<number>;
   active: boolean;
 }
@@ -172,7 +174,7 @@ export class MemoryBroker {
       taken: false,
     };
     this.#groups.set(group, state);
-    const member: Member = { listener, assigned: [], busy: new Set(), active: true };
+    const member: Member = { listener, assigned: [], generation: 0, busy: new Set(), active: true };
     state.members.push(member);
     this.#rebalance(group);
     return () => {
@@ -186,6 +188,7 @@ export class MemoryBroker {
     const state = this.#groups.get(group);
     if (state === undefined) return;
     for (const [index, member] of state.members.entries()) {
+      member.generation++;
       member.listener.onLost();
       member.assigned = [];
       if (state.taken) continue;
@@ -201,8 +204,10 @@ export class MemoryBroker {
     const state = this.#groups.get(group);
     if (state === undefined || member.busy.has(partition)) return;
     member.busy.add(partition);
-    const isActive = (): boolean => member.active && member.assigned.includes(partition);
     for (;;) {
+      const { generation } = member;
+      const isActive = (): boolean =>
+        member.active && member.generation === generation && member.assigned.includes(partition);
       const from = state.committed[partition] ?? 0;
       const log = this.#partition(state.topic, partition);
       const records = log.slice(from, from + 500);
@@ -218,7 +223,7 @@ export class MemoryBroker {
           return Promise.resolve();
         },
       });
-      if ((state.committed[partition] ?? 0) === from) break; // interrupted
+      if ((state.committed[partition] ?? 0) === from && isActive()) break; // closing
     }
     member.busy.delete(partition);
   }

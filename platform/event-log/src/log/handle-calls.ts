@@ -1,0 +1,102 @@
+/**
+ * Calls the `handle` of a reaction: within a deadline, and never twice at the same time for one event.
+ *
+ * Past the deadline the signal of the call is aborted. A `handle` that heeds it rejects, which counts as a failed
+ * attempt. One that does not is not called again before it ends, however often the event is handed out to this process
+ * meanwhile; it is left alone when the partition goes to another member, which must not wait for it.
+ */
+import type { DomainEvent, LogPosition, ReactionDefinition, RecordedEvent } from '../ports.ts';
+import { tracedHandle, type AsyncHops } from './spans.ts';
+
+/** How long a call may go on after its turn is over: less than a rebalance waits for the members that it concerns. */
+const LEFT_AFTER_MS = 3000;
+
+export interface HandleCallsOptions {
+  readonly hops: AsyncHops;
+  /** How long a call may take before its signal is aborted. */
+  readonly deadlineMs: number;
+  /** A call goes on although its signal was aborted at its deadline. */
+  readonly onOverdue: (position: LogPosition, attempt: number, error: HandleOverdue) => void;
+}
+
+/** The reason of the signal of a call that takes too long. */
+export class HandleOverdue extends Error {
+  override readonly name = 'HandleOverdue';
+
+  constructor(deadlineMs: number) {
+    super(`handle has not ended within ${String(deadlineMs)} ms`);
+  }
+}
+
+/** `left`: the turn is over and the call goes on. */
+type CallOutcome = 'handled' | 'left';
+
+export class HandleCalls<E extends DomainEvent> {
+  readonly #definition: ReactionDefinition<E>;
+  readonly #options: HandleCallsOptions;
+  /** By partition and offset. */
+  readonly #underWay = new Map<string, Promise<void>>();
+
+  constructor(definition: ReactionDefinition<E>, options: HandleCallsOptions) {
+    this.#definition = definition;
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when the effect on the event is confirmed, by this call or by an earlier one that had not ended, also when
+   * that took longer than the deadline. Rejects as `handle` does.
+   *
+   * @param turn its signal is aborted when the event is no longer this member's to handle.
+   */
+  run(
+    event: RecordedEvent<E>,
+    turn: { readonly signal: AbortSignal; readonly attempt: number },
+  ): Promise<CallOutcome> {
+    const { partition, offset } = event.position;
+    const key = `${String(partition)}@${String(offset)}`;
+    const call = this.#underWay.get(key) ?? this.#call(event, turn);
+    const ended = call.finally(() => {
+      if (this.#underWay.get(key) === call) this.#underWay.delete(key);
+    });
+    this.#underWay.set(key, call);
+    return unlessLeft(ended, turn.signal);
+  }
+
+  async #call(
+    event: RecordedEvent<E>,
+    turn: { readonly signal: AbortSignal; readonly attempt: number },
+  ): Promise<void> {
+    const { group, handle } = this.#definition;
+    const { hops, deadlineMs, onOverdue } = this.#options;
+    const { attempt } = turn;
+    const deadline = new AbortController();
+    const signal = AbortSignal.any([turn.signal, deadline.signal]);
+    const timer = setTimeout(() => {
+      const error = new HandleOverdue(deadlineMs);
+      deadline.abort(error);
+      onOverdue(event.position, attempt, error);
+    }, deadlineMs);
+    try {
+      await tracedHandle(event, group, hops, () => handle(event, { signal, attempt }));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Waits for the call for as long as the turn lasts, and a little longer. */
+async function unlessLeft(call: Promise<void>, signal: AbortSignal): Promise<CallOutcome> {
+  const left = Promise.withResolvers<'left'>();
+  let timer: NodeJS.Timeout | undefined;
+  const onOver = (): void => {
+    timer = setTimeout(left.resolve, LEFT_AFTER_MS, 'left');
+  };
+  if (signal.aborted) onOver();
+  else signal.addEventListener('abort', onOver, { once: true });
+  try {
+    return await Promise.race([call.then((): CallOutcome => 'handled'), left.promise]);
+  } finally {
+    signal.removeEventListener('abort', onOver);
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,79 @@
+/** How long a reaction may take, and what becomes of one that takes longer. */
+import { expect, it } from 'vitest';
+import { counterOf } from './counter.ts';
+import { freshTopic, run, type Nodes } from './harness.ts';
+
+const PATIENCE = { timeout: 60_000, interval: 20 };
+const limits = { handleDeadlineMs: 300 };
+
+export function reactionSuite(nodes: Nodes): void {
+  it('a reaction that takes too long is told to end, and is tried again once it has', async () => {
+    const topic = freshTopic();
+    const { log } = await nodes.open({ limits });
+    const counters = log.aggregate(counterOf(topic));
+    const seen: string[] = [];
+    log.react({
+      group: `${topic.name}.slow`,
+      topic,
+      handle: async ({ event }, { signal, attempt }) => {
+        seen.push(`${String(event.data.by)}, attempt ${String(attempt)}`);
+        if (attempt > 1 || event.data.by > 1) return;
+        await new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(signal.reason as Error);
+          });
+        });
+      },
+    });
+    await log.start();
+    await run(counters, 's', 1);
+    await run(counters, 's', 2);
+    await expect.poll(() => seen, PATIENCE).toEqual(['1, attempt 1', '1, attempt 2', '2, attempt 1']);
+    await expect
+      .poll(() => log.health().reactions, PATIENCE)
+      .toMatchObject([{ handled: 2, stalled: undefined }]);
+  });
+
+  it('a reaction that does not end when it is told to runs once at a time, also when its partition comes back', async () => {
+    const topic = freshTopic();
+    const harness = await nodes.harness();
+    const group = `${topic.name}.deaf`;
+    const { log, link } = await nodes.open({ limits });
+    const counters = log.aggregate(counterOf(topic));
+    const calls: PromiseWithResolvers<undefined>[] = [];
+    log.react({
+      group,
+      topic,
+      handle: async () => {
+        const call = Promise.withResolvers<undefined>();
+        calls.push(call);
+        await call.promise;
+      },
+    });
+    await log.start();
+    await run(counters, 's', 1);
+    const stalled = () => log.health().reactions[0]?.stalled;
+    await expect.poll(stalled, PATIENCE).toMatchObject({
+      position: { offset: 0 },
+      attempt: 1,
+      error: 'handle has not ended within 300 ms; it is not called again before it ends',
+    });
+    link.hold('requests');
+    const release = await harness.takeGroup(group, topic.name);
+    link.release();
+    await expect.poll(() => log.health().reactions, PATIENCE).toMatchObject([{ joined: false }]);
+    await release();
+    await expect.poll(() => log.health().reactions, PATIENCE).toMatchObject([{ joined: true }]);
+    // In its new turn the event is waited for, so what comes later is not handled either.
+    await run(counters, 's', 2, { deadlineMs: 20_000 });
+    expect(calls).toHaveLength(1);
+    calls[0]?.reject(new Error('at last'));
+    await expect.poll(() => calls.length, PATIENCE).toBe(2);
+    calls[1]?.resolve(undefined);
+    await expect.poll(() => calls.length, PATIENCE).toBe(3);
+    calls[2]?.resolve(undefined);
+    await expect
+      .poll(() => log.health().reactions, PATIENCE)
+      .toMatchObject([{ handled: 2, stalled: undefined }]);
+  });
+}
