@@ -3,6 +3,7 @@ import { context } from '@opentelemetry/api';
 import { toKey, type CommitKey } from '../arbitration/commit-header.ts';
 import type { Command, CommandOutcome, DomainEvent } from '../ports.ts';
 import type { Outgoing } from './outbox.ts';
+import type { Refused } from './plain-appends.ts';
 
 /** A command from `execute` until its outcome. The rejection type is the caller's; inside it is opaque. */
 export interface Entry<S, E extends DomainEvent> {
@@ -64,6 +65,8 @@ export interface CommitLink<S, E extends DomainEvent> {
   readonly version: number;
   readonly outgoing: Outgoing;
   sent: boolean;
+  /** Refused after an attempt that was not answered: it may be in the log. */
+  doubted: boolean;
   /** When the broker acknowledged it; undefined while a send is under way. */
   acknowledgedAtMs: number | undefined;
 }
@@ -124,6 +127,25 @@ export function takeBack<S, E extends DomainEvent>(
   }
   lane.chain = [];
   return { again, unsent };
+}
+
+/**
+ * The broker refuses a link; the chain is to be taken back. No echo will come of what is certainly not in the log. What
+ * may be there is awaited as if it had been acknowledged, and no longer when it was sent again and refused once more.
+ */
+export function takeRefusal<S, E extends DomainEvent>(
+  lane: Lane<S, E>,
+  link: CommitLink<S, E>,
+  refusal: { readonly outcome: Refused; readonly nowMs: number },
+): void {
+  link.entry.settle(refusal.outcome);
+  if (refusal.outcome.kind === 'unknown' && !link.doubted) {
+    link.doubted = true;
+    link.acknowledgedAtMs = refusal.nowMs;
+    return;
+  }
+  link.sent = false;
+  lane.rewinding = lane.rewinding.filter((rewound) => rewound !== link);
 }
 
 /** When one was acknowledged before `beforeMs` and never met in the log: all acknowledged ones, in chain order. */

@@ -17,14 +17,16 @@ export interface Outgoing {
   readonly onSending: () => void;
   /** The broker says that it is in the log. */
   readonly onAcknowledged?: () => void;
-  /** The broker refused it for good. */
-  readonly onRefused: (detail: string) => void;
+  /** The broker refused it for good. Not `certain`: an earlier attempt was not answered, and may have written it. */
+  readonly onRefused: (detail: string, certain: boolean) => void;
 }
 
 export class Outbox {
   readonly #send: (records: readonly NewRecord[]) => Promise<void>;
   readonly #limits: LogLimits;
   #waiting: Outgoing[] = [];
+  /** Sent before, without an answer. */
+  readonly #unanswered = new WeakSet<Outgoing>();
   /** So many are sent one by one, as the batch that they were in was refused for one of them. */
   #single = 0;
   #running = false;
@@ -86,16 +88,17 @@ export class Outbox {
           this.#refused(batch, error.message);
           return;
         }
+        for (const outgoing of batch) this.#unanswered.add(outgoing);
         await pause(retryMs, undefined, { ref: false });
       }
     }
   }
 
-  /** Nothing of the batch is in the log. One of several is to blame: they are sent again, each alone, in order. */
+  /** Nothing of this attempt is in the log. One of several is to blame: they are sent again, each alone, in order. */
   #refused(batch: readonly Outgoing[], detail: string): void {
     const [only, ...others] = batch;
     if (only !== undefined && others.length === 0) {
-      only.onRefused(detail);
+      only.onRefused(detail, !this.#unanswered.has(only));
       return;
     }
     this.#waiting.unshift(...batch);

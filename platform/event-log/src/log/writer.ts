@@ -24,6 +24,7 @@ import {
   isAttempt,
   noteFollower,
   takeBack,
+  takeRefusal,
   takeUnheard,
   type CommitLink,
   type Entry,
@@ -31,7 +32,7 @@ import {
 } from './lane.ts';
 import { Outbox } from './outbox.ts';
 import { partitionOf } from './partition-of.ts';
-import { invalidSize, PlainAppends, tooLarge, type WriterOptions } from './plain-appends.ts';
+import { invalidSize, PlainAppends, refused, tooLarge, type WriterOptions } from './plain-appends.ts';
 import { tracedAppend } from './spans.ts';
 import type { EchoListener, TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';
@@ -313,24 +314,21 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
         bytes,
         onSending: () => (link.sent = true),
         onAcknowledged: () => (link.acknowledgedAtMs = this.#options.now()),
-        onRefused: (detail) => {
-          this.#onRefused(lane, link, detail);
+        onRefused: (detail, certain) => {
+          takeRefusal(lane, link, {
+            outcome: refused(fromKey(entry.commit), detail, certain),
+            nowMs: this.#options.now(),
+          });
+          this.#rewind(lane);
+          this.#advance(lane);
         },
       },
       sent: false,
+      doubted: false,
       acknowledgedAtMs: undefined,
     };
     lane.chain.push(link);
     this.#outbox(lane.partition).add(link.outgoing);
-  }
-
-  /** Certainly not in the log: no echo will come. */
-  #onRefused(lane: Lane<S, E>, link: CommitLink<S, E>, detail: string): void {
-    link.entry.settle({ kind: 'rejected', reason: 'too-large', detail });
-    link.sent = false;
-    lane.rewinding = lane.rewinding.filter((rewound) => rewound !== link);
-    this.#rewind(lane);
-    this.#advance(lane);
   }
 
   #headAccepted(
