@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { patchKafkajs } from '@parley/event-log/testing';
 import kafkajs, { type Kafka, type KafkaMessage } from 'kafkajs';
 import type { StackUnderTest } from './stack.ts';
@@ -43,7 +44,8 @@ class Judge {
   readonly accepted: AcceptedRecord[] = [];
   dropped = 0;
   readonly #heads = new Map<string, { version: number; last: string; history: number }>();
-  #open: { readonly commit: string; readonly records: AcceptedRecord[] } | undefined;
+  #open:
+    { readonly commit: string; readonly records: AcceptedRecord[]; readonly values: number[] } | undefined;
 
   take(at: { readonly topic: string; readonly partition: number }, message: KafkaMessage): void {
     const commitHeader = header(message, 'parley-commit');
@@ -59,8 +61,9 @@ class Judge {
     ];
     if (index === 0 || this.#open?.commit !== commit) {
       this.dropped += this.#open?.records.length ?? 0;
-      this.#open = { commit, records: [] };
+      this.#open = { commit, records: [], values: [] };
     }
+    this.#open.values.push(crc32(message.value ?? ''));
     this.#open.records.push({
       ...at,
       offset: Number(message.offset),
@@ -72,17 +75,16 @@ class Judge {
       timeMs: Date.parse(text(message, 'ce_time')),
     });
     if (this.#open.records.length < size) return;
-    const { records } = this.#open;
+    const { records, values } = this.#open;
     this.#open = undefined;
     const head = this.#heads.get(streamId) ?? { version: 0, last: '0'.repeat(32), history: 0 };
     if (base !== head.version || previous !== head.last || history !== head.history) {
       this.dropped += records.length;
       return;
     }
-    const after = [...Buffer.from(commit, 'hex'), size].reduce(
-      (digest, word) => Math.imul(digest ^ word, 0x01000193), // FNV-1a over the commit's id and its size
-      history,
-    );
+    // FNV-1a, of what the commit says (how many values, and the CRC-32 of each) and of its id and that.
+    const mix = (digest: number, word: number): number => Math.imul(digest ^ word, 0x01000193);
+    const after = [...Buffer.from(commit, 'hex'), values.reduce(mix, size)].reduce(mix, history);
     this.#heads.set(streamId, { version: base + size, last: commit, history: after });
     this.accepted.push(...records);
   }

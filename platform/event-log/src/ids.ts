@@ -32,6 +32,7 @@ export function uuidToLatin1(uuid: string): string | undefined {
 
 /** The text of a UUID from its 16 bytes, one character each. */
 export function uuidFromLatin1(bytes: string): string {
+  scratch.fill(0);
   scratch.write(bytes, 'latin1');
   return uuidText(scratch.toString('hex'));
 }

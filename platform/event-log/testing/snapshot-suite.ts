@@ -167,6 +167,30 @@ export function snapshotSuite(name: string, make: () => Promise<Harness>, numRun
       await expect.poll(() => seen, { timeout: 20_000 }).toEqual([1, 2]);
     });
 
+    it('starts only when all rows are there again, when other records lie in the last of its partitions alone', async () => {
+      const folder = await freshFolder();
+      const topic = freshSnapshotTopic();
+      const node = await start(topic, folder);
+      const rows = 400;
+      const fill = (on: SnapshotNode, by: number, streams: readonly number[]) =>
+        Promise.all(streams.map((stream) => addTo(on, stream, by, `${by} to ${stream}`)));
+      const streams = Array.from({ length: rows }, (_, stream) => stream);
+      const last = topic.partitions - 1;
+      const inLast = streams.filter((stream) => partitionOf(streamOf(stream), topic.partitions) === last);
+      expect(inLast.length).toBeGreaterThan(10);
+      // One batch of its own, so that it alone can be left when the partition is cut.
+      await fill(node, 1, inLast.slice(0, 1));
+      await fill(node, 1, streams);
+      await node.log.close();
+      const harness = await nodes.harness();
+      await harness.truncate(topic.name, last, 1);
+      const other = await start(topic);
+      await fill(other, 2, inLast.slice(1));
+      const restarted = await start(topic, folder);
+      expect(restarted.view.size).toBe(rows);
+      expect(answersOf(restarted)).toStrictEqual(answersOf(other));
+    });
+
     it('drops it when other records lie in the log than were folded, and is ready only then', async () => {
       const folder = await freshFolder();
       const topic = freshSnapshotTopic();

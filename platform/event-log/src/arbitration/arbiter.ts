@@ -4,7 +4,7 @@
  * same history. Reads nothing but the log, so every reader reaches the same verdict. Pure: no I/O, no clock.
  */
 import { LayeredMap } from '../snapshot/layered-map.ts';
-import { historyAfter, NO_HISTORY, type CommitHeader, type CommitKey } from './commit-header.ts';
+import { contentOf, historyAfter, NO_HISTORY, type CommitHeader, type CommitKey } from './commit-header.ts';
 
 /** Recent commits that a stream remembers in order to name a duplicate. */
 export const RECENT_COMMITS = 64;
@@ -17,6 +17,8 @@ export interface ArbiterRecord<T> {
   readonly streamId: string;
   readonly header: CommitHeader;
   readonly event: T | undefined;
+  /** See `valueDigest`. */
+  readonly digest: number;
 }
 
 export interface Recent {
@@ -43,6 +45,8 @@ export interface Judged<T> {
   readonly records: readonly ArbiterRecord<T>[];
   readonly version: number;
   readonly lastOffset: number;
+  /** See `contentOf`. */
+  readonly content: number;
 }
 
 const NONE: readonly number[] = [];
@@ -129,7 +133,8 @@ export class Arbiter<T> {
     const { streamId, header } = first;
     const head = this.streams.get(streamId);
     const version = head?.version ?? 0;
-    const answer = { streamId, header, records };
+    const content = contentOf(records.map(({ digest }) => digest));
+    const answer = { streamId, header, records, content };
     if (records.some(({ event }) => event === undefined))
       return { verdict: 'unreadable', ...answer, version, lastOffset };
     const earlier = recentOf(head, header.commit);
@@ -138,24 +143,31 @@ export class Arbiter<T> {
     const { base, previous, history = head?.history ?? NO_HISTORY } = header;
     if (base !== version || previous !== (head?.last ?? '') || history !== (head?.history ?? NO_HISTORY))
       return { verdict: 'conflict', ...answer, version, lastOffset };
-    this.#accept(head !== undefined, streamId, header, lastOffset);
+    this.#accept({ exists: head !== undefined, streamId, header, content, offset: lastOffset });
     return { verdict: 'accepted', ...answer, version: version + header.size, lastOffset };
   }
 
-  #accept(exists: boolean, streamId: string, header: CommitHeader, offset: number): void {
+  #accept(accepted: {
+    readonly exists: boolean;
+    readonly streamId: string;
+    readonly header: CommitHeader;
+    readonly content: number;
+    readonly offset: number;
+  }): void {
+    const { exists, streamId, header, content, offset } = accepted;
     const head = exists
       ? this.streams.own(streamId, (shared) => ({ ...shared, recent: [...shared.recent] }))
       : undefined;
     const version = header.base + header.size;
     const recent = { commit: header.commit, version, offset };
     if (head === undefined) {
-      const history = historyAfter(NO_HISTORY, header.commit, header.size);
+      const history = historyAfter(NO_HISTORY, header.commit, content);
       this.streams.set(streamId, { version, last: header.commit, history, recent: [recent], commits: 1 });
       return;
     }
     head.version = version;
     head.last = header.commit;
-    head.history = historyAfter(head.history, header.commit, header.size);
+    head.history = historyAfter(head.history, header.commit, content);
     head.recent[head.commits % RECENT_COMMITS] = recent;
     head.commits++;
   }

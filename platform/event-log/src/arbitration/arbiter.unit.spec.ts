@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arbiter, type ArbiterRecord, type Verdict } from './arbiter.ts';
 import {
+  contentOf,
   decodeCommitHeader,
   encodeCommitHeader,
   fromKey,
@@ -12,14 +13,25 @@ import {
 
 const key = (n: number): string => String.fromCharCode(n + 1).padEnd(16, 'x');
 
+type Past = readonly [commit: number, size: number, says: number];
+
+const historyOf = (past: readonly Past[]): number =>
+  past.reduce(
+    (history, [of, size, says]) =>
+      historyAfter(history, key(of), contentOf(Array.from({ length: size }, () => says))),
+    NO_HISTORY,
+  );
+
 interface Sketch {
   readonly commit: number;
   readonly previous?: number;
   readonly base?: number;
   readonly size?: number;
   readonly stream?: string;
-  /** Commits and sizes of the stream that it was decided on; absent: not told. */
-  readonly after?: readonly (readonly [commit: number, size: number])[];
+  /** What each of its records says. */
+  readonly says?: number;
+  /** The commits of the stream that it was decided on, their sizes and what they say; absent: not told. */
+  readonly after?: readonly Past[];
   /** Index of the record that cannot be decoded. */
   readonly bad?: number;
 }
@@ -27,7 +39,7 @@ interface Sketch {
 /** Lays commits out as records with consecutive offsets. */
 const layOut = (sketches: readonly Sketch[]): ArbiterRecord<number>[] => {
   const records: ArbiterRecord<number>[] = [];
-  for (const { commit, previous, base = 0, size = 1, stream = 's', after, bad } of sketches) {
+  for (const { commit, previous, base = 0, size = 1, stream = 's', after, says = 0, bad } of sketches) {
     for (let index = 0; index < size; index++) {
       records.push({
         offset: records.length,
@@ -38,9 +50,10 @@ const layOut = (sketches: readonly Sketch[]): ArbiterRecord<number>[] => {
           base,
           index,
           size,
-          history: after?.reduce((history, [of, sized]) => historyAfter(history, key(of), sized), NO_HISTORY),
+          history: after && historyOf(after),
         },
         event: index === bad ? undefined : commit,
+        digest: says,
       });
     }
   }
@@ -77,20 +90,30 @@ describe('the rule', () => {
   it('drops a commit that was decided on another attempt of its predecessor, whatever ids and versions say', () => {
     const records = layOut([
       { commit: 1, after: [] },
-      { commit: 2, previous: 1, base: 1, after: [[1, 1]] },
+      { commit: 2, previous: 1, base: 1, after: [[1, 1, 0]] },
       { commit: 2, size: 2, after: [] }, // the same command, decided elsewhere on nothing
-      { commit: 3, previous: 2, base: 2, after: [[2, 2]] }, // and chained on that
+      { commit: 3, previous: 2, base: 2, after: [[2, 2, 0]] }, // and chained on that
       {
         commit: 4,
         previous: 2,
         base: 2,
         after: [
-          [1, 1],
-          [2, 1],
+          [1, 1, 0],
+          [2, 1, 0],
         ],
       },
     ]);
     expect(verdictsOf(records)).toEqual(['accepted', 'accepted', 'duplicate', 'conflict', 'accepted']);
+  });
+
+  it('drops a commit that was decided on a predecessor that says something else than the one in the log', () => {
+    const records = layOut([
+      { commit: 1, says: 10, after: [] },
+      { commit: 1, says: 25, after: [] }, // the same command at another time or price
+      { commit: 2, previous: 1, base: 1, after: [[1, 1, 25]] },
+      { commit: 3, previous: 1, base: 1, after: [[1, 1, 10]] },
+    ]);
+    expect(verdictsOf(records)).toEqual(['accepted', 'duplicate', 'conflict', 'accepted']);
   });
 
   it('names a second copy of an accepted commit a duplicate', () => {
@@ -129,9 +152,15 @@ const anySketch: fc.Arbitrary<Sketch> = fc.record(
     base: fc.integer({ min: 0, max: 4 }),
     size: fc.integer({ min: 1, max: 3 }),
     stream: fc.constantFrom('a', 'b'),
-    after: fc.array(fc.tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 3 })), {
-      maxLength: 2,
-    }),
+    after: fc.array(
+      fc.tuple(
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 0, max: 1 }),
+      ),
+      { maxLength: 2 },
+    ),
+    says: fc.integer({ min: 0, max: 1 }),
     bad: fc.integer({ min: 0, max: 3 }),
   },
   { requiredKeys: ['commit'] },
@@ -143,17 +172,23 @@ describe('whatever lies in the log', () => {
     fc.assert(
       fc.property(anyLog, (records) => {
         const arbiter = new Arbiter<number>();
-        const heads = new Map<string, { version: number; last: string }>();
+        const heads = new Map<string, { version: number; last: string; past: Past[] }>();
         const accepted = new Set<string>();
         for (const record of records) {
           const { judged } = arbiter.take(record);
           if (judged?.verdict !== 'accepted') continue;
-          const head = heads.get(judged.streamId) ?? { version: 0, last: '' };
+          const head = heads.get(judged.streamId) ?? { version: 0, last: '', past: [] };
+          if (judged.header.history !== undefined) expect(judged.header.history).toBe(historyOf(head.past));
           expect(judged.header.base).toBe(head.version);
           expect(judged.header.previous).toBe(head.last);
           expect(accepted.has(judged.streamId + judged.header.commit)).toBe(false);
           accepted.add(judged.streamId + judged.header.commit);
-          heads.set(judged.streamId, { version: judged.version, last: judged.header.commit });
+          const past: Past = [judged.header.commit.charCodeAt(0) - 1, judged.header.size, record.digest];
+          heads.set(judged.streamId, {
+            version: judged.version,
+            last: judged.header.commit,
+            past: [...head.past, past],
+          });
         }
       }),
       { seed: 20_261_124 },

@@ -6,6 +6,7 @@
  * knows only the id of the commit before.
  */
 import { Buffer } from 'node:buffer';
+import { crc32 } from 'node:zlib';
 import { uuidFromLatin1, uuidToLatin1 } from '../ids.ts';
 
 export const COMMIT_HEADER_BYTES = 44;
@@ -31,15 +32,25 @@ export interface CommitHeader {
 export const NO_HISTORY = 0;
 const FNV_PRIME = 0x01000193;
 
+/** Of a record, for `contentOf`: the CRC-32 of its value. */
+export const valueDigest = (value: Buffer | null): number => (value === null ? 0 : crc32(value));
+
+/** A digest of what a commit says: of the digests of its values, in order. */
+export function contentOf(valueDigests: readonly number[]): number {
+  let digest = valueDigests.length;
+  for (const value of valueDigests) digest = Math.imul(digest ^ value, FNV_PRIME);
+  return digest;
+}
+
 /**
- * A digest (FNV-1a, 32 bits, signed) of the accepted commits of a stream, in order: of their ids and sizes. One command
- * may be attempted twice under one commit id, by two processes and on two states; what was chained on one attempt must
- * not be accepted on the other, and ids and versions alone can be the same for both.
+ * A digest (FNV-1a, 32 bits, signed) of the accepted commits of a stream, in order: of their ids and contents. One
+ * command may be attempted twice under one commit id, by two processes, on two states or at two times; what was chained
+ * on one attempt must not be accepted on the other, and ids and versions alone can be the same for both.
  */
-export function historyAfter(history: number, commit: CommitKey, size: number): number {
+export function historyAfter(history: number, commit: CommitKey, content: number): number {
   let digest = history;
   for (let at = 0; at < commit.length; at++) digest = Math.imul(digest ^ commit.charCodeAt(at), FNV_PRIME);
-  return Math.imul(digest ^ size, FNV_PRIME);
+  return Math.imul(digest ^ content, FNV_PRIME);
 }
 
 const NONE = '\0'.repeat(16);

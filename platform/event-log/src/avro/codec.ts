@@ -166,7 +166,12 @@ export class AvroCodec<E extends DomainEvent> {
       } catch {
         return FOREIGN; // a value that the declared type has no place for, such as a new symbol of an enum
       }
-      return { type, data: upcaster === undefined ? decoded.value : upcaster.upcast(decoded.value) };
+      if (upcaster === undefined) return { type, data: decoded.value };
+      try {
+        return { type, data: upcaster.upcast(decoded.value) };
+      } catch {
+        return FOREIGN; // a bug of this release, which changes no verdict
+      }
     };
   }
 }

@@ -13,7 +13,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OutcomeLine, type WriterOrder } from '../../testing/chaos/protocol.ts';
 import { seeded } from '../../testing/chaos/random.ts';
 import { countedTopic, type Counted } from '../../testing/counter.ts';
-import { decodeCommitHeader, fromKey, historyAfter, NO_HISTORY } from '../arbitration/commit-header.ts';
+import {
+  contentOf,
+  decodeCommitHeader,
+  fromKey,
+  historyAfter,
+  NO_HISTORY,
+  valueDigest,
+} from '../arbitration/commit-header.ts';
 import { logHeaders } from '../headers.ts';
 import type { RawRecord } from '../log/transport.ts';
 import { kafkaClient } from './client.ts';
@@ -174,7 +181,11 @@ async function arbitrateNaively(): Promise<{
         heads.set(stream, {
           version: head.version + header.size,
           last: header.commit,
-          history: historyAfter(head.history, header.commit, header.size),
+          history: historyAfter(
+            head.history,
+            header.commit,
+            contentOf(log.slice(at, at + header.size).map(({ value }) => valueDigest(value))),
+          ),
         });
         commits.set(fromKey(header.commit), header.size);
       }

@@ -134,8 +134,11 @@ class RecordReader {
     this.at = at;
   }
 
+  /** @throws RangeError past the end: what is cut or damaged is not read as zeros. */
   byte(): number {
-    return this.bytes[this.at++] ?? 0;
+    const byte = this.bytes[this.at++];
+    if (byte === undefined) throw new RangeError('a record ends too early');
+    return byte;
   }
 
   varInt(): number {
@@ -151,12 +154,19 @@ class RecordReader {
 
   sized(): Buffer | null {
     const length = this.varInt();
-    return length < 0 ? null : this.bytes.subarray(this.at, (this.at += length));
+    return length < 0 ? null : this.bytes.subarray(this.at, this.#past(length));
   }
 
   text(): string {
     const length = this.varInt();
-    return this.bytes.toString('utf8', this.at, (this.at += length));
+    return this.bytes.toString('utf8', this.at, this.#past(length));
+  }
+
+  /** Moves behind what is so long. */
+  #past(length: number): number {
+    this.at += length;
+    if (this.at > this.bytes.length) throw new RangeError('a record ends too early');
+    return this.at;
   }
 
   /** Whether what follows is this ASCII text; moves behind it, whatever it is. */

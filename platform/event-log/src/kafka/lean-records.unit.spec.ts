@@ -29,7 +29,10 @@ const parts = fc.record({
   value: fc.option(bytes),
   headers: fc.dictionary(
     // kafkajs finds names such as `constructor` on the prototype; ours does not: see below.
-    fc.oneof(fc.stringMatching(/^[a-z-]{1,20}$/).filter((name) => !(name in {}))),
+    fc.oneof(
+      fc.stringMatching(/^[a-z-]{1,20}$/).filter((name) => !(name in {})),
+      fc.constant('schlüssel'),
+    ),
     fc.oneof(bytes, fc.array(bytes, { minLength: 2, maxLength: 3 })),
     { maxKeys: 12 },
   ),

@@ -7,8 +7,10 @@ import type { SchemaStore } from '../avro/codec.ts';
 const REQUEST_TIMEOUT_MS = 5000;
 /** The client's three retries and its pauses included. */
 const REGISTRATION_TIMEOUT_MS = 20_000;
-/** How long an id must be unknown to a registry that this process has registered nothing with. */
-const UNKNOWN_FOR_MS = 1000;
+/** How long a registry must have answered before this process, which has registered nothing, takes an id for unknown. */
+const UNKNOWN_AFTER_MS = 3000;
+/** In the place of a schema in another language: no reader can use it, and none can make one of it. */
+const NO_AVRO = {};
 /** Times a registration is repeated after losing against another process that registers the same subject. */
 const REGISTRATION_RACES_MAX = 3;
 
@@ -44,8 +46,11 @@ async function look(host: string, id: number): Promise<object | undefined> {
     if (response.status === 404) return undefined;
     throw new Error(`the registry answered ${String(response.status)} for schema ${String(id)}`);
   }
-  const body = (await response.json()) as { readonly schema: string }; // the registry's documented answer
-  return JSON.parse(body.schema) as object;
+  // The registry's documented answer: the type is left out for Avro.
+  const body = (await response.json()) as { readonly schema: string; readonly schemaType?: string };
+  return body.schemaType === undefined || body.schemaType === 'AVRO'
+    ? (JSON.parse(body.schema) as object)
+    : NO_AVRO;
 }
 
 /**
@@ -53,14 +58,17 @@ async function look(host: string, id: number): Promise<object | undefined> {
  *
  * A registry that starts answers 404 for ids that it has given out, until it has read its own state; taken for final,
  * that would make a reader drop an event that every other reader folds. So an id is unknown only when it is still
- * unknown after a write: a registry whose state is a log confirms a write once it has read everything before it.
+ * unknown after a write: a registry whose state is a log confirms a write once it has read everything before it. A
+ * process that only reads writes nothing; it waits until the registry has answered for a while instead. Both hold for
+ * one registry, as the engines here are: of several behind one address the one that is asked next may be another.
  */
 export function registryStore(host: string): SchemaStore {
   const registry = new SchemaRegistry({
     host,
     retry: { retries: 3, initialRetryTimeInSecs: 0.1, maxRetryTimeInSecs: 1 },
   });
-  let registered: string | undefined;
+  const registered = new Set<string>();
+  let answeringSinceMs: number | undefined;
   /**
    * Sets the rule before anything is compared. The client sets it too, but after the first registration that finds
    * none, and a subject that someone made without a rule would take anything.
@@ -88,7 +96,7 @@ export function registryStore(host: string): SchemaStore {
           { subject, compatibility: COMPATIBILITY.FULL_TRANSITIVE },
         ),
       );
-      registered = subject;
+      registered.add(subject);
       return id;
     } catch (error) {
       const status = statusOf(error);
@@ -106,20 +114,32 @@ export function registryStore(host: string): SchemaStore {
   };
   /** Resolves when the registry has read its own state. */
   const settled = async (): Promise<void> => {
-    if (registered === undefined) {
-      await pause(UNKNOWN_FOR_MS); // whoever only reads leaves no trace
+    if (registered.size === 0) {
+      const sinceMs = performance.now() - (answeringSinceMs ?? performance.now());
+      await pause(Math.max(0, UNKNOWN_AFTER_MS - sinceMs));
       return;
     }
-    const { status } = await writeRule(registered);
-    if (status === 404) throw new Error(`the registry does not know ${registered}, which it has registered`);
+    // Any of them will do: one may have been deleted since.
+    for (const subject of registered) if ((await writeRule(subject)).status !== 404) return;
+    throw new Error(`the registry does not know ${[...registered].join(', ')}, which it has registered`);
+  };
+  const lookNow = async (id: number): Promise<object | undefined> => {
+    try {
+      const schema = await look(host, id);
+      answeringSinceMs ??= performance.now();
+      return schema;
+    } catch (error) {
+      answeringSinceMs = undefined;
+      throw error;
+    }
   };
   return {
     register: (subject, schema) => register(subject, schema, REGISTRATION_RACES_MAX),
     fetch: async (id) => {
-      const schema = await look(host, id);
+      const schema = await lookNow(id);
       if (schema !== undefined) return schema;
       await settled();
-      return look(host, id);
+      return lookNow(id);
     },
   };
 }

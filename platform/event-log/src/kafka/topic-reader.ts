@@ -46,7 +46,8 @@ class Reading {
   readonly #options: TopicReaderOptions;
   /** Partitions whose last folded record must be seen again before anything behind it counts. */
   readonly #unverified = new Set<number>();
-  #gapPauseMs = GAP_PAUSE_MS_MIN;
+  /** By partition that met a gap. */
+  readonly #gapPausesMs = new Map<number, number>();
 
   constructor(consumer: Consumer, options: TopicReaderOptions) {
     this.#consumer = consumer;
@@ -96,18 +97,18 @@ class Reading {
     }
     const { next } = listener.progress(partition);
     if (Number(first.offset) <= next) {
-      if (this.#gapPauseMs > GAP_PAUSE_MS_MIN) listener.onWaiting?.(partition, undefined);
-      this.#gapPauseMs = GAP_PAUSE_MS_MIN;
+      if (this.#gapPausesMs.delete(partition)) listener.onWaiting?.(partition, undefined);
       return;
     }
     // Fetched before a restart at 0, or a hole in the log: folding it would diverge from every other reader.
+    const pauseMs = this.#gapPausesMs.get(partition) ?? GAP_PAUSE_MS_MIN;
     logger.error(
-      { topic, partition, next, offset: first.offset, pauseMs: this.#gapPauseMs },
+      { topic, partition, next, offset: first.offset, pauseMs },
       'records ahead of the fold; read again',
     );
     listener.onWaiting?.(partition, `offset ${String(next)}, which the log passes over`);
-    await pause(this.#gapPauseMs);
-    this.#gapPauseMs = Math.min(this.#gapPauseMs * 2, GAP_PAUSE_MS_MAX);
+    await pause(pauseMs);
+    this.#gapPausesMs.set(partition, Math.min(pauseMs * 2, GAP_PAUSE_MS_MAX));
     this.#consumer.seek({ topic, partition, offset: String(next) });
   }
 
@@ -119,6 +120,7 @@ class Reading {
       'the log was cut under this reader; it drops its state and replays',
     );
     this.#unverified.clear();
+    this.#gapPausesMs.clear();
     listener.onDiverged(`${topic}/${String(partition)}@${String(next - 1)} is not what was folded: ${what}`);
   }
 }

@@ -9,7 +9,7 @@ import type { CommandMetadata, DomainEvent } from '../ports.ts';
 import type { NewRecord } from './transport.ts';
 
 /** What Kafka adds to a record besides key, value and header contents, rounded up. */
-const RECORD_OVERHEAD_BYTES = 200;
+const RECORD_OVERHEAD_BYTES = 300;
 
 export interface AttemptParts<E extends DomainEvent> {
   readonly streamId: string;

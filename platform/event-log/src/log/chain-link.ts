@@ -1,5 +1,6 @@
 /** A decided command in the chain of its stream. */
-import type { CommitHeader, CommitKey } from '../arbitration/commit-header.ts';
+import type { Judged } from '../arbitration/arbiter.ts';
+import type { CommitKey } from '../arbitration/commit-header.ts';
 import type { CommandOutcome, DomainEvent } from '../ports.ts';
 import type { Entry } from './entry.ts';
 import type { Outgoing } from './outbox.ts';
@@ -16,6 +17,7 @@ export interface Attempt<S> {
   readonly version: number;
   /** After the commit. */
   readonly historyAfter: number;
+  readonly content: number;
   readonly records: readonly NewRecord[];
   readonly bytes: number;
 }
@@ -23,8 +25,8 @@ export interface Attempt<S> {
 /** What a commit on its way asks of whom it belongs to. */
 export interface LinkOwner<S, E extends DomainEvent> {
   now(): number;
-  /** Certainly not in the log: no echo will come. */
-  onRefused(link: CommitLink<S, E>, detail: string): void;
+  /** By the broker; see `Outgoing.onRefused`. */
+  onRefused(link: CommitLink<S, E>, detail: string, certain: boolean): void;
 }
 
 /** Events on their way to the log. `state` and `version` are those after this commit. */
@@ -39,7 +41,13 @@ export class CommitLink<S, E extends DomainEvent> implements Outgoing {
   readonly historyAfter: number;
   readonly records: readonly NewRecord[];
   readonly bytes: number;
+  /** Digest of the values of its records. */
+  readonly content: number;
   sent = false;
+  /** Refused after an attempt that was not answered: it may be in the log. */
+  doubted = false;
+  /** Nobody waits for its fate any more: its command was told `unknown`. */
+  orphaned = false;
   /** When the broker acknowledged it; undefined while a send is under way. */
   acknowledgedAtMs: number | undefined;
   readonly #owner: LinkOwner<S, E>;
@@ -49,6 +57,7 @@ export class CommitLink<S, E extends DomainEvent> implements Outgoing {
     this.previous = attempt.previous;
     this.history = attempt.history;
     this.historyAfter = attempt.historyAfter;
+    this.content = attempt.content;
     this.state = attempt.state;
     this.version = attempt.version;
     this.records = attempt.records;
@@ -64,8 +73,8 @@ export class CommitLink<S, E extends DomainEvent> implements Outgoing {
     this.acknowledgedAtMs = this.#owner.now();
   }
 
-  onRefused(detail: string): void {
-    this.#owner.onRefused(this, detail);
+  onRefused(detail: string, certain: boolean): void {
+    this.#owner.onRefused(this, detail, certain);
   }
 }
 
@@ -79,15 +88,16 @@ export interface AnswerLink<S, E extends DomainEvent> {
 /** A decided command in the chain of its stream. */
 export type Link<S, E extends DomainEvent> = CommitLink<S, E> | AnswerLink<S, E>;
 
-/** True when the link is the attempt that carries this header. */
+/** True when it is the link's own attempt that was judged, and not another one of the same command. */
 export function isAttempt<S, E extends DomainEvent>(
   link: Link<S, E>,
-  { commit, previous, history }: CommitHeader,
+  { header, content }: Pick<Judged<unknown>, 'header' | 'content'>,
 ): link is CommitLink<S, E> {
   return (
     link.kind === 'commit' &&
-    link.entry.commit === commit &&
-    link.previous === previous &&
-    link.history === history
+    link.entry.commit === header.commit &&
+    link.previous === header.previous &&
+    link.history === header.history &&
+    link.content === content
   );
 }

@@ -2,6 +2,9 @@ import type { Context } from '@opentelemetry/api';
 import type { CommitKey } from '../arbitration/commit-header.ts';
 import type { Command, CommandOutcome, DomainEvent } from '../ports.ts';
 
+/** How a command ended: with an outcome, or with an error of its own. */
+export type Concluded<S> = { readonly outcome: CommandOutcome<S, unknown> } | { readonly error: Error };
+
 /** A command from `execute` until its outcome. The rejection type is the caller's; inside it is opaque. */
 export class Entry<S, E extends DomainEvent> {
   readonly command: Command<S, E, unknown>;
@@ -12,15 +15,15 @@ export class Entry<S, E extends DomainEvent> {
   losses = 0;
   timer: NodeJS.Timeout | undefined;
   #settled = false;
-  readonly #onConcluded: (outcome: CommandOutcome<S, unknown> | undefined) => void;
+  readonly #onConcluded: (concluded: Concluded<S>) => void;
   readonly #resolve: (outcome: CommandOutcome<S, unknown>) => void;
   readonly #reject: (error: Error) => void;
 
-  /** `onConcluded` is told once, before the outcome is; undefined when there is none. */
+  /** `onConcluded` is told once, before whoever awaits the outcome. */
   constructor(
     command: Command<S, E, unknown>,
     { commit, context }: { readonly commit: CommitKey; readonly context: Context },
-    onConcluded: (outcome: CommandOutcome<S, unknown> | undefined) => void,
+    onConcluded: (concluded: Concluded<S>) => void,
   ) {
     const { promise, resolve, reject } = Promise.withResolvers<CommandOutcome<S, unknown>>();
     this.command = command;
@@ -38,21 +41,22 @@ export class Entry<S, E extends DomainEvent> {
 
   /** First call of `settle` or `fail` wins; later ones are ignored. */
   settle(outcome: CommandOutcome<S, unknown>): void {
-    if (!this.#conclude(outcome)) return;
+    if (this.#settled) return;
     this.#resolve(outcome);
+    this.#conclude({ outcome });
   }
 
   /** A broken invariant: the decider threw, or an event does not fit its schema. */
   fail(error: unknown): void {
-    if (!this.#conclude(undefined)) return;
-    this.#reject(error instanceof Error ? error : new Error(String(error)));
+    if (this.#settled) return;
+    const reason = error instanceof Error ? error : new Error(String(error));
+    this.#reject(reason);
+    this.#conclude({ error: reason });
   }
 
-  #conclude(outcome: CommandOutcome<S, unknown> | undefined): boolean {
-    if (this.#settled) return false;
+  #conclude(concluded: Concluded<S>): void {
     this.#settled = true;
     clearTimeout(this.timer);
-    this.#onConcluded(outcome);
-    return true;
+    this.#onConcluded(concluded);
   }
 }

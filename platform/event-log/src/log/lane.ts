@@ -6,7 +6,14 @@
  * in order, on the folded state.
  */
 import type { Judged } from '../arbitration/arbiter.ts';
-import { fromKey, historyAfter, NO_HISTORY, type CommitKey } from '../arbitration/commit-header.ts';
+import {
+  contentOf,
+  fromKey,
+  historyAfter,
+  NO_HISTORY,
+  valueDigest,
+  type CommitKey,
+} from '../arbitration/commit-header.ts';
 import type {
   AggregateDefinition,
   AppendOutcome,
@@ -19,10 +26,10 @@ import { recordsOf } from './attempt.ts';
 import { CommitLink, isAttempt, type Link, type LinkOwner } from './chain-link.ts';
 import type { Entry } from './entry.ts';
 import type { Outbox } from './outbox.ts';
-import { invalidSize, tooLarge, type WriterOptions } from './plain-appends.ts';
+import { invalidSize, refused, tooLarge, type WriterOptions } from './plain-appends.ts';
 import type { TopicFold } from './topic-fold.ts';
 
-type Unavailable = Extract<AppendOutcome, { kind: 'unavailable' }>;
+export type Unavailable = Extract<AppendOutcome, { kind: 'unavailable' }>;
 export const unavailable = (reason: Unavailable['reason']): Unavailable => ({ kind: 'unavailable', reason });
 
 /** What the lanes of one aggregate type share. */
@@ -31,6 +38,8 @@ export interface LaneContext<S, E extends DomainEvent> {
   readonly fold: TopicFold<E>;
   readonly states: AggregateFold<S, E>;
   readonly options: WriterOptions;
+  /** Commits that may be in the log and whose commands were told `unknown`: they take room until they are heard of. */
+  readonly orphans: { count: number };
   /** Nothing of this process is under way on the stream any more. */
   readonly onIdle: (streamId: string, lane: Lane<S, E>) => void;
 }
@@ -46,7 +55,7 @@ interface Base<S> {
 export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
   readonly #shared: LaneContext<S, E>;
   readonly #streamId: string;
-  readonly #partition: number;
+  readonly partition: number;
   readonly #outbox: Outbox;
   /** Decided, in chain order; the head is decided on the folded state. */
   #chain: Link<S, E>[] = [];
@@ -54,6 +63,8 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
   #waiting: Entry<S, E>[] = [];
   /** After a loss: sent links that must be heard of before anything is decided again. */
   #rewinding: CommitLink<S, E>[] = [];
+  /** Nothing is decided before the outbox is free. */
+  #held = false;
 
   constructor(
     shared: LaneContext<S, E>,
@@ -61,7 +72,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
   ) {
     this.#shared = shared;
     this.#streamId = at.streamId;
-    this.#partition = at.partition;
+    this.partition = at.partition;
     this.#outbox = at.outbox;
   }
 
@@ -73,20 +84,22 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
 
   /** What the log says of a commit of the stream, whoever wrote it; the fold has it already. */
   onVerdict(judged: Judged<unknown>, position: LogPosition): void {
-    const { header } = judged;
-    const rewound = this.#rewinding.findIndex((link) => isAttempt(link, header));
-    if (rewound !== -1) {
-      this.#rewinding.splice(rewound, 1);
-    } else {
-      const [head] = this.#chain;
-      if (head !== undefined && isAttempt(head, header)) this.#headJudged(head, judged, position);
-      else if (judged.verdict === 'accepted' && head !== undefined) {
-        // A stranger's commit: whatever is chained here is based on a state that is no more, so it has lost for ever.
-        if (++head.entry.losses > this.#shared.options.limits.maxConflictRetries) {
-          head.entry.settle({ kind: 'conflict', attempts: head.entry.losses });
-        }
-        this.#rewind();
+    const rewound = this.#rewinding.find((link) => isAttempt(link, judged));
+    const [head] = this.#chain;
+    if (rewound !== undefined) {
+      this.#rewinding = this.#rewinding.filter((link) => link !== rewound);
+      this.#forget(rewound);
+      if (judged.verdict === 'accepted') settleAccepted(rewound, position);
+    } else if (head !== undefined && isAttempt(head, judged)) {
+      this.#headJudged(head, judged, position);
+    } else if (judged.verdict === 'accepted' && head !== undefined) {
+      // A stranger's commit: whatever is chained here is based on a state that is no more, so it has lost for ever.
+      // When it is the head's own command, from elsewhere, that is found when it is decided again.
+      const isLoss = judged.header.commit !== head.entry.commit;
+      if (isLoss && ++head.entry.losses > this.#shared.options.limits.maxConflictRetries) {
+        head.entry.settle({ kind: 'conflict', attempts: head.entry.losses });
       }
+      this.#waiting.unshift(...this.#takeBack(0));
     }
     this.#advance();
   }
@@ -96,33 +109,39 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
     const inChain = this.#chain.findIndex((link) => link.entry === entry);
     const link = this.#chain[inChain];
     if (link?.kind === 'commit' && link.sent) {
-      entry.settle({ kind: 'unknown', commitId: fromKey(entry.commit) }); // stays in the chain: its echo may come
+      this.#settleUnknown(link); // stays in the chain: its echo may come
       return;
     }
-    const rewound = this.#rewinding.some((other) => other.entry === entry);
-    entry.settle(
-      rewound ? { kind: 'unknown', commitId: fromKey(entry.commit) } : unavailable('disconnected'),
-    );
+    const rewound = this.#rewinding.find((other) => other.entry === entry);
+    if (rewound === undefined) entry.settle(unavailable('disconnected'));
+    else this.#settleUnknown(rewound);
     if (link?.kind === 'commit') {
-      // Never sent, so nothing behind it was: what is chained on it is decided again without it.
-      const behind = this.#chain.splice(inChain);
-      for (const later of behind) if (later.kind === 'commit') this.#outbox.remove(later);
-      this.#waiting.unshift(...behind.filter((later) => !later.entry.settled).map((later) => later.entry));
+      // Never sent, so nothing behind it was: what is chained on it is decided again without it, but not at every
+      // deadline of a chain whose outbox hangs.
+      this.#waiting.unshift(...this.#takeBack(inChain));
+      this.#hold();
     }
     this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
     this.#advance();
   }
 
-  onRefused(link: CommitLink<S, E>, detail: string): void {
-    link.entry.settle({ kind: 'rejected', reason: 'too-large', detail });
-    link.sent = false;
-    this.#rewinding = this.#rewinding.filter((rewound) => rewound !== link);
-    this.#rewind();
+  onRefused(link: CommitLink<S, E>, detail: string, certain: boolean): void {
+    const outcome = refused(fromKey(link.entry.commit), detail, certain);
+    if (outcome.kind === 'unknown') this.#settleUnknown(link);
+    else link.entry.settle(outcome);
+    const isAwaited = !certain && !link.doubted;
+    if (isAwaited) {
+      // As if it had been acknowledged: sent again when it is not heard of, and given up when it is refused once more.
+      link.doubted = true;
+      link.acknowledgedAtMs = this.now();
+    } else {
+      link.sent = false;
+      this.#forget(link);
+      this.#rewinding = this.#rewinding.filter((rewound) => rewound !== link);
+    }
+    const inChain = this.#chain.indexOf(link);
+    if (inChain !== -1) this.#waiting.unshift(...this.#takeBack(inChain));
     this.#advance();
-  }
-
-  now(): number {
-    return this.#shared.options.now();
   }
 
   /** Settles everything. What was not sent never will be. The lane is of no use behind it. */
@@ -130,6 +149,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
     for (const link of [...this.#chain, ...this.#rewinding]) {
       if (link.kind === 'commit' && link.sent) {
         link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
+        this.#forget(link);
       } else {
         if (link.kind === 'commit') this.#outbox.remove(link);
         link.entry.settle(unavailable(reason));
@@ -141,16 +161,22 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
     this.#waiting = [];
   }
 
-  /** When one was acknowledged before `beforeMs` and never met in the log: sends all acknowledged ones, in chain order. */
+  /** One was acknowledged before `beforeMs` and not met in the log. */
+  isOverdue(beforeMs: number): boolean {
+    return this.#acknowledged().some(({ acknowledgedAtMs = Infinity }) => acknowledgedAtMs <= beforeMs);
+  }
+
+  /** When one is overdue: sends all acknowledged ones, in chain order. */
   resend(beforeMs: number): void {
-    const acknowledged = [...this.#rewinding, ...this.#chain].filter(
-      (link) => link.kind === 'commit' && link.acknowledgedAtMs !== undefined,
-    ) as CommitLink<S, E>[];
-    if (!acknowledged.some(({ acknowledgedAtMs = Infinity }) => acknowledgedAtMs <= beforeMs)) return;
-    for (const link of acknowledged) {
+    if (!this.isOverdue(beforeMs)) return;
+    for (const link of this.#acknowledged()) {
       link.acknowledgedAtMs = undefined;
       this.#outbox.add(link);
     }
+  }
+
+  now(): number {
+    return this.#shared.options.now();
   }
 
   /** Settles what the head of the chain allows, then decides what waits. */
@@ -159,7 +185,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
       this.#chain.shift();
       head.entry.settle(head.outcome);
     }
-    if (this.#rewinding.length > 0) return;
+    if (this.#rewinding.length > 0 || this.#held) return;
     while (this.#waiting.length > 0 && this.#chain.length < this.#shared.options.limits.maxChainLength) {
       const entry = this.#waiting.shift();
       if (entry === undefined || entry.settled) continue;
@@ -174,8 +200,8 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
 
   #decide(entry: Entry<S, E>): void {
     const { fold, states } = this.#shared;
-    const head = fold.head(this.#partition, this.#streamId);
-    const earlier = fold.find(this.#partition, head, entry.commit);
+    const head = fold.head(this.partition, this.#streamId);
+    const earlier = fold.find(this.partition, head, entry.commit);
     if (earlier !== undefined) {
       const { version, ...position } = earlier;
       entry.settle({ kind: 'duplicate', state: states.state(this.#streamId), version, position });
@@ -183,6 +209,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
     }
     const same = this.#chain.find((link) => link.kind === 'commit' && link.entry.commit === entry.commit);
     if (same?.kind === 'commit') {
+      this.#forget(same);
       same.entry = entry; // told unknown before, and repeated while its echo may still come
       return;
     }
@@ -234,12 +261,14 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
       entry.settle(tooLarge(bytes, limits.maxBatchBytes));
       return;
     }
+    const content = contentOf(records.map(({ value }) => valueDigest(value)));
     const attempt = {
       previous,
       history,
       state: events.reduce<S>((state, event) => definition.evolve(state, event), decidedOn.state),
       version: base + events.length,
-      historyAfter: historyAfter(history, commit, events.length),
+      historyAfter: historyAfter(history, commit, content),
+      content,
       records,
       bytes,
     };
@@ -251,37 +280,68 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
   #headJudged(head: CommitLink<S, E>, judged: Judged<unknown>, position: LogPosition): void {
     const { entry } = head;
     this.#chain.shift();
+    this.#forget(head);
     if (judged.verdict === 'accepted') {
-      entry.settle({ kind: 'accepted', state: head.state, version: head.version, position });
+      settleAccepted(head, position);
       return;
     }
-    let ahead = 0;
+    const again = this.#takeBack(0);
     if (judged.verdict === 'duplicate') {
       const state = this.#shared.states.state(this.#streamId);
       entry.settle({ kind: 'duplicate', state, version: judged.version, position });
     } else if (++entry.losses > this.#shared.options.limits.maxConflictRetries) {
       entry.settle({ kind: 'conflict', attempts: entry.losses });
-    } else if (!entry.settled) {
-      this.#waiting.unshift(entry);
-      ahead = 1;
-    }
-    this.#rewind(ahead);
+    } else if (!entry.settled) again.unshift(entry);
+    this.#waiting.unshift(...again);
   }
 
   /**
-   * Takes the whole chain back, behind the first `ahead` that wait: what was sent is to be heard of before anything is
-   * decided again, and the commands that are not settled are to be decided again.
+   * Takes the chain back from a link on: what was sent is to be heard of before anything is decided again.
+   * @returns the commands that are not settled, in order: they are to be decided again
    */
-  #rewind(ahead = 0): void {
+  #takeBack(from: number): Entry<S, E>[] {
     const again: Entry<S, E>[] = [];
-    for (const link of this.#chain) {
+    for (const link of this.#chain.splice(from)) {
       if (link.kind === 'commit') {
         if (link.sent) this.#rewinding.push(link);
         else this.#outbox.remove(link);
       }
       if (!link.entry.settled) again.push(link.entry);
     }
-    this.#chain = [];
-    this.#waiting.splice(ahead, 0, ...again);
+    return again;
   }
+
+  /** However many deadlines pass while the outbox hangs, what they change is decided once. */
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    this.#outbox.whenFree(() => {
+      this.#held = false;
+      this.#advance();
+    });
+  }
+
+  #acknowledged(): readonly CommitLink<S, E>[] {
+    return [...this.#rewinding, ...this.#chain].filter(
+      (link): link is CommitLink<S, E> => link.kind === 'commit' && link.acknowledgedAtMs !== undefined,
+    );
+  }
+
+  #settleUnknown(link: CommitLink<S, E>): void {
+    link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
+    if (link.orphaned) return;
+    link.orphaned = true;
+    this.#shared.orphans.count++;
+  }
+
+  /** It was heard of, or never will be, or someone waits for it again. */
+  #forget(link: CommitLink<S, E>): void {
+    if (!link.orphaned) return;
+    link.orphaned = false;
+    this.#shared.orphans.count--;
+  }
+}
+
+function settleAccepted<S, E extends DomainEvent>(link: CommitLink<S, E>, position: LogPosition): void {
+  link.entry.settle({ kind: 'accepted', state: link.state, version: link.version, position });
 }

@@ -1,6 +1,9 @@
 /** Every bound of the event log, with what happens there. */
 export interface LogLimits {
-  /** Commands that may wait or be under way in one process; past it `unavailable` (queue-full). */
+  /**
+   * Commands of one aggregate type that may wait, be under way, or be in the log unheard of; past it `unavailable`
+   * (queue-full). Plain appends are counted apart, with the same maximum.
+   */
   readonly maxQueuedCommands: number;
   /** Commits that may be chained on one stream; further commands wait undecided. */
   readonly maxChainLength: number;

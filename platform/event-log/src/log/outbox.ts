@@ -17,14 +17,18 @@ export interface Outgoing {
   onSending(): void;
   /** The broker says that it is in the log. */
   onAcknowledged?(): void;
-  /** The broker refused it for good. */
-  onRefused(detail: string): void;
+  /** The broker refused it for good. Not `certain`: an earlier attempt was not answered, and may have written it. */
+  onRefused(detail: string, certain: boolean): void;
 }
 
 export class Outbox {
   readonly #send: (records: readonly NewRecord[]) => Promise<void>;
   readonly #limits: LogLimits;
   #waiting: Outgoing[] = [];
+  /** Run before the next batch is made. */
+  #whenFree: (() => void)[] = [];
+  /** Sent before, without an answer. */
+  readonly #unanswered = new WeakSet<Outgoing>();
   /** So many are sent one by one, as the batch that they were in was refused for one of them. */
   #single = 0;
   #running = false;
@@ -37,9 +41,13 @@ export class Outbox {
 
   add(outgoing: Outgoing): void {
     this.#waiting.push(outgoing);
-    if (this.#running) return;
-    this.#running = true;
-    setImmediate(() => void this.#run()); // whatever else is decided in this turn travels in the same batch
+    this.#wake();
+  }
+
+  /** Calls back once, when no send is under way and before the next one: what is added then travels in it. */
+  whenFree(callback: () => void): void {
+    this.#whenFree.push(callback);
+    this.#wake();
   }
 
   /** True when it was still waiting: it was never sent and never will be. */
@@ -55,8 +63,18 @@ export class Outbox {
     this.#closed = true;
   }
 
+  #wake(): void {
+    if (this.#running) return;
+    this.#running = true;
+    setImmediate(() => void this.#run()); // whatever else is decided in this turn travels in the same batch
+  }
+
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0 && !this.#closed) await this.#deliver(this.#nextBatch());
+    while (!this.#closed) {
+      for (const callback of this.#whenFree.splice(0)) callback();
+      if (this.#waiting.length === 0) break;
+      await this.#deliver(this.#nextBatch());
+    }
     this.#running = false;
   }
 
@@ -86,16 +104,17 @@ export class Outbox {
           this.#refused(batch, error.message);
           return;
         }
+        for (const outgoing of batch) this.#unanswered.add(outgoing);
         await pause(retryMs, undefined, { ref: false });
       }
     }
   }
 
-  /** Nothing of the batch is in the log. One of several is to blame: they are sent again, each alone, in order. */
+  /** Nothing of this attempt is in the log. One of several is to blame: they are sent again, each alone, in order. */
   #refused(batch: readonly Outgoing[], detail: string): void {
     const [only, ...others] = batch;
     if (only !== undefined && others.length === 0) {
-      only.onRefused(detail);
+      only.onRefused(detail, !this.#unanswered.has(only));
       return;
     }
     this.#waiting.unshift(...batch);

@@ -33,6 +33,12 @@ export const tooLarge = (bytes: number, maxBytes: number): Rejected => ({
   detail: `the commit has ${bytes} bytes, at most ${maxBytes} fit`,
 });
 
+export type Refused = Extract<AppendOutcome, { kind: 'rejected' | 'unknown' }>;
+
+/** What is told of a commit that the broker refuses: unknown when an earlier attempt may have written it. */
+export const refused = (commitId: string, detail: string, certain: boolean): Refused =>
+  certain ? { kind: 'rejected', reason: 'too-large', detail } : { kind: 'unknown', commitId };
+
 interface Pending {
   readonly settle: (outcome: AppendOutcome) => void;
   /** Settles as what it is without an echo; what was not sent never will be. */
@@ -92,8 +98,8 @@ export class PlainAppends<E extends DomainEvent> {
         records,
         bytes,
         onSending: () => (state.sent = true),
-        onRefused: (detail) => {
-          settle({ kind: 'rejected', reason: 'too-large', detail });
+        onRefused: (detail, certain) => {
+          settle(refused(commit.commitId, detail, certain));
         },
       };
       const expire: Pending['expire'] = (reason) => {

@@ -21,16 +21,21 @@ export type AsyncHops = 'child' | 'link';
 export interface AppendSpan {
   /** What the command's records carry on. */
   readonly context: Context;
-  /** Undefined: it failed without an outcome. */
-  readonly end: (outcome: CommandOutcome<unknown, unknown> | undefined) => void;
+  readonly end: (
+    concluded: { readonly outcome: CommandOutcome<unknown, unknown> } | { readonly error: Error },
+  ) => void;
 }
 
 /** Starts a PRODUCER span `publish <topic>`, which lasts until the fate of the command is known. */
 export function startAppend(topic: string): AppendSpan {
   const attributes = { 'messaging.system': 'kafka', 'messaging.destination.name': topic };
   const span = tracer().startSpan(`publish ${topic}`, { kind: SpanKind.PRODUCER, attributes });
-  const end: AppendSpan['end'] = (outcome) => {
-    if (outcome !== undefined && span.isRecording()) {
+  const end: AppendSpan['end'] = (concluded) => {
+    if ('error' in concluded) {
+      span.recordException(concluded.error);
+      span.setStatus({ code: SpanStatusCode.ERROR, message: concluded.error.message });
+    } else if (span.isRecording()) {
+      const { outcome } = concluded;
       span.setAttribute('parley.outcome', outcome.kind);
       if ('position' in outcome) {
         span.setAttribute('messaging.kafka.partition', outcome.position.partition);

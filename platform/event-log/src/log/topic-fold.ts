@@ -1,6 +1,6 @@
 /** One process's fold of one topic: arbitrates every partition and feeds whoever listens with accepted events. */
 import { Arbiter, recentOf, type Judged, type StreamHead } from '../arbitration/arbiter.ts';
-import { fromKey, type CommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
+import { fromKey, valueDigest, type CommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
 import { FOREIGN, type AvroCodec } from '../avro/codec.ts';
 import type { DomainEvent, EventTopic, LogPosition, ReadProgress, RecordedEvent } from '../ports.ts';
 import type { SnapshotFile } from '../snapshot/file-reader.ts';
@@ -278,6 +278,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       partition.forgottenBelow = 0;
       partition.unverified = false;
     }
+    this.#obstacles.clear();
     Object.assign(this.#counts, noCounts);
     for (const target of this.#targets) target.reset();
     for (const follower of this.#followers) follower.reset();
@@ -304,7 +305,13 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       return;
     }
     const streamId = event?.streamId ?? raw.key.toString('utf8');
-    const { dropped, judged } = state.arbiter.take({ offset, streamId, header, event });
+    const { dropped, judged } = state.arbiter.take({
+      offset,
+      streamId,
+      header,
+      event,
+      digest: valueDigest(raw.value),
+    });
     this.#reject(state, dropped);
     if (judged === undefined) return;
     this.#count(judged);
@@ -314,7 +321,14 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
         else this.#apply(accepted, partition);
       }
     }
-    for (const listener of this.#listeners) listener.onVerdict(partition, judged);
+    for (const listener of this.#listeners) {
+      try {
+        listener.onVerdict(partition, judged);
+      } catch (error) {
+        // The verdict stands, whatever its listener makes of it; reading the record again would find a duplicate.
+        this.#report.failedFold({ topic: this.topic.name, partition, offset }, 'a listener', error);
+      }
+    }
   }
 
   /** A fold that throws on an event is a bug of its release; the reader goes on, and says so. */

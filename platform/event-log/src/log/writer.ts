@@ -14,15 +14,13 @@ import type {
 } from '../ports.ts';
 import { AggregateFold } from './aggregate-fold.ts';
 import { Entry } from './entry.ts';
-import { Lane, unavailable, type LaneContext } from './lane.ts';
+import { Lane, unavailable, type LaneContext, type Unavailable } from './lane.ts';
 import { Outbox } from './outbox.ts';
 import { partitionOf } from './partition-of.ts';
 import { PlainAppends, type WriterOptions } from './plain-appends.ts';
 import { startAppend } from './spans.ts';
 import type { EchoListener, TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';
-
-type Unavailable = Extract<AppendOutcome, { kind: 'unavailable' }>;
 
 /** How often acknowledged commits without an echo are looked for, at most. */
 const RESEND_CHECK_MS_MIN = 20;
@@ -37,6 +35,8 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
   readonly #plain: PlainAppends<E>;
   readonly #byCommand = new Map<string, Promise<CommandOutcome<S, unknown>>>();
   readonly #shared: LaneContext<S, E>;
+  readonly #transport: Transport;
+  #askingEnds = false;
   #resending: NodeJS.Timeout | undefined;
   /** Why commands are refused; undefined while they are accepted. */
   #refusing: Unavailable['reason'] | undefined = 'closed';
@@ -51,11 +51,12 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#definition = definition;
     this.#fold = fold;
     this.#options = options;
+    this.#transport = transport;
     this.#states = new AggregateFold(definition);
     const onIdle = (streamId: string, lane: Lane<S, E>): void => {
       if (this.#lanes.get(streamId) === lane) this.#lanes.delete(streamId);
     };
-    this.#shared = { definition, fold, states: this.#states, options, onIdle };
+    this.#shared = { definition, fold, states: this.#states, options, onIdle, orphans: { count: 0 } };
     this.#outboxes = Array.from(
       { length: definition.topic.partitions },
       (_, partition) =>
@@ -75,9 +76,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#refusing = undefined;
     const everyMs = Math.max(RESEND_CHECK_MS_MIN, this.#options.limits.echoDeadlineMs / 5);
     clearInterval(this.#resending);
-    this.#resending = setInterval(() => {
-      this.#resend();
-    }, everyMs).unref();
+    this.#resending = setInterval(() => void this.#resend(), everyMs).unref();
   }
 
   /** Commands and appends not yet settled. */
@@ -122,7 +121,10 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
 
   execute<R>(command: Command<S, E, R>): Promise<CommandOutcome<S, R>> {
     if (this.#refusing !== undefined) return Promise.resolve(unavailable(this.#refusing));
-    const name = `${command.streamId}\n${command.commandId}`;
+    const commit = uuidToLatin1(command.commandId);
+    if (commit === undefined)
+      return Promise.reject(new TypeError(`not a UUID: ${command.commandId.slice(0, 64)}`));
+    const name = commit + command.streamId; // one id has several spellings
     const under = this.#byCommand.get(name);
     if (under !== undefined) {
       // The same command twice at the same time: one commit, the second caller hears of the first one's.
@@ -131,16 +133,13 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
         return same.kind === 'accepted' ? { ...same, kind: 'duplicate' } : same;
       });
     }
-    if (this.#queued >= this.#options.limits.maxQueuedCommands)
+    if (this.#queued + this.#shared.orphans.count >= this.#options.limits.maxQueuedCommands)
       return Promise.resolve(unavailable('queue-full'));
-    const commit = uuidToLatin1(command.commandId);
-    if (commit === undefined)
-      return Promise.reject(new TypeError(`not a UUID: ${command.commandId.slice(0, 64)}`));
     const span = startAppend(this.#definition.topic.name);
-    const entry = new Entry<S, E>(command, { commit, context: span.context }, (outcome) => {
+    const entry = new Entry<S, E>(command, { commit, context: span.context }, (concluded) => {
       this.#queued--;
       this.#byCommand.delete(name);
-      span.end(outcome);
+      span.end(concluded);
     });
     this.#byCommand.set(name, entry.outcome);
     this.#enqueue(entry);
@@ -183,11 +182,26 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
 
   /**
    * What the broker acknowledged long ago and the reader does not meet may have gone with the end of a log that was
-   * cut; nothing of its stream could be decided ever again. Copies are inert, so it is sent again, in chain order.
+   * cut; nothing of its stream could be decided ever again. Copies are inert, so it is sent again, in chain order: once
+   * the reader has read everything there is, as a reader that is merely slow would be given more and more to read.
    */
-  #resend(): void {
+  async #resend(): Promise<void> {
     const before = this.#options.now() - this.#options.limits.echoDeadlineMs;
-    for (const lane of this.#lanes.values()) lane.resend(before);
+    const overdue = [...this.#lanes.values()].filter((lane) => lane.isOverdue(before));
+    if (overdue.length === 0 || this.#askingEnds) return;
+    this.#askingEnds = true;
+    try {
+      const ends = await this.#transport.endOffsets(this.#fold.topic.name);
+      const { nextOffsets } = this.#fold.progress();
+      for (const lane of overdue) {
+        const { partition } = lane;
+        if ((nextOffsets[partition] ?? 0) >= (ends[partition] ?? 0)) lane.resend(before);
+      }
+    } catch {
+      return; // closed meanwhile
+    } finally {
+      this.#askingEnds = false;
+    }
   }
 
   #laneOf(streamId: string): Lane<S, E> {

@@ -153,12 +153,10 @@ export class MemoryBroker {
       closed: false,
     };
     this.#readers.add(reader);
-    const diverged = this.#partitions(topic).findIndex((records, partition) => {
-      const { next, lastCommit } = listener.progress(partition);
-      const last = records[next - 1];
-      return next > 0 && (last === undefined || commitOf(last) !== lastCommit);
-    });
-    if (diverged !== -1) listener.onDiverged(`${topic}/${diverged} does not hold what was folded`);
+    const cut = this.#partitions(topic).findIndex(
+      (records, partition) => listener.progress(partition).next > records.length,
+    );
+    if (cut !== -1) listener.onDiverged(`${topic}/${cut} ends before what was folded`);
     for (const [partition] of this.#partitions(topic).entries()) this.#pump(reader, partition);
     return () => {
       reader.closed = true;
@@ -245,12 +243,19 @@ export class MemoryBroker {
 
   async #deliver(reader: Reader, partition: number): Promise<void> {
     for (;;) {
-      const { next } = reader.listener.progress(partition);
+      const { next, lastCommit } = reader.listener.progress(partition);
       const from = reader.joined[partition] === true ? next : Math.max(0, next - 1);
       const records = this.#partition(reader.topic, partition).slice(from, next + 1000);
       if (records.length === 0 || reader.closed || reader.listener.isDone?.(partition) === true) {
         reader.pumping[partition] = false;
         return;
+      }
+      const [last] = records;
+      if (from < next && (last === undefined || commitOf(last) !== lastCommit)) {
+        // As on Kafka, it is found when the partition's first records arrive; others may have been found well before.
+        reader.listener.onDiverged(`${reader.topic}/${partition} does not hold what was folded`);
+        for (const other of reader.joined.keys()) this.#pump(reader, other);
+        continue;
       }
       await reader.listener.onRecords(partition, records);
       reader.joined[partition] = true;

@@ -70,6 +70,53 @@ describe('a send', () => {
     expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['accepted', 'accepted', 'rejected']);
   });
 
+  it('that is refused after one whose answer was lost is unknown, as the earlier copy may be in the log', async () => {
+    const { broker, counters, link, open } = await setUp();
+    const commandId = randomUUID();
+    link.hold('answers');
+    broker.failNextSends('acknowledgement-lost', 'refused');
+    expect(await run(counters, 's', 1, { commandId })).toEqual({ kind: 'unknown', commitId: commandId });
+    link.release();
+    expect(await run(counters, 's', 1, { commandId })).toMatchObject({
+      kind: 'duplicate',
+      state: 1,
+      version: 1,
+    });
+    expect(await run(counters, 's', 2)).toMatchObject({ kind: 'accepted', state: 3, version: 2 });
+    expect((await open()).counters.load('s')).toMatchObject({ state: 3, version: 2 });
+  });
+
+  it('that is refused after one that was lost is unknown, and its stream goes on after the echo deadline', async () => {
+    const { broker, counters, open } = await setUp({ echoDeadlineMs: 200 });
+    broker.failNextSends('lost', 'refused', 'refused'); // sent, repeated, and sent again as no echo came
+    const first = run(counters, 's', 1);
+    await nextTurn();
+    const behind = run(counters, 's', 2, { deadlineMs: 5000 });
+    expect(await first).toMatchObject({ kind: 'unknown' });
+    expect(await behind).toMatchObject({ kind: 'accepted', state: 2, version: 1 });
+    expect(await run(counters, 's', 4)).toMatchObject({ kind: 'accepted', state: 6, version: 2 });
+    expect((await open()).counters.load('s')).toMatchObject({ state: 6, version: 2 });
+  });
+
+  it('of a plain append that is refused after one whose answer was lost is unknown', async () => {
+    const { broker, counters, link } = await setUp();
+    const commit = {
+      commitId: randomUUID(),
+      streamId: 's',
+      baseVersion: 0,
+      previousCommitId: undefined,
+      events: [counted(1)],
+      metadata,
+    };
+    link.hold('answers');
+    broker.failNextSends('acknowledgement-lost', 'refused');
+    expect(await counters.append(commit)).toEqual({ kind: 'unknown', commitId: commit.commitId });
+    link.release();
+    const again = await counters.append(commit);
+    expect(['accepted', 'duplicate']).toContain(again.kind); // whichever copy is met first
+    expect(counters.load('s')).toMatchObject({ state: 1, version: 1 });
+  });
+
   it('that is refused for a commit on which others are chained has those decided again', async () => {
     const { broker, counters } = await setUp();
     broker.failNextSends('refused', 'refused');

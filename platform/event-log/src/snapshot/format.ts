@@ -10,7 +10,7 @@ import { Buffer } from 'node:buffer';
 import type { TableLayout } from './table.ts';
 
 /** Raised whenever the bytes of a snapshot mean something else than before. */
-export const SNAPSHOT_FORMAT = 1;
+export const SNAPSHOT_FORMAT = 2;
 
 export const MAGIC = Buffer.from('PARLEY SNAPSHOT\n', 'latin1');
 export const TAIL_BYTES = 4 + 32 + MAGIC.length;
