@@ -38,6 +38,8 @@ export interface Operation {
   readonly answers: Readonly<Record<number, Answer>>;
   /** What the operation itself refuses; what every operation can answer comes on top (`commonErrors`). */
   readonly errors: readonly ErrorCode[];
+  /** Those of them that are about something that was recorded: they answer with its log position, too. */
+  readonly recordedErrors?: readonly ErrorCode[];
 }
 
 /** What any operation can answer, from its service's edge. */
@@ -79,6 +81,7 @@ export const operations: readonly Operation[] = [
       },
     },
     errors: ['PRODUCT_NOT_FOUND', 'STOCK_SHORT', 'PAYMENT_DECLINED', 'IDEMPOTENCY_KEY_REUSED', ...logErrors],
+    recordedErrors: ['PRODUCT_NOT_FOUND', 'STOCK_SHORT', 'PAYMENT_DECLINED'],
   },
   {
     operationId: 'listOrders',

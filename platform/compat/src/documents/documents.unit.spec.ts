@@ -64,6 +64,49 @@ describe('openapi.json', () => {
     );
   });
 
+  it('has the consistency token: told by every write, asked for by every operation, refused with 503 and Retry-After', () => {
+    const document = jsonOf('openapi.json') as {
+      paths: Record<
+        string,
+        Record<
+          string,
+          {
+            parameters: { $ref?: string }[];
+            responses: Record<string, { description: string; headers: Record<string, unknown> }>;
+          }
+        >
+      >;
+      components: { parameters: Record<string, { name: string; in: string }> };
+    };
+    const { atLeast, prefer } = document.components.parameters;
+    expect([atLeast, prefer]).toMatchObject([
+      { name: 'x-parley-at-least', in: 'header' },
+      { name: 'prefer', in: 'header' },
+    ]);
+    const telling: string[] = [];
+    for (const { path, method, operationId } of operations) {
+      const { parameters = [], responses = {} } = document.paths[path]?.[method] ?? {};
+      const refs = parameters.map(({ $ref }) => $ref);
+      for (const name of ['atLeast', 'prefer'])
+        expect(refs, operationId).toContain(`#/components/parameters/${name}`);
+      expect(responses['503']?.description, operationId).toContain('NOT_YET_CONSISTENT');
+      expect(responses['503']?.headers, operationId).toHaveProperty('retry-after');
+      for (const [status, { headers }] of Object.entries(responses))
+        if ('x-parley-position' in headers) telling.push(`${operationId} ${status}`);
+    }
+    // Also the refusals of an order that was recorded.
+    expect(telling.sort()).toEqual(
+      [
+        'pay 201',
+        'placeOrder 201',
+        'placeOrder 202',
+        'placeOrder 402',
+        'placeOrder 404',
+        'placeOrder 409',
+      ].sort(),
+    );
+  });
+
   it('answers every operation with problems that carry the correlation id', () => {
     const document = jsonOf('openapi.json') as {
       paths: Record<

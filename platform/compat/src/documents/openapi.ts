@@ -89,6 +89,9 @@ const problemsOf = (operation: rest.Operation): Fragment => {
           ...(codes.some((code) => errorCatalog[code].retryable)
             ? { 'retry-after': headerRef('retryAfter') }
             : {}),
+          ...(codes.some((code) => operation.recordedErrors?.includes(code))
+            ? { [httpHeaders.position]: headerRef('position') }
+            : {}),
         },
         content: { 'application/problem+json': { schema: { $ref: schemaRef('Problem') } } },
       },
@@ -161,7 +164,7 @@ export function openApiDocument(version: string): JsonSchemaObject {
           in: 'header',
           required: false,
           description:
-            'Answer nothing older than these log positions: topic/partition@offset, comma-separated.',
+            'Answer nothing older than these log positions: topic/partition@offset, comma-separated. 503 NOT_YET_CONSISTENT with Retry-After when the service has not come to them within the wait.',
           schema: { type: 'string', maxLength: atLeastLimits.lengthMax },
         },
         prefer: {
@@ -179,7 +182,7 @@ export function openApiDocument(version: string): JsonSchemaObject {
           schema: { type: 'string' },
         },
         position: {
-          description: 'Where the last event of the write lies in the log; hand it on to read your write.',
+          description: `Where the last event of the write lies in the log; hand it on as ${httpHeaders.atLeast} to read your write.`,
           schema: { type: 'string' },
         },
         retryAfter: {
