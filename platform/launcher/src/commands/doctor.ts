@@ -23,7 +23,11 @@ const portsCheck = async (context: StackContext): Promise<Check> => {
   const check = { name: portsName, ok: true, version: `${context.portBase}+`, mend: undefined };
   const holder = await holderOf(context.runDir);
   if (holder !== undefined)
-    return { ...check, detail: `a stack of this clone runs (launcher pid ${holder.pid})` };
+    return {
+      ...check,
+      version: `${holder.portBase}+`,
+      detail: `a stack of this clone runs (launcher pid ${holder.pid})`,
+    };
   const message = await takenPortsMessage(context);
   if (message === undefined) return { ...check, detail: outgoingWarning(context) ?? 'free' };
   const [, ...rows] = message.split('\n');

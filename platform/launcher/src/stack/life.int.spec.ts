@@ -161,11 +161,8 @@ describe('the life of a stack', () => {
     'RabbitMQ comes back when its node dies below the start script',
     { timeout: 2 * recoveryMs },
     async () => {
-      const nodes = supervisedPids(runDir).filter(
-        (pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'beam.smp',
-      );
-      expect(nodes).toHaveLength(1);
-      for (const pid of nodes) process.kill(pid, 'SIGKILL');
+      // The node writes it itself; another beam.smp may be a helper that it starts for a moment.
+      process.kill(Number(readFileSync(join(runDir, 'rabbitmq', 'pid'), 'utf8')), 'SIGKILL');
       await saidDead('rabbitmq', /ended with code \d+/);
       expect(await said(/rabbitmq ended with [^]*rabbitmq runs again/)).toBe(true);
       await shippedOrder();

@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Check } from '../stack/engine-host.ts';
+import { acquireLock } from '../stack/lock.ts';
+import { doctorCommandOn } from './doctor.ts';
+
+let runDir: string;
+let printed: string;
+beforeEach(async () => {
+  runDir = await mkdtemp(join(tmpdir(), 'parley-doctor-'));
+  vi.stubEnv('PARLEY_RUN_DIR', runDir);
+  printed = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  await rm(runDir, { recursive: true, force: true });
+});
+
+const check = (ok: boolean): Check => ({
+  name: 'kafka',
+  ok,
+  version: '4.3.1',
+  detail: undefined,
+  mend: ok ? undefined : 'npm run obtain',
+});
+const doctorOf = (ok: boolean) => doctorCommandOn({ doctor: () => Promise.resolve([check(ok)]) }).run({}, []);
+
+it('a stack that runs is shown with its own port base, whatever base is asked for', async () => {
+  vi.stubEnv('PARLEY_PORT_BASE', '5000');
+  const release = await acquireLock(runDir, 12_000);
+  expect(await doctorOf(true)).toBe(0);
+  expect(printed).toMatch(/ports +12000\+ +a stack of this clone runs/);
+  await release();
+});
+
+it('what is missing comes with the command that mends it and exit code 3', async () => {
+  const release = await acquireLock(runDir, 12_000);
+  expect(await doctorOf(false)).toBe(3);
+  expect(printed).toContain('    npm run obtain\n');
+  expect(printed).toContain('npm run dev installs and obtains what is missing');
+  await release();
+});
