@@ -1,11 +1,23 @@
 /** What operations see of the projections of one process: plain data, of one instant. */
 import { canonical } from './canonical.ts';
 import type { DomainEvent, ProjectionRows, ProjectionStatus, ReadProgress } from '../ports.ts';
+import { Breather } from '../snapshot/breather.ts';
 import type { LogEnds } from './log-ends.ts';
 import type { RebuildProgress } from './rebuild-report.ts';
+import { SharedAsk } from './shared-ask.ts';
 import type { MemoryView } from './view.ts';
 
 const ENDS = { ageMsMax: 1000, deadlineMs: 1000 };
+
+/** Times that a hash is begun again, as the rows were dropped or taken over meanwhile; then it is made in one piece. */
+const RESTARTS_MAX = 3;
+
+/** A view at one instant. */
+interface Instant {
+  readonly progress: ReadProgress;
+  readonly rows: number;
+  readonly hash: string;
+}
 
 export class ProjectionMonitor {
   readonly #ends: LogEnds;
@@ -13,7 +25,8 @@ export class ProjectionMonitor {
   readonly #waitingFor: (topic: string) => string | undefined;
   readonly #views: MemoryView<unknown, DomainEvent>[] = [];
   /** The hash of a million rows takes a second: it is only computed again when something was folded since. */
-  readonly #hashes = new Map<string, { readonly at: string; readonly hash: string }>();
+  readonly #instants = new Map<string, Instant & { readonly takeovers: number }>();
+  readonly #asks = new Map<string, SharedAsk<Instant>>();
 
   constructor(
     ends: LogEnds,
@@ -36,7 +49,7 @@ export class ProjectionMonitor {
   async statuses(): Promise<readonly ProjectionStatus[]> {
     const topics = new Set(this.#views.map((view) => view.progress().topic));
     await Promise.all([...topics].map((topic) => this.#ends.recent(topic, ENDS)));
-    return this.#views.map((view) => this.#statusOf(view));
+    return Promise.all(this.#views.map(async (view) => this.#statusOf(view, await this.#askOf(view).ask())));
   }
 
   rows(
@@ -52,8 +65,7 @@ export class ProjectionMonitor {
     return { name, topic, positions: nextOffsets, rows, nextAfter };
   }
 
-  #statusOf(view: MemoryView<unknown, DomainEvent>): ProjectionStatus {
-    const progress = view.progress();
+  #statusOf(view: MemoryView<unknown, DomainEvent>, { progress, rows, hash }: Instant): ProjectionStatus {
     const {
       topic,
       nextOffsets: positions,
@@ -72,8 +84,8 @@ export class ProjectionMonitor {
       positions,
       ends,
       lag: ends.reduce((sum, end, partition) => sum + end - (positions[partition] ?? 0), 0),
-      stateHash: this.#hashOf(view, progress),
-      rows: view.size,
+      stateHash: hash,
+      rows,
       applied: progress.accepted,
       conflicts,
       duplicates,
@@ -86,12 +98,27 @@ export class ProjectionMonitor {
     };
   }
 
-  #hashOf(view: MemoryView<unknown, DomainEvent>, progress: ReadProgress): string {
-    const at = JSON.stringify([progress, view.takeovers]);
-    const cached = this.#hashes.get(view.name);
-    if (cached?.at === at) return cached.hash;
-    const hash = view.stateHash();
-    this.#hashes.set(view.name, { at, hash });
-    return hash;
+  #askOf(view: MemoryView<unknown, DomainEvent>): SharedAsk<Instant> {
+    const known = this.#asks.get(view.name);
+    if (known !== undefined) return known;
+    const ask = new SharedAsk(() => this.#instantOf(view));
+    this.#asks.set(view.name, ask);
+    return ask;
+  }
+
+  /** The hash is that of exactly the positions that are told with it, however long it takes. */
+  async #instantOf(view: MemoryView<unknown, DomainEvent>): Promise<Instant> {
+    for (let restarts = 0; ; restarts++) {
+      const { takeovers, size: rows } = view;
+      const progress = view.progress();
+      const known = this.#instants.get(view.name);
+      if (known?.takeovers === takeovers && JSON.stringify(known.progress) === JSON.stringify(progress))
+        return known;
+      const hash = restarts < RESTARTS_MAX ? await view.hashInSlices(new Breather()) : view.stateHash();
+      if (hash === undefined) continue;
+      const instant = { progress, rows, hash, takeovers };
+      this.#instants.set(view.name, instant);
+      return instant;
+    }
   }
 }

@@ -3,6 +3,7 @@ import { Arbiter, recentOf, type Judged, type StreamHead } from '../arbitration/
 import { fromKey, valueDigest, type CommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
 import { FOREIGN, type AvroCodec } from '../avro/codec.ts';
 import type { DomainEvent, EventTopic, LogPosition, ReadProgress, RecordedEvent } from '../ports.ts';
+import { SnapshotUnusable } from '../snapshot/errors.ts';
 import type { SnapshotFile } from '../snapshot/file-reader.ts';
 import type { SnapshotPart } from '../snapshot/part.ts';
 import { adoptFold, freezeFold, type FoldMeta, type FrozenFold } from './fold-snapshot.ts';
@@ -98,6 +99,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   readonly #partitions: Partition<E>[];
   readonly #targets: FoldTarget<E>[] = [];
   readonly #parts: SnapshotPart[] = [];
+  #unkept: string | undefined;
   readonly #followers = new Set<FoldFollower<E>>();
   readonly #listeners: EchoListener[] = [];
   readonly #waiters = new Set<Waiter>();
@@ -126,10 +128,19 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     }));
   }
 
-  /** A target whose content belongs into snapshots of this topic is a `SnapshotPart` too. */
+  /**
+   * A target whose content belongs into snapshots of this topic is a `SnapshotPart` too. One that is none would be empty
+   * behind a start from a snapshot, so with it the topic has none.
+   */
   addTarget(target: FoldTarget<E> | (FoldTarget<E> & SnapshotPart)): void {
     this.#targets.push(target);
     if ('partName' in target) this.#parts.push(target);
+    else this.#unkept ??= target.name;
+  }
+
+  /** A target that no snapshot can hold; undefined when there is none. */
+  get unkept(): string | undefined {
+    return this.#unkept;
   }
 
   addFollower(follower: FoldFollower<E>): void {
@@ -185,8 +196,9 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     return this.#parts;
   }
 
-  /** Everything folded so far, put aside at once for a snapshot; undefined while a commit is open. */
+  /** Everything folded so far, put aside at once for a snapshot; undefined while a commit is open. @throws Error with `unkept` */
   freeze(): FrozenFold | undefined {
+    if (this.#unkept !== undefined) throw new Error(`${this.#unkept} is no part of a snapshot`);
     return freezeFold(this.#state());
   }
 
@@ -196,6 +208,8 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
    */
   adopt(file: SnapshotFile<FoldMeta>): void {
     try {
+      if (this.#unkept !== undefined)
+        throw new SnapshotUnusable('stale', `${this.#unkept} would be empty behind it`);
       adoptFold(this.#state(), file);
     } catch (error) {
       this.#clear();

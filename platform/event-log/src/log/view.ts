@@ -8,6 +8,7 @@ import type {
   RecordedEvent,
   View,
 } from '../ports.ts';
+import { sortInSlices, type Breather } from '../snapshot/breather.ts';
 import type { SnapshotFile } from '../snapshot/file-reader.ts';
 import { LayeredMap } from '../snapshot/layered-map.ts';
 import type { FrozenPart, SnapshotPart } from '../snapshot/part.ts';
@@ -35,6 +36,8 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
   #rows = new LayeredMap<Row>();
   #keys = new SortedKeys();
   #takeovers = 0;
+  /** While a hash is computed in slices: what the rows that have changed since it began were then. */
+  #before: Map<string, Row | undefined> | undefined;
   readonly #indexed: readonly (readonly [string, (row: Row) => string | undefined])[];
   #indexes = new Map<string, SecondaryIndex>();
 
@@ -60,6 +63,7 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
     const before = this.#rows.get(key);
     const after = this.#definition.fold(before, event);
     if (after === before) return;
+    if (this.#before?.has(key) === false) this.#before.set(key, before);
     if (after === undefined) {
       this.#rows.delete(key);
       this.#keys.delete(key);
@@ -75,6 +79,7 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
   }
 
   reset(): void {
+    this.#before = undefined;
     this.#rows.clear();
     this.#keys = new SortedKeys();
     for (const index of this.#indexes.values()) index.clear();
@@ -109,6 +114,7 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
    * being written goes on from the rows that were there.
    */
   takeOver(other: MemoryView<Row, E>): void {
+    this.#before = undefined;
     this.#rows = other.#rows;
     this.#keys = other.#keys;
     this.#indexes = other.#indexes;
@@ -186,6 +192,36 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
     const hash = createHash('sha256');
     for (const key of this.#keys.all()) hash.update(`${canonical(key)}:${canonical(this.#rows.get(key))}\n`);
     return hash.digest('hex');
+  }
+
+  /**
+   * As `stateHash`, of the rows as they are now, whatever is folded while it is computed in slices: rows are never
+   * mutated, so it is enough to remember what was replaced. Undefined when all rows were dropped or taken over
+   * meanwhile. One at a time.
+   */
+  async hashInSlices(breather: Breather): Promise<string | undefined> {
+    const before = new Map<string, Row | undefined>();
+    this.#before = before;
+    const hash = createHash('sha256');
+    let last: string | undefined;
+    let rows = 0;
+    for (const key of await sortInSlices(this.#keysWith(before), breather)) {
+      if (this.#before !== before) return undefined;
+      if (key === last) continue; // it was met twice, as it was changed meanwhile
+      last = key;
+      const row = before.has(key) ? before.get(key) : this.#rows.get(key);
+      if (row !== undefined) hash.update(`${canonical(key)}:${canonical(row)}\n`);
+      if ((++rows & 0x3f) === 0 && breather.due) await breather.pause();
+    }
+    if (this.#before !== before) return undefined;
+    this.#before = undefined;
+    return hash.digest('hex');
+  }
+
+  /** The keys that there are, and behind them those of rows that were deleted until then. */
+  *#keysWith(before: ReadonlyMap<string, Row | undefined>): Generator<string> {
+    yield* this.#rows.keys();
+    for (const [key, row] of before) if (row !== undefined) yield key;
   }
 
   #index(name: string): SecondaryIndex {

@@ -65,6 +65,8 @@ export interface SnapshottedFold {
     >;
   };
   readonly parts: readonly SnapshotPart[];
+  /** Something that is folded and that no snapshot can hold: then there are none. */
+  readonly unkept: string | undefined;
   /** URL of the module with the rules of the fold. */
   readonly module: string;
   freeze(): FrozenFold | undefined;
@@ -283,11 +285,12 @@ export class SnapshotKeeper {
   }
 
   #hash(): string | undefined {
-    const { topic, parts, module } = this.#fold;
+    const { topic, parts, unkept, module } = this.#fold;
     const { logger } = this.#options;
     const silent = parts.find(({ modules }) => modules === undefined);
     const names = parts.map(({ partName }) => partName);
     try {
+      if (unkept !== undefined) throw new Error(`${unkept} is no part of a snapshot`);
       if (silent !== undefined) throw new Error(`${silent.partName} does not name its module`);
       if (new Set(names).size !== names.length)
         throw new Error(`two parts have one name: ${names.join(', ')}`);

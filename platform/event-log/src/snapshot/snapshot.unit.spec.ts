@@ -18,9 +18,15 @@ import {
   type Row,
   type SnapshotNode,
 } from '../../testing/snapshot-nodes.ts';
+import { AvroCodec } from '../avro/codec.ts';
+import { AggregateFold } from '../log/aggregate-fold.ts';
 import { partitionOf } from '../log/partition-of.ts';
+import { TopicFold } from '../log/topic-fold.ts';
+import { MemoryView } from '../log/view.ts';
 import { createMemoryBroker, openMemoryLog, type MemoryLogOptions } from '../memory/open.ts';
 import type { EventLog, RecordedEvent } from '../ports.ts';
+import { SnapshotUnusable } from './errors.ts';
+import { defaultSnapshotLimits, SnapshotKeeper } from './keeper.ts';
 
 const seed = 20_261_124;
 const topic = countedTopic('snapshots');
@@ -62,6 +68,33 @@ describe('a snapshot', { timeout: 60_000 }, () => {
     }
     return { folder, broker, files: (await readdir(folder)).sort() };
   };
+
+  it('is neither used nor written where something is folded that it cannot hold: that would be empty behind it', async () => {
+    const { folder, broker, files } = await twoSnapshots();
+    const { logger, lines } = listening();
+    const fold = new TopicFold(topic, new AvroCodec(topic, broker.schemas), {
+      maxRejected: 1,
+      report: { badRecord: () => undefined, failedFold: () => undefined },
+    });
+    const source = { progress: () => fold.progress(), waitFor: () => Promise.resolve(false) };
+    fold.addTarget(new AggregateFold(counter));
+    fold.addTarget(new MemoryView(sums, source));
+    const keeperOf = () =>
+      new SnapshotKeeper(fold, { directory: folder, limits: defaultSnapshotLimits, logger, now: Date.now });
+    const usable = await keeperOf().load();
+    if (usable === undefined) throw new Error('the snapshots are of this code');
+    fold.addTarget({ name: 'a listener', apply: () => undefined, reset: () => undefined });
+    const keeper = keeperOf();
+    expect(await keeper.load()).toBeUndefined();
+    expect(lines.at(-1)).toMatchObject({ msg: 'no snapshots', topic: topic.name });
+    expect(lines.at(-1)?.why).toContain('a listener');
+    await keeper.write();
+    expect((await readdir(folder)).sort()).toEqual(files);
+    expect(() => {
+      fold.adopt(usable);
+    }).toThrow(SnapshotUnusable);
+    expect(() => fold.freeze()).toThrow('a listener');
+  });
 
   it('of a read model that a rebuild finds wrong is not started from again', async () => {
     const folder = await freshFolder();
