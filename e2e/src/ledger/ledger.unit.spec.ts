@@ -51,6 +51,15 @@ describe('a row', () => {
     expect(mergeLedger(asked, []).proven).toBe(0);
   });
 
+  it('that says of all tests that they pass is not proven when any of the run failed', () => {
+    const proof = test({ title: 'all pass (SC-014)', evidence: [{ ids: ['SC-014'], data: { passed: 3 } }] });
+    expect(rowOf('SC-014', [proof, test({})])?.verdict).toBe('proven');
+    expect(rowOf('SC-014', [proof, test({ title: 'another', state: 'failed' })])).toMatchObject({
+      verdict: 'not proven',
+      reason: 'failed: another',
+    });
+  });
+
   it.each([
     [
       'by a failing test, whatever it measured',

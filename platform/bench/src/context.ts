@@ -2,6 +2,8 @@
 export interface BenchContext {
   /** How many alternating pairs, at least 5. */
   readonly pairs: number;
+  /** Compares with node-rdkafka, too, where a benchmark knows how. */
+  readonly rdkafka?: boolean;
   /** Tells people how it goes, one line at a time. */
   readonly print: (line: string) => void;
   /** Aborted when the benchmark must stop: it rejects soon and leaves nothing behind. */

@@ -3,17 +3,19 @@ import { EnvironmentError } from '@parley/engines';
 import type { BenchContext } from './context.ts';
 import { PAIRS_MIN } from './pairs.ts';
 
-const USAGE = `Usage: npm run bench -- <benchmark> [--pairs N] [--json]
+const USAGE = `Usage: npm run bench -- <benchmark> [--pairs N] [--rdkafka] [--json]
 
 Measures a claim against a named rival on engines of its own, in alternating pairs.
 
   flow      orders at 20/s on a whole stack against the sum of their hops; time until SHIPPED
   append    appends acknowledged by echo against plain kafkajs
   replay    a million recorded events into the order projection against bare kafkajs
+  rebuild   a read model rebuilt beside the live one while it is read, against a plain replay
   codec     encoding and decoding of the log's events against bare avsc
   ready     a restart of the order service on a million events against one on ten thousand
 
   --pairs N   how many pairs, at least ${PAIRS_MIN} (default ${PAIRS_MIN})
+  --rdkafka   replay: against node-rdkafka too, which is compiled once (minutes; needs a C++ compiler and OpenSSL)
   --json      one JSON document on standard output; how it goes is said on standard error
 
 Exit codes: 0 every claim holds, 1 a claim missed its bound or counts did not match, 2 usage, 3 environment.
@@ -31,6 +33,7 @@ const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<rea
   append: async (context) => (await import('./append/append.ts')).benchAppend(context),
   replay: async (context) => (await import('./replay/replay.ts')).benchReplay(context),
   codec: async (context) => (await import('./codec/codec.ts')).benchCodec(context),
+  rebuild: async (context) => (await import('./rebuild/rebuild.ts')).benchRebuild(context),
   ready: async (context) => (await import('./ready/ready.ts')).benchReady(context),
 };
 
@@ -50,6 +53,7 @@ async function main(args: readonly string[]): Promise<number> {
     allowPositionals: true,
     options: {
       pairs: { type: 'string', default: String(PAIRS_MIN) },
+      rdkafka: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -68,7 +72,7 @@ async function main(args: readonly string[]): Promise<number> {
   const print = (line: string): void => {
     (values.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
-  const results = await benchmark({ pairs, print, signal: stopSignal() });
+  const results = await benchmark({ pairs, rdkafka: values.rdkafka, print, signal: stopSignal() });
   if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
   return results.every((result) => result.holds) ? exitCodes.ok : exitCodes.failed;
 }

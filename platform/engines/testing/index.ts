@@ -8,6 +8,8 @@ import { type EngineName, engineNames, type Ports, portsFor, portSpan } from '..
 import { killAllOf } from '../src/process.ts';
 import { type Engine, startEngine } from '../src/start.ts';
 
+export { countingProxy, type CountingProxy } from './counting-proxy.ts';
+
 /** What a test wants to run. */
 export interface TestEnginesOptions {
   /** Kafka is added when the registry is asked for, whose state lies there. */

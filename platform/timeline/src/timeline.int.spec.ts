@@ -1,18 +1,19 @@
+import { randomUUID } from 'node:crypto';
 import { readFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OrderEvent } from '@parley/contracts/events';
 import { errorCatalog } from '@parley/contracts/errors';
 import { orderEvents } from '@parley/contracts/topics';
-import { startTestEngines, type TestEngines } from '@parley/engines/testing';
+import { countingProxy, startTestEngines, type TestEngines } from '@parley/engines/testing';
 import { openKafkaLog, projectionRoutes, type EventLog, type ProjectionDefinition } from '@parley/event-log';
 import { eventIdOf, partitionOf, registryStore } from '@parley/event-log/tools';
 import { orders, type OrderRow } from '@parley/projection-orders';
 import { createService, type Service } from '@parley/service';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { recordLog, UNKNOWN_SCHEMA_ID, type RecordedLog } from '../testing/recorded-log.ts';
-import { runCli, spawnCli, type CliResult } from '../testing/run-cli.ts';
+import { runCli, spawnCli, startCli, type CliResult } from '../testing/run-cli.ts';
 
 let engines: TestEngines;
 let recorded: RecordedLog;
@@ -126,6 +127,19 @@ describe('replay', () => {
     const later = await until(new Date(Date.parse(String(shown.time)) + 3_600_000).toISOString());
     expect(later.positions).toEqual(recorded.view.progress().nextOffsets);
     expect(await until('2001-01-01T00:00:00Z')).toMatchObject({ positions: [0, 0, 0, 0], rows: 0 });
+  });
+
+  it('asks the registry once for each schema, however many events and partitions are written with it', async () => {
+    const proxy = await countingProxy(engines.registryUrl);
+    closing.push(() => proxy.close());
+    const args = ['replay', '--projection', 'orders'];
+    const report = jsonOf(await runCli(args, { ...env, REGISTRY_URL: proxy.url }));
+    expect(report.projections).toMatchObject([{ stateHash: recorded.view.stateHash() }]);
+    const asked = [...proxy.counts()].filter(
+      ([request]) => request !== `GET /schemas/ids/${String(UNKNOWN_SCHEMA_ID)}`,
+    );
+    expect(asked).toHaveLength(4); // of three types of events, and of bad records that name another
+    for (const [request, times] of asked) expect([request, times]).toEqual([request, 1]);
   });
 
   it('an offset past the end and an event that never was accepted are refused by name', async () => {
@@ -247,6 +261,35 @@ describe('log list', () => {
         .split('\n')
         .map((line) => (JSON.parse(line) as { verdict: string }).verdict),
     ).toEqual(['conflict', 'accepted']);
+  });
+});
+
+describe('log list --follow', () => {
+  it('tells what comes as it comes, what matches only, each once, until Ctrl-C', async () => {
+    const correlationId = randomUUID();
+    const expected = [await recorded.createOrder(correlationId)];
+    const args = ['log', 'list', 'order', '--correlation', correlationId, '--follow', '--json'];
+    const following = startCli(args, env);
+    const told = (): unknown[] =>
+      following.lines().map((line) => (JSON.parse(line) as { readonly stream: string }).stream);
+    const isTold = () =>
+      vi.waitFor(
+        () => {
+          expect(told()).toEqual(expected);
+        },
+        { timeout: 30_000 },
+      );
+    try {
+      await isTold();
+      for (let more = 0; more < 3; more++) {
+        await recorded.createOrder(randomUUID());
+        expected.push(await recorded.createOrder(correlationId));
+        await isTold();
+      }
+    } finally {
+      following.interrupt();
+    }
+    expect(await following.ended).toMatchObject({ code: 0, stderr: '' });
   });
 });
 

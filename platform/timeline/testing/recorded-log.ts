@@ -40,6 +40,8 @@ export interface RecordedLog {
   readonly conflicts: number;
   readonly duplicates: number;
   readonly badRecords: number;
+  /** Appends the creation of one more order; answers its stream. */
+  createOrder(correlationId: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -198,6 +200,20 @@ export async function recordLog(addresses: Addresses): Promise<RecordedLog> {
     conflicts: 2,
     duplicates,
     badRecords: bad.length + 1,
+    createOrder: async (ofCorrelationId) => {
+      const another = randomUUID();
+      const commit = {
+        streamId: `order-${another}`,
+        commitId: randomUUID(),
+        baseVersion: 0,
+        previousCommitId: undefined,
+        events: [created(another)],
+        metadata: { correlationId: ofCorrelationId },
+      };
+      const { kind } = await streams.append(commit);
+      if (kind !== 'accepted') throw new Error(`${kind} instead of accepted`);
+      return commit.streamId;
+    },
     close: () => log.close(),
   };
 }

@@ -32,11 +32,17 @@ export async function runCli(
   return { code, ...text };
 }
 
-/** Runs it as a user does: a process of its own. */
-export async function spawnCli(
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<CliResult> {
+/** A command that runs on. */
+export interface RunningCli {
+  /** What it has printed so far, whole lines. */
+  readonly lines: () => readonly string[];
+  /** As Ctrl-C does. */
+  readonly interrupt: () => void;
+  readonly ended: Promise<CliResult>;
+}
+
+/** Starts it as a user does: a process of its own. */
+export function startCli(args: readonly string[], env: Readonly<Record<string, string>>): RunningCli {
   const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH, ...nowhere, ...env },
@@ -45,6 +51,15 @@ export async function spawnCli(
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (chunk: string) => (text[name] += chunk));
-  await once(child, 'close');
-  return { code: child.exitCode, ...text };
+  return {
+    lines: () => text.stdout.split('\n').slice(0, -1),
+    interrupt: () => child.kill('SIGINT'),
+    ended: once(child, 'close').then(() => ({ code: child.exitCode, ...text })),
+  };
 }
+
+/** Runs it as a user does, to its end. */
+export const spawnCli = (
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<CliResult> => startCli(args, env).ended;

@@ -19,12 +19,16 @@ export type Said = Readonly<Record<string, unknown>> & { readonly msg?: string }
 export class OrderService {
   readonly #child: ChildProcess;
   readonly #said: Said[] = [];
-  readonly #ops: string;
+  /** Base URL of its operations port. */
+  readonly ops: string;
+  /** Base URL of its REST edge, where the gateway would name the user. */
+  readonly http: string;
   readonly #startedAtMs = performance.now();
 
-  private constructor(child: ChildProcess, ops: string) {
+  private constructor(child: ChildProcess, ports: { readonly http: number; readonly ops: number }) {
     this.#child = child;
-    this.#ops = ops;
+    this.ops = `http://127.0.0.1:${ports.ops}`;
+    this.http = `http://127.0.0.1:${ports.http}`;
     if (child.stdout === null) throw new Error('the service has no standard output');
     createInterface(child.stdout).on('line', (line) => {
       if (line.startsWith('{')) this.#said.push(JSON.parse(line) as Said); // its own log
@@ -33,7 +37,7 @@ export class OrderService {
 
   /** Starts it on a log. Its peers are not there: it asks nothing of them before a request comes. */
   static async start(address: LogAddress, snapshotDir: string): Promise<OrderService> {
-    const [http, ops, grpc, nobody] = await freePorts(4);
+    const [http = 0, ops = 0, grpc = 0, nobody = 0] = await freePorts(4);
     const env = {
       ...process.env,
       NODE_NO_WARNINGS: '1',
@@ -49,7 +53,13 @@ export class OrderService {
       SHUTDOWN_DEADLINE_MS: String(STOP_DEADLINE_MS),
     };
     const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-    return new OrderService(child, `http://127.0.0.1:${ops}`);
+    return new OrderService(child, { http, ops });
+  }
+
+  /** @throws Error when it could not be started. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the service has no process');
+    return this.#child.pid;
   }
 
   /** Milliseconds from the start of the process until it says that it is ready. */
@@ -58,7 +68,7 @@ export class OrderService {
     for (;;) {
       timeout.throwIfAborted();
       if (this.#child.exitCode !== null) throw new Error(`the service ended with ${this.#child.exitCode}`);
-      const answer = await fetch(`${this.#ops}/readyz`, {
+      const answer = await fetch(`${this.ops}/readyz`, {
         signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       }).catch(() => undefined);
       await answer?.body?.cancel();

@@ -2,14 +2,13 @@
  * `bench ready`: the order service restarts on a log of a million events and on one of ten thousand, each from its
  * snapshot. The first start of each has none: it replays, and writes the snapshot that the others start from.
  */
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { startTestEngines } from '@parley/engines/testing';
 import type { BenchContext } from '../context.ts';
 import { describe, format, runClaim, type ClaimResult, type Measured } from '../pairs.ts';
+import { runJob } from '../replay/job.ts';
 import type { LogAddress } from '../replay/orders.ts';
 import { OrderService } from './order-service.ts';
 
@@ -17,7 +16,6 @@ const LARGE = 1_000_000;
 const SMALL = 10_000;
 const RATIO_MAX = 1.5;
 const MEBIBYTE = 1024 * 1024;
-const RECORD_TIMEOUT_MS = 1_800_000;
 
 interface Recorded {
   readonly address: LogAddress;
@@ -25,17 +23,9 @@ interface Recorded {
   readonly snapshotDir: string;
 }
 
-async function record(address: LogAddress, events: number, { print, signal }: BenchContext): Promise<void> {
-  print(`recording ${events.toLocaleString('en-US')} events`);
-  const program = join(import.meta.dirname, '../replay/process.ts');
-  const args = [program, 'record', address.bootstrap, address.registryUrl, String(events)];
-  const env = { ...process.env, NODE_NO_WARNINGS: '1', KAFKAJS_NO_PARTITIONER_WARNING: '1' };
-  const { stdout } = await promisify(execFile)(process.execPath, args, {
-    env,
-    signal,
-    timeout: RECORD_TIMEOUT_MS,
-  });
-  const { recorded } = JSON.parse(stdout) as { readonly recorded: number }; // what our own process prints
+async function record(address: LogAddress, events: number, context: BenchContext): Promise<void> {
+  context.print(`recording ${events.toLocaleString('en-US')} events`);
+  const { recorded } = await runJob<{ readonly recorded: number }>('record', address, context, events);
   if (recorded !== events) throw new Error(`${recorded} of ${events} events were recorded`);
 }
 

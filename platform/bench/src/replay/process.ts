@@ -1,5 +1,6 @@
 /** One job of the replay benchmark in a process of its own, so that no heap is shared. One line of JSON on stdout. */
 import { recordOrders } from './orders.ts';
+import { replayNative } from './rdkafka.ts';
 import { replayBare, replayThroughLog } from './readers.ts';
 
 const [job = '', bootstrap, registryUrl, events] = process.argv.slice(2);
@@ -16,6 +17,8 @@ async function run(): Promise<object> {
       return replayThroughLog(address);
     case 'bare':
       return replayBare(address);
+    case 'rdkafka':
+      return replayNative(address);
     default:
       throw new TypeError(`no such job: ${job}`);
   }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 
 /** How many tests, or stages without tests, passed and failed. */
@@ -28,6 +28,10 @@ export const readCounts = async (reportPath: string, exitCode: number): Promise<
   const { numPassedTests: passed, numFailedTests: failed } = parsed.data;
   return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
 };
+
+/** Writes the counts of a stage that is not vitest's in the form of its reports. */
+export const writeReport = (path: string, { passed, failed }: Counts): Promise<void> =>
+  writeFile(path, JSON.stringify({ numPassedTests: passed, numFailedTests: failed, success: failed === 0 }));
 
 /** The one line that ends `npm test`. */
 export const closingLine = (counts: readonly Counts[]): string => {

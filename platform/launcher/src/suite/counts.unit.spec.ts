@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { closingLine, readCounts } from './counts.ts';
+import { closingLine, readCounts, writeReport } from './counts.ts';
 
 describe('the counts of a test run', () => {
   let folder: string;
@@ -32,6 +32,17 @@ describe('the counts of a test run', () => {
   it('hold a failure when the run ended badly although every test passed', async () => {
     const path = await report('{"numPassedTests": 7, "numFailedTests": 0}');
     await expect(readCounts(path, 1)).resolves.toEqual({ passed: 7, failed: 1 });
+  });
+
+  it('of a stage that is not a test run are read back as they were written', async () => {
+    for (const counts of [
+      { passed: 1, failed: 0 },
+      { passed: 0, failed: 1 },
+    ]) {
+      const path = join(folder, 'check.json');
+      await writeReport(path, counts);
+      await expect(readCounts(path, counts.failed)).resolves.toEqual(counts);
+    }
   });
 
   it('add up in the closing line', () => {
