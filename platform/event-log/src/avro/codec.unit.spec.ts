@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import avsc, { type Schema } from 'avsc';
 import { describe, expect, it } from 'vitest';
 import type { EventTopic } from '../ports.ts';
-import { AvroCodec, type SchemaStore } from './codec.ts';
+import { AvroCodec, FOREIGN, type SchemaStore } from './codec.ts';
 
 interface Opened {
   readonly type: 'Opened';
@@ -144,5 +144,19 @@ describe('an event of another schema version', () => {
   it('is unreadable when the schemas contradict each other', async () => {
     const text = { name: 'at', type: 'string' };
     expect(await read(topicOf([id, at]), topicOf([id, text]), { id: 'a', at: 5 })).toBeUndefined();
+  });
+
+  it('is foreign to a release whose upcaster throws, and unreadable to none: its verdict is that of the others', async () => {
+    const store = sharedStore();
+    const older = topicOf([id, at]);
+    const writer = new AvroCodec(older, store);
+    await writer.register(older);
+    const bytes = writer.encode({ type: 'Opened', data: { id: 'a', at: 5 } });
+    const upcast = (): never => {
+      throw new RangeError('a bug');
+    };
+    const reader = new AvroCodec(topicOf([id, at, until], { Opened: { fills: ['until'], upcast } }), store);
+    await reader.prepare(reader.missing(bytes) ?? 0);
+    expect(reader.decode(bytes)).toBe(FOREIGN);
   });
 });

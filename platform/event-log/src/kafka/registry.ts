@@ -54,6 +54,24 @@ async function look(host: string, id: number): Promise<object | undefined> {
 }
 
 /**
+ * Sets the rule before anything is compared. The client sets it too, but after the first registration that finds
+ * none, and a subject that someone made without a rule would take anything.
+ */
+async function writeRule(host: string, subject: string): Promise<Response> {
+  const response = await fetch(`${host}/config/${encodeURIComponent(subject)}`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ compatibility: COMPATIBILITY.FULL_TRANSITIVE }),
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  });
+  await response.body?.cancel();
+  // 404: the subject is not there yet; its first version has nothing to be compared with.
+  if (!response.ok && response.status !== 404)
+    throw new Error(`the registry answered ${String(response.status)} to the rule of ${subject}`);
+  return response;
+}
+
+/**
  * Registers with FULL_TRANSITIVE compatibility set on the subject, under the record's full name.
  *
  * A registry that starts answers 404 for ids that it has given out, until it has read its own state; taken for final,
@@ -69,26 +87,9 @@ export function registryStore(host: string): SchemaStore {
   });
   const registered = new Set<string>();
   let answeringSinceMs: number | undefined;
-  /**
-   * Sets the rule before anything is compared. The client sets it too, but after the first registration that finds
-   * none, and a subject that someone made without a rule would take anything.
-   */
-  const writeRule = async (subject: string): Promise<Response> => {
-    const response = await fetch(`${host}/config/${encodeURIComponent(subject)}`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ compatibility: COMPATIBILITY.FULL_TRANSITIVE }),
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-    });
-    await response.body?.cancel();
-    // 404: the subject is not there yet; its first version has nothing to be compared with.
-    if (!response.ok && response.status !== 404)
-      throw new Error(`the registry answered ${String(response.status)} to the rule of ${subject}`);
-    return response;
-  };
   const register = async (subject: string, schema: object, attemptsLeft: number): Promise<number> => {
     try {
-      await writeRule(subject);
+      await writeRule(host, subject);
       const { id } = await inTime(
         subject,
         registry.register(
@@ -120,7 +121,7 @@ export function registryStore(host: string): SchemaStore {
       return;
     }
     // Any of them will do: one may have been deleted since.
-    for (const subject of registered) if ((await writeRule(subject)).status !== 404) return;
+    for (const subject of registered) if ((await writeRule(host, subject)).status !== 404) return;
     throw new Error(`the registry does not know ${[...registered].join(', ')}, which it has registered`);
   };
   const lookNow = async (id: number): Promise<object | undefined> => {

@@ -15,7 +15,7 @@ afterEach(() => {
  * A registry that has not read its own state: as observed of Apicurio for a tenth of a second and more after its port
  * opens. It has read everything once it confirms a write, or, when it is `empty`, never knows anything.
  */
-async function startingRegistry(options: { readonly empty?: boolean } = {}) {
+async function startingRegistry(options: { readonly empty?: boolean; readonly onlyReads?: boolean } = {}) {
   let asked = 0;
   let registering = true;
   let settled = false;
@@ -32,12 +32,15 @@ async function startingRegistry(options: { readonly empty?: boolean } = {}) {
     else if (url === '/schemas/ids/7') {
       asked++;
       answer(settled ? 200 : 404, settled ? { schema: JSON.stringify(schema) } : {});
-    } else answer(404, {});
+    } else if (url === '/schemas/ids/9')
+      answer(200, { schemaType: 'PROTOBUF', schema: 'syntax = "proto3";' });
+    else answer(404, {});
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo; // it listens on TCP
   const store = registryStore(`http://127.0.0.1:${String(port)}`);
-  await store.register('test.Ticked', schema);
+  if (options.onlyReads === true) setTimeout(() => (settled = true), 1000).unref();
+  else await store.register('test.Ticked', schema);
   registering = false;
   return { store, asked: () => asked };
 }
@@ -56,4 +59,15 @@ it('an id that the registry does not know after a write is unknown for good', as
 it('a registry that does not know what this process registered is no answer', async () => {
   const { store } = await startingRegistry({ empty: true });
   await expect(store.fetch(7)).rejects.toThrow('test.Ticked');
+});
+
+it('a process that only reads, and so writes nothing, waits until the registry has answered for a while', async () => {
+  const { store, asked } = await startingRegistry({ onlyReads: true });
+  expect(await store.fetch(7)).toEqual(schema);
+  expect(asked()).toBe(2);
+});
+
+it('a schema in another language is an answer, and none that a reader can use', async () => {
+  const { store } = await startingRegistry();
+  expect(await store.fetch(9)).toEqual({});
 });

@@ -42,9 +42,9 @@ interface Member {
 
 /**
  * What to do with the next send: nothing of it is written, it is written and the acknowledgement is lost, it is
- * acknowledged and gone with the end of the log, or it is refused for good.
+ * acknowledged and gone with the end of the log, it is refused for good, or nothing happens to it.
  */
-export type SendFault = 'lost' | 'acknowledgement-lost' | 'dropped' | 'refused';
+export type SendFault = 'lost' | 'acknowledgement-lost' | 'dropped' | 'refused' | 'none';
 
 const jsonHeaders = (headers: NewRecord['headers']): Record<string, Buffer> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));

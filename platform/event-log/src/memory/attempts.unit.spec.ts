@@ -1,0 +1,139 @@
+/** What a caller is told of an attempt when others of the same command, refusals or silence come between. */
+import { Buffer } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { counted, countedTopic, counterOf, type Counted } from '../../testing/counter.ts';
+import { metadata, run } from '../../testing/harness.ts';
+import { encodeCommitHeader, toKey } from '../arbitration/commit-header.ts';
+import { logHeaders } from '../headers.ts';
+import { partitionOf } from '../log/partition-of.ts';
+import type { LogLimits } from '../log/limits.ts';
+import type { Aggregates } from '../ports.ts';
+import { MemoryLink } from './link.ts';
+import { createMemoryBroker, openMemoryLog } from './open.ts';
+
+const topic = countedTopic('attempts');
+const partition = partitionOf('s', topic.partitions);
+const setUp = async (limits: Partial<LogLimits> = {}) => {
+  const broker = createMemoryBroker();
+  const open = async () => {
+    const link = new MemoryLink();
+    const log = openMemoryLog({ broker, link, limits });
+    const counters = log.aggregate(counterOf(topic));
+    await log.start();
+    return { log, link, counters };
+  };
+  return { broker, open, ...(await open()) };
+};
+const execute = (
+  counters: Aggregates<number, Counted>,
+  by: number,
+  options: { readonly commandId?: string; readonly deadlineMs?: number; readonly onDecide?: () => void } = {},
+) =>
+  counters.execute({
+    streamId: 's',
+    commandId: options.commandId ?? randomUUID(),
+    decide: () => {
+      options.onDecide?.();
+      return { kind: 'events', events: [counted(by)] };
+    },
+    metadata,
+    deadlineMs: options.deadlineMs ?? 5000,
+  });
+const kindsOf = (outcomes: readonly { readonly kind: string }[]): string[] =>
+  outcomes.map(({ kind }) => kind);
+
+it('a command whose other attempt, with another content, is in the log is a duplicate; what is chained is decided on that', async () => {
+  const { link, counters, open } = await setUp();
+  const rival = await open();
+  const commandId = randomUUID();
+  link.hold('requests');
+  const mine = execute(counters, 1, { commandId }); // the same command, decided at another time
+  const chained = execute(counters, 10);
+  expect(await execute(rival.counters, 100, { commandId })).toMatchObject({ kind: 'accepted', state: 100 });
+  link.release();
+  expect(await mine).toMatchObject({ kind: 'duplicate', state: 100, version: 1 });
+  expect(await chained).toMatchObject({ kind: 'accepted', state: 110, version: 2 });
+  expect((await open()).counters.load('s')).toMatchObject({ state: 110, version: 2 });
+});
+
+it('a command that came from elsewhere under the same id is no loss, however few losses are allowed', async () => {
+  const { link, counters, open } = await setUp({ maxConflictRetries: 0 });
+  const rival = await open();
+  const commandId = randomUUID();
+  link.hold('requests');
+  const mine = execute(counters, 1, { commandId });
+  expect(await execute(rival.counters, 100, { commandId })).toMatchObject({ kind: 'accepted' });
+  link.release();
+  expect(await mine).toMatchObject({ kind: 'duplicate', state: 100 });
+});
+
+it('one command id in two spellings is one command', async () => {
+  const { counters } = await setUp();
+  const commandId = randomUUID();
+  const both = [
+    execute(counters, 1, { commandId }),
+    execute(counters, 1, { commandId: commandId.toUpperCase() }),
+  ];
+  expect(kindsOf(await Promise.all(both))).toEqual(['accepted', 'duplicate']);
+  expect(counters.load('s')).toMatchObject({ state: 1, version: 1 });
+});
+
+it('a refusal in the middle of a chain leaves what is before it alone', async () => {
+  const { broker, counters } = await setUp();
+  broker.failNextSends('refused', 'none', 'refused'); // the batch, and its second commit alone
+  const outcomes = await Promise.all([1, 2, 4].map((by) => execute(counters, by)));
+  expect(outcomes).toMatchObject([
+    { kind: 'accepted', state: 1, version: 1 },
+    { kind: 'rejected' },
+    { kind: 'accepted', state: 5, version: 2 },
+  ]);
+});
+
+it('deadlines of commands that wait for a send that hangs decide the others again once, not each time', async () => {
+  const { link, counters } = await setUp();
+  let decides = 0;
+  const onDecide = (): void => {
+    decides++;
+  };
+  link.hold('requests');
+  const first = execute(counters, 1);
+  await new Promise((resolve) => setImmediate(resolve)); // on its way; what follows waits for its answer
+  const hurried = Array.from({ length: 100 }, (_, at) =>
+    execute(counters, 1, { deadlineMs: 20 + at, onDecide }),
+  );
+  const patient = Array.from({ length: 100 }, () => execute(counters, 1, { deadlineMs: 60_000, onDecide }));
+  expect(new Set(kindsOf(await Promise.all(hurried)))).toEqual(new Set(['unavailable']));
+  link.release();
+  expect(await first).toMatchObject({ kind: 'accepted' });
+  expect(new Set(kindsOf(await Promise.all(patient)))).toEqual(new Set(['accepted']));
+  expect(counters.load('s')).toMatchObject({ state: 101, version: 101 });
+  expect(decides).toBe(300); // each once, and those that were chained on one that was given up once more
+});
+
+it('a reader that stands still is not given copies to read, and the room for what it has not met is bounded', async () => {
+  const { broker, counters } = await setUp({ echoDeadlineMs: 40, maxQueuedCommands: 5 });
+  expect(await execute(counters, 1)).toMatchObject({ kind: 'accepted' });
+  broker.registry.hold('requests');
+  const value = Buffer.from([0, 0, 0, 0, 99]); // of a schema that only the registry could know
+  const header = {
+    commit: toKey(randomUUID()),
+    previous: '',
+    base: 0,
+    index: 0,
+    size: 1,
+    history: undefined,
+  };
+  broker.appendRaw('attempts', partition, {
+    key: Buffer.from('stranger'),
+    value,
+    headers: { [logHeaders.commit]: encodeCommitHeader(header) },
+  });
+  for (let sent = 0; sent < 5; sent++)
+    expect(await run(counters, 's', 1, { deadlineMs: 100 })).toMatchObject({ kind: 'unknown' });
+  expect(await run(counters, 's', 1)).toEqual({ kind: 'unavailable', reason: 'queue-full' });
+  expect(broker.records('attempts', partition)).toHaveLength(1 + 1 + 5);
+  broker.registry.release();
+  await expect.poll(() => counters.load('s').version).toBe(6);
+  expect(await execute(counters, 1)).toMatchObject({ kind: 'accepted', state: 7 });
+});
