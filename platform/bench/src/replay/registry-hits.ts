@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { orderEvents } from '@parley/contracts/topics';
 import { countingProxy } from '@parley/engines/testing';
 import type { BenchContext } from '../context.ts';
+import { eventsOf } from './order-events.ts';
 import type { LogAddress } from './orders.ts';
 
 const TIMELINE = join(import.meta.dirname, '../../../timeline/src/main.ts');
@@ -25,8 +25,8 @@ export interface HitsResult {
   readonly holds: boolean;
 }
 
-const subjectsOf = (): readonly string[] =>
-  Object.keys(orderEvents.schemas).map((type) => `parley.order.${type}`);
+/** Of the types that the recorded log holds: nobody has to ask for the others. */
+const subjectsOf = (): readonly string[] => eventsOf(0).map(({ type }) => `parley.order.${type}`);
 
 const idOf = async (registryUrl: string, subject: string): Promise<number> => {
   const response = await fetch(`${registryUrl}/subjects/${subject}/versions/latest`);
