@@ -29,7 +29,9 @@ export class AggregateFold<S, E extends DomainEvent> implements FoldTarget<E>, S
   }
 
   apply(event: RecordedEvent<E>): void {
-    const after = this.#definition.evolve(this.state(event.streamId), event.event);
+    // The first of a stream needs no look at a map that may hold millions.
+    const before = event.version === 1 ? this.#definition.initial : this.state(event.streamId);
+    const after = this.#definition.evolve(before, event.event);
     if (after === undefined) this.#states.delete(event.streamId);
     else this.#states.set(event.streamId, after);
   }

@@ -199,7 +199,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
   }
 
   #decide(entry: Entry<S, E>): void {
-    const { fold, states } = this.#shared;
+    const { definition, fold, states } = this.#shared;
     const head = fold.head(this.partition, this.#streamId);
     const earlier = fold.find(this.partition, head, entry.commit);
     if (earlier !== undefined) {
@@ -217,7 +217,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
     const base: Base<S> =
       tail === undefined
         ? {
-            state: states.state(this.#streamId),
+            state: head === undefined ? definition.initial : states.state(this.#streamId),
             version: head?.version ?? 0,
             previous: head?.last ?? '',
             history: head?.history ?? NO_HISTORY,
