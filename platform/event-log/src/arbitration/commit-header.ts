@@ -11,6 +11,8 @@ import { uuidFromLatin1, uuidToLatin1 } from '../ids.ts';
 
 export const COMMIT_HEADER_BYTES = 44;
 const WITHOUT_HISTORY_BYTES = 40;
+/** Of the Confluent wire format: a zero and the schema's id. */
+const WIRE_PREFIX_BYTES = 5;
 /** Most events in one commit, as `size` is a u16. */
 export const MAX_COMMIT_EVENTS = 0xffff;
 
@@ -32,8 +34,12 @@ export interface CommitHeader {
 export const NO_HISTORY = 0;
 const FNV_PRIME = 0x01000193;
 
-/** Of a record, for `contentOf`: the CRC-32 of its value. */
-export const valueDigest = (value: Buffer | null): number => (value === null ? 0 : crc32(value));
+/**
+ * Of a record, for `contentOf`: the CRC-32 of its value, without the schema's id in front, since a log that is carried
+ * to another registry has other ids and must come to the same verdicts.
+ */
+export const valueDigest = (value: Buffer | null): number =>
+  value === null ? 0 : crc32(value.subarray(WIRE_PREFIX_BYTES));
 
 /** A digest of what a commit says: of the digests of its values, in order. */
 export function contentOf(valueDigests: readonly number[]): number {

@@ -233,7 +233,7 @@ export async function logCommand(argv: readonly string[], context: Context): Pro
   const [name, ...operands] = positionals;
   const subcommand = name === undefined ? undefined : subcommands[name];
   if (name === undefined || subcommand === undefined)
-    return usage(name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}`);
+    return usage(name === undefined ? 'no command was given' : `there is no command ${JSON.stringify(name)}`);
   for (const option of Object.keys(values) as OptionName[])
     if (option !== 'json' && !subcommand.takes.includes(option)) usage(`${name} takes no --${option}`);
   const output = outputOf({ ...context, json: values.json === true });
