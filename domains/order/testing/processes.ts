@@ -42,6 +42,7 @@ const listening = (name: string, child: ChildProcess): Promise<Listening> => {
     createInterface(stdout).on('line', (text) => {
       kept.push(text);
       if (kept.length > LINES_KEPT_MAX) kept.shift();
+      if (!text.startsWith('{')) return; // a warning of the runtime, say
       const line = JSON.parse(text) as Partial<Listening> & { readonly msg?: string };
       if (line.msg !== 'listening' || line.http === undefined || line.ops === undefined) return;
       clearTimeout(timer);
@@ -57,6 +58,8 @@ export const startService = async (
   options: {
     readonly engines: Pick<TestEngines, 'bootstrap' | 'registryUrl'>;
     readonly env?: Readonly<Record<string, string>>;
+    /** Told at once how to end it, whatever becomes of its start. */
+    readonly spawned?: (kill: () => Promise<void>) => void;
   },
 ): Promise<ServiceProcess> => {
   const child = spawn(process.execPath, [join(domains, service, 'src/main.ts')], {
@@ -77,6 +80,7 @@ export const startService = async (
     child.kill('SIGKILL');
     await gone;
   };
+  options.spawned?.(kill);
   try {
     const ports = await listening(instance, child);
     return {

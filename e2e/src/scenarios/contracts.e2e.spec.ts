@@ -35,7 +35,7 @@ const compared = (check: string): number => {
 };
 
 describe('the contracts', () => {
-  it('replay every time capsule, are written as every release reads, and are what the running registry holds (P-14)', (context) => {
+  it('replay every time capsule, are read by the schemas of every release, and are what the running registry holds (P-14)', (context) => {
     const evident = {
       releases: report.releases,
       capsules: compared('time capsules'),

@@ -71,47 +71,51 @@ if (release === undefined) throw new Error('there is no release');
 const streams = await streamsOf(join(release.dir, capsulePaths.log));
 
 describe('every read model', () => {
-  it('comes to the same rows whatever order the streams arrive in, with any repetitions', async () => {
-    const { byTopic, hashes, sizes } = await write(streams);
-    for (const size of sizes) expect(size).toBeGreaterThan(0);
-    const everything = [...byTopic].flatMap(([topic, records]) =>
-      records.map((placed) => ({ topic, ...placed })),
-    );
-    const streamOf = ({ record }: Placed): string => record.key?.toString('utf8') ?? '';
-    await fc.assert(
-      fc.asyncProperty(
-        fc.shuffledSubarray(everything.map(streamOf), { minLength: everything.length }),
-        fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: COPIES_MAX }),
-        async (turns, copies) => {
-          const waiting = new Map<string, typeof everything>();
-          for (const each of everything) {
-            const own = waiting.get(streamOf(each)) ?? [];
-            waiting.set(streamOf(each), [...own, each]);
-          }
-          // Streams in any order; within a stream, as Kafka keeps it, the order of the appends.
-          const arrivals = turns.flatMap((stream) => waiting.get(stream)?.shift() ?? []);
-          expect(arrivals).toHaveLength(everything.length);
-          for (const [which, behind] of copies) {
-            const index = which % arrivals.length;
-            const copy = arrivals[index];
-            if (copy !== undefined)
-              arrivals.splice(index + 1 + (behind % (arrivals.length - index)), 0, copy);
-          }
-          const broker = createMemoryBroker();
-          for (const { name, partitions } of topics) broker.ensureTopic(name, partitions);
-          for (const { topic, partition, record } of arrivals) broker.appendRaw(topic, partition, record);
-          const { log, views } = open(broker);
-          await log.start();
-          expect(views.map((view) => view.stateHash())).toEqual(hashes);
-          const progress = new Map(views.map((view) => [view.progress().topic, view.progress()]));
-          const sum = (of: 'accepted' | 'conflicts' | 'duplicates' | 'badRecords'): number =>
-            [...progress.values()].reduce((total, each) => total + each[of], 0);
-          expect([sum('accepted'), sum('badRecords')]).toEqual([everything.length, 0]);
-          expect(sum('conflicts') + sum('duplicates')).toBe(copies.length);
-          await log.close();
-        },
-      ),
-      { numRuns: 25 },
-    );
-  });
+  it(
+    'comes to the same rows whatever order the streams arrive in, with any repetitions',
+    { timeout: 60_000 },
+    async () => {
+      const { byTopic, hashes, sizes } = await write(streams);
+      for (const size of sizes) expect(size).toBeGreaterThan(0);
+      const everything = [...byTopic].flatMap(([topic, records]) =>
+        records.map((placed) => ({ topic, ...placed })),
+      );
+      const streamOf = ({ record }: Placed): string => record.key?.toString('utf8') ?? '';
+      await fc.assert(
+        fc.asyncProperty(
+          fc.shuffledSubarray(everything.map(streamOf), { minLength: everything.length }),
+          fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: COPIES_MAX }),
+          async (turns, copies) => {
+            const waiting = new Map<string, typeof everything>();
+            for (const each of everything) {
+              const own = waiting.get(streamOf(each)) ?? [];
+              waiting.set(streamOf(each), [...own, each]);
+            }
+            // Streams in any order; within a stream, as Kafka keeps it, the order of the appends.
+            const arrivals = turns.flatMap((stream) => waiting.get(stream)?.shift() ?? []);
+            expect(arrivals).toHaveLength(everything.length);
+            for (const [which, behind] of copies) {
+              const index = which % arrivals.length;
+              const copy = arrivals[index];
+              if (copy !== undefined)
+                arrivals.splice(index + 1 + (behind % (arrivals.length - index)), 0, copy);
+            }
+            const broker = createMemoryBroker();
+            for (const { name, partitions } of topics) broker.ensureTopic(name, partitions);
+            for (const { topic, partition, record } of arrivals) broker.appendRaw(topic, partition, record);
+            const { log, views } = open(broker);
+            await log.start();
+            expect(views.map((view) => view.stateHash())).toEqual(hashes);
+            const progress = new Map(views.map((view) => [view.progress().topic, view.progress()]));
+            const sum = (of: 'accepted' | 'conflicts' | 'duplicates' | 'badRecords'): number =>
+              [...progress.values()].reduce((total, each) => total + each[of], 0);
+            expect([sum('accepted'), sum('badRecords')]).toEqual([everything.length, 0]);
+            expect(sum('conflicts') + sum('duplicates')).toBe(copies.length);
+            await log.close();
+          },
+        ),
+        { numRuns: 25 },
+      );
+    },
+  );
 });

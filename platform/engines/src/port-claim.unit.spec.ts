@@ -44,24 +44,28 @@ const claimer = async (): Promise<{ readonly go: () => void; readonly base: Prom
   return { go: () => child.stdin.write('.'), base: got.promise };
 };
 
-it('processes that race for a base get different ones, and one that is killed gives its own back', async () => {
-  const racers = await Promise.all([claimer(), claimer(), claimer()]);
-  for (const racer of racers) racer.go();
-  const got = await Promise.all(racers.map(({ base }) => base));
-  expect(new Set(got).size).toBe(3);
-  for (const base of got) expect(bases).toContain(base);
+it(
+  'processes that race for a base get different ones, and one that is killed gives its own back',
+  { timeout: 90_000 },
+  async () => {
+    const racers = await Promise.all([claimer(), claimer(), claimer()]);
+    for (const racer of racers) racer.go();
+    const got = await Promise.all(racers.map(({ base }) => base));
+    expect(new Set(got).size).toBe(3);
+    for (const base of got) expect(bases).toContain(base);
 
-  const [killed] = children;
-  if (killed === undefined) throw new Error('no child');
-  const exit = once(killed, 'exit');
-  killed.kill('SIGKILL');
-  await exit;
-  const [givenBack, ...kept] = got;
-  expect(await claimPortBase(kept, portsOf)).toBeUndefined();
-  const claimed = await claimPortBase([...kept, givenBack ?? 0], portsOf);
-  expect(claimed?.base).toBe(givenBack);
-  await claimed?.release();
-});
+    const [killed] = children;
+    if (killed === undefined) throw new Error('no child');
+    const exit = once(killed, 'exit');
+    killed.kill('SIGKILL');
+    await exit;
+    const [givenBack, ...kept] = got;
+    expect(await claimPortBase(kept, portsOf)).toBeUndefined();
+    const claimed = await claimPortBase([...kept, givenBack ?? 0], portsOf);
+    expect(claimed?.base).toBe(givenBack);
+    await claimed?.release();
+  },
+);
 
 it('a base is passed over when one of its ports is in use, and is not kept', async () => {
   const below = first + 8;

@@ -53,9 +53,7 @@ describe('a policy', () => {
     const release = Promise.withResolvers<string>();
     const { outcome } = await probing(policy, () => release.promise);
     expect(policy.breakerState()).toBe('half-open');
-    const startedAtMs = performance.now();
     await expect(policy.execute(never)).rejects.toMatchObject({ reason: 'breaker-open' });
-    expect(performance.now() - startedAtMs).toBeLessThan(50);
     release.resolve('well');
     expect(await outcome).toBe('well');
     expect(policy.breakerState()).toBe('closed');
@@ -80,14 +78,17 @@ describe('a policy', () => {
         policy.execute((signal) => {
           calls += 1;
           return new Promise((_resolve, reject) => {
-            const left = AbortSignal.any([signal, AbortSignal.timeout(deadlineAtMs - Date.now())]);
+            const left = AbortSignal.any([
+              signal,
+              AbortSignal.timeout(Math.max(0, deadlineAtMs - Date.now())),
+            ]);
             left.addEventListener('abort', () => {
               reject(new Error('no answer in what was left'));
             });
           });
         }),
       );
-    await expect(call(Date.now() + 30)).rejects.toMatchObject({ reason: 'timeout' });
+    await expect(call(Date.now() + 300)).rejects.toMatchObject({ reason: 'timeout' });
     await expect(call(Date.now() - 1)).rejects.toMatchObject({ reason: 'timeout' });
     expect(calls).toBe(1);
     expect(policy.breakerState()).toBe('closed');

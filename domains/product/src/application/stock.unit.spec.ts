@@ -205,7 +205,7 @@ describe('the end of an order', () => {
 });
 
 describe('what the reaction on orders is told', () => {
-  it('comes to the same stock in any order, with any repetitions', async () => {
+  it('comes to the same stock in any order, with any repetitions', { timeout: 60_000 }, async () => {
     const orders = [1, 2, 3].map(orderOf);
     const ends = orders.map((orderId, n) => (n === 1 ? cancelled(orderId) : paid(orderId)));
     const outcomes = new Set<string>();

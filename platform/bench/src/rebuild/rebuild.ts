@@ -144,8 +144,8 @@ async function measure(
 export async function benchRebuild(context: BenchContext): Promise<(ClaimResult | LimitResult)[]> {
   const { print, signal } = context;
   print('starting Kafka and the registry');
-  const snapshotDir = await mkdtemp(join(tmpdir(), 'parley-rebuild-'));
   const engines = await startTestEngines({ only: ['kafka', 'registry'] });
+  const snapshotDir = await mkdtemp(join(tmpdir(), 'parley-rebuild-'));
   let service: OrderService | undefined;
   try {
     signal.throwIfAborted();

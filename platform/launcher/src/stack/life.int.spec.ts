@@ -22,7 +22,7 @@ import { waitUntil } from '@parley/engines/wait';
 
 const startTimeoutMs = 420_000;
 const stopTimeoutMs = 180_000;
-const recoveryMs = 180_000;
+const recoveryMs = 240_000;
 const main = join(import.meta.dirname, '..', 'main.ts');
 
 const Shipped = z.looseObject({ orderId: z.uuid() });

@@ -28,7 +28,7 @@ export interface ProcessSpec {
 }
 
 /** How long after a restart readiness is still news. */
-const readyDeadlineMs = 120_000;
+const readyDeadlineMs = 180_000;
 
 /** Keeps one process running until `stop`: a death is said by name with the last lines of its log, then it is started again with growing pauses. */
 export class Supervisor {

@@ -53,7 +53,11 @@ const completed = ({ orderId, customerId, amount }: PaymentRequest): PaymentReso
 /** An order service and a payment service, each behind a socket of its own. */
 const setUp = async (
   mode: 'failing' | 'silent',
-  options: { readonly httpDeadlineMs?: number; readonly timeoutMs?: number } = {},
+  options: {
+    readonly httpDeadlineMs?: number;
+    readonly timeoutMs?: number;
+    readonly halfOpenAfterMs?: number;
+  } = {},
 ) => {
   const peer: { mode: 'failing' | 'silent' | 'well'; asked: number } = { mode, asked: 0 };
   const payment = await listen('payment', (service) => {
@@ -64,7 +68,10 @@ const setUp = async (
       return c.json(completed(c.req.valid('json')), 201);
     });
   });
-  const payments = restPayments(payment, { timeoutMs: options.timeoutMs ?? 2_000 });
+  const payments = restPayments(payment, {
+    timeoutMs: options.timeoutMs ?? 2_000,
+    halfOpenAfterMs: options.halfOpenAfterMs ?? 2_000,
+  });
   const world = createWorld({ payments });
   stopping.push(() => world[Symbol.asyncDispose]());
   const instance = await world.open();
@@ -90,9 +97,9 @@ const setUp = async (
 
 const waiting = { status: 'PAYMENT_PENDING', notice: 'payment queued for retry' };
 
-describe('an order while payment is away', () => {
+describe('an order while payment is away', { timeout: 60_000 }, () => {
   it('is answered 202 PAYMENT_PENDING without asking payment while the breaker is open, and shipped in the end', async () => {
-    const { world, instance, peer, place } = await setUp('failing');
+    const { world, instance, peer, place } = await setUp('failing', { halfOpenAfterMs: 5_000 });
     for (let n = 0; peer.asked < 5; n += 1) await place(`opens-${n}`);
     const askedToOpen = peer.asked;
     const answers = [];
@@ -112,7 +119,7 @@ describe('an order while payment is away', () => {
     const ids = answers.map(({ body }) => OrderResource.parse(body).orderId);
     const statuses = (): readonly unknown[] => ids.map((id) => instance.view.get(id)?.status);
     await expect
-      .poll(async () => [await instance.sweep(), statuses()].at(1), { timeout: 8_000, interval: 100 })
+      .poll(async () => [await instance.sweep(), statuses()].at(1), { timeout: 40_000, interval: 100 })
       .toEqual(ids.map(() => 'PAID'));
     for (const orderId of ids) {
       const shipment = { orderId, shipmentId: orderId, carrier: 'c', trackingNumber: 't' };
@@ -134,7 +141,7 @@ describe('an order while payment is away', () => {
   it('that another run is at work on is answered before the deadline of the request, too', async () => {
     const { place, instance, world, peer } = await setUp('silent', {
       httpDeadlineMs: 1_000,
-      timeoutMs: 5_000,
+      timeoutMs: 3_000,
     });
     const first = await place('shared');
     await instance.advance(OrderResource.parse(first.body).orderId, metadata); // the run of the request is over

@@ -5,6 +5,8 @@ import type { PaymentAnswer, Payments } from '../../application/ports.ts';
 
 /** Of one attempt. */
 const TIMEOUT_MS = 2000;
+/** How long an open breaker asks nobody before it lets one call through. */
+const HALF_OPEN_AFTER_MS = 2000;
 
 const DECLINE_REASON_MAX = 200;
 const broken: PaymentAnswer = { kind: 'unavailable', reason: 'the answer breaks the contract' };
@@ -33,13 +35,16 @@ const answerOf = (answer: RestAnswer, orderId: string): PaymentAnswer => {
  */
 export const restPayments = (
   baseUrl: string,
-  { timeoutMs = TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
+  {
+    timeoutMs = TIMEOUT_MS,
+    halfOpenAfterMs = HALF_OPEN_AFTER_MS,
+  }: { readonly timeoutMs?: number; readonly halfOpenAfterMs?: number } = {},
 ): Payments => {
   const policy = createPolicy({
     name: 'payment',
     timeoutMs,
     retry: { attempts: 2, initialDelayMs: 50, maxDelayMs: 400 },
-    breaker: { consecutiveFailures: 5, halfOpenAfterMs: 2000 },
+    breaker: { consecutiveFailures: 5, halfOpenAfterMs },
   });
   const client = createRestClient({ peer: 'payment', baseUrl, policy });
   return {

@@ -118,48 +118,54 @@ describe('shipping requests on a queue', () => {
     `00000000-0000-4000-8000-${kind}${String(n).padStart(10, '0')}`;
   const requestFor = (n: number) => ({ ...request, requestId: idOf('bb', n), orderId: idOf('00', n) });
 
-  it('come to the same shipments in any order, with any repetitions, redeliveries and two consumers', async () => {
-    const orders = [1, 2, 3, 4, 5];
-    const outcomes = new Set<string>();
-    await fc.assert(
-      fc.asyncProperty(
-        fc.shuffledSubarray(orders, { minLength: orders.length }),
-        fc.array(fc.constantFrom(...orders), { maxLength: 8 }),
-        fc.nat({ max: 3 }),
-        async (order, repetitions, crashes) => {
-          const log = openMemoryLog();
-          const view = log.project(shipments);
-          const aggregate = log.aggregate(shipmentAggregate);
-          await log.start();
-          const dispatch = createDispatch({ shipments: aggregate, now: () => 2_000 });
-          const broker = new InMemoryBroker();
-          const publisher = broker.connect().publisher(shippingRequests);
-          for (const n of [...order, ...repetitions]) {
-            const body = Buffer.from(JSON.stringify(requestFor(n)));
-            const type = shippingRequests.messageType;
-            await publisher.publish({ messageId: idOf('bb', n), type, body, correlationId: `c-${n}` });
-          }
-          for (let n = 0; n < crashes; n += 1) broker.crashHolding(shippingRequests);
-          let worked = 0;
-          const counting: Dispatch = async (...args) => {
-            const outcome = await dispatch(...args);
-            worked += 1;
-            return outcome;
-          };
-          const queues = [broker.connect(), broker.connect()];
-          for (const queue of queues)
-            queue.consume(shippingRequests, requestConsumer({ dispatch: counting, logger }));
-          await expect.poll(() => worked, { interval: 1 }).toBe(order.length + repetitions.length);
-          await Promise.all(queues.map((queue) => queue.close()));
-          expect(broker.waiting(shippingRequests)).toBe(0);
-          expect(broker.deadLetters(shippingRequests)).toEqual([]);
-          expect(view.progress().accepted).toBe(orders.length);
-          outcomes.add(view.stateHash());
-          await log.close();
-        },
-      ),
-      { numRuns: 25 },
-    );
-    expect(outcomes.size).toBe(1);
-  });
+  it(
+    'come to the same shipments in any order, with any repetitions, redeliveries and two consumers',
+    { timeout: 60_000 },
+    async () => {
+      const orders = [1, 2, 3, 4, 5];
+      const outcomes = new Set<string>();
+      await fc.assert(
+        fc.asyncProperty(
+          fc.shuffledSubarray(orders, { minLength: orders.length }),
+          fc.array(fc.constantFrom(...orders), { maxLength: 8 }),
+          fc.nat({ max: 3 }),
+          async (order, repetitions, crashes) => {
+            const log = openMemoryLog();
+            const view = log.project(shipments);
+            const aggregate = log.aggregate(shipmentAggregate);
+            await log.start();
+            const dispatch = createDispatch({ shipments: aggregate, now: () => 2_000 });
+            const broker = new InMemoryBroker();
+            const publisher = broker.connect().publisher(shippingRequests);
+            for (const n of [...order, ...repetitions]) {
+              const body = Buffer.from(JSON.stringify(requestFor(n)));
+              const type = shippingRequests.messageType;
+              await publisher.publish({ messageId: idOf('bb', n), type, body, correlationId: `c-${n}` });
+            }
+            for (let n = 0; n < crashes; n += 1) broker.crashHolding(shippingRequests);
+            let worked = 0;
+            const counting: Dispatch = async (...args) => {
+              const outcome = await dispatch(...args);
+              worked += 1;
+              return outcome;
+            };
+            const queues = [broker.connect(), broker.connect()];
+            for (const queue of queues)
+              queue.consume(shippingRequests, requestConsumer({ dispatch: counting, logger }));
+            await expect
+              .poll(() => worked, { interval: 1, timeout: 5_000 })
+              .toBe(order.length + repetitions.length);
+            await Promise.all(queues.map((queue) => queue.close()));
+            expect(broker.waiting(shippingRequests)).toBe(0);
+            expect(broker.deadLetters(shippingRequests)).toEqual([]);
+            expect(view.progress().accepted).toBe(orders.length);
+            outcomes.add(view.stateHash());
+            await log.close();
+          },
+        ),
+        { numRuns: 25 },
+      );
+      expect(outcomes.size).toBe(1);
+    },
+  );
 });
