@@ -123,8 +123,8 @@ export const createRestClient = (options: {
       if (response.status >= 400) span.setStatus({ code: SpanStatusCode.ERROR, message: codeOf(body) });
       return classify(response.status, body);
     } catch (error) {
-      if (error instanceof PeerFailure) throw error;
       span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+      if (error instanceof PeerFailure) throw error;
       throw new PeerFailure(
         { kind: 'unavailable', reason: signal.aborted ? 'timeout' : 'unreachable' },
         error,

@@ -1,4 +1,4 @@
-/** The two sides: the log's own reader into the order projection, and bare kafkajs with the same fold. */
+/** The sides that run in this process: the log's own reader into the order projection, and rivals with the same fold. */
 import { createHash, randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

@@ -51,7 +51,12 @@ const moved = (from: string, to: string): boolean => {
 const tryLock = (lock: string): boolean => {
   const mine = `${lock}.${randomUUID()}`;
   const owner = ownerOf(lock);
-  if (owner !== undefined && !isAlive(owner) && moved(lock, mine)) rmSync(mine, { recursive: true });
+  if (owner !== undefined && !isAlive(owner) && moved(lock, mine)) {
+    // Another process may have removed the dead one's lock since, and this is its own: then it goes back.
+    const moving = ownerOf(mine);
+    if (moving !== undefined && isAlive(moving) && moved(mine, lock)) return false;
+    rmSync(mine, { recursive: true });
+  }
   mkdirSync(mine, { recursive: true });
   writeFileSync(join(mine, 'owner'), `${process.pid} ${startTicksOf(process.pid) ?? 0}`);
   if (moved(mine, lock)) return true;
