@@ -19,6 +19,8 @@ let engines: TestEngines;
 let recorded: RecordedLog;
 let folder: string;
 let file: string;
+/** Of the orders, when the file was written; tests that follow the log append to it. */
+let hashAtExport: string;
 let env: Record<string, string>;
 const closing: (() => Promise<unknown>)[] = [];
 
@@ -75,6 +77,7 @@ beforeAll(async () => {
   file = join(folder, 'log.ndjson');
   const exported = await runCli(['log', 'export', '--out', file, '--json'], env);
   expect(exported.code, exported.stderr).toBe(0);
+  hashAtExport = recorded.view.stateHash();
 });
 afterAll(async () => {
   for (const close of closing.reverse()) await close();
@@ -359,7 +362,7 @@ describe('log export and import', () => {
     expect(Object.keys(report.renumberedSchemas as object).length).toBeGreaterThan(0);
     const again = jsonOf(await runCli(['replay', '--projection', 'orders'], there));
     expect(again.projections).toMatchObject([
-      { stateHash: recorded.view.stateHash(), badRecords: recorded.badRecords, conflicts: 2, duplicates: 1 },
+      { stateHash: hashAtExport, badRecords: recorded.badRecords, conflicts: 2, duplicates: 1 },
     ]);
     const second = await runCli(['log', 'import', file], there);
     expect(second.code).toBe(1);
