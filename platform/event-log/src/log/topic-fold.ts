@@ -7,6 +7,7 @@ import { SnapshotUnusable } from '../snapshot/errors.ts';
 import type { SnapshotFile } from '../snapshot/file-reader.ts';
 import type { SnapshotPart } from '../snapshot/part.ts';
 import { adoptFold, freezeFold, type FoldMeta, type FrozenFold } from './fold-snapshot.ts';
+import { FoldWaiters } from './fold-waiters.ts';
 import { commitHeaderOf, LazyRecordedEvent } from './recorded-event.ts';
 import type { RawRecord, TopicListener } from './transport.ts';
 
@@ -62,35 +63,6 @@ interface Partition<E extends DomainEvent> {
   unverified: boolean;
 }
 
-interface Waiter {
-  readonly partition: number;
-  readonly offset: number;
-  readonly wake: (reached: boolean) => void;
-}
-
-/** Resolves false when the deadline passes, or the wait is given up, before `register`'s waker is called. */
-function withDeadline(
-  deadlineMs: number,
-  givenUp: AbortSignal | undefined,
-  register: (wake: (reached: boolean) => void) => () => void,
-): Promise<boolean> {
-  return new Promise((resolve) => {
-    let unregister: () => void = () => undefined;
-    const settle = (reached: boolean): void => {
-      clearTimeout(timer);
-      givenUp?.removeEventListener('abort', giveUp);
-      resolve(reached);
-    };
-    const giveUp = (): void => {
-      unregister();
-      settle(false);
-    };
-    const timer = setTimeout(giveUp, deadlineMs);
-    givenUp?.addEventListener('abort', giveUp);
-    unregister = register(settle);
-  });
-}
-
 export class TopicFold<E extends DomainEvent> implements TopicListener {
   /** The rules of the fold are part of what decides its content. */
   readonly module = import.meta.url;
@@ -102,7 +74,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   #unkept: string | undefined;
   readonly #followers = new Set<FoldFollower<E>>();
   readonly #listeners: EchoListener[] = [];
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new FoldWaiters();
   /** What is awaited instead of folding, by partition; undefined: by all. */
   readonly #obstacles = new Map<number | undefined, string>();
   readonly #report: FoldReporter;
@@ -227,11 +199,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
   /** True once the position is folded; false when the deadline passes, or the wait is given up, first. */
   waitFor(position: LogPosition, deadlineMs: number, givenUp?: AbortSignal): Promise<boolean> {
     if (this.hasReached(position)) return Promise.resolve(true);
-    return withDeadline(deadlineMs, givenUp, (wake) => {
-      const waiter = { partition: position.partition, offset: position.offset, wake };
-      this.#waiters.add(waiter);
-      return () => this.#waiters.delete(waiter);
-    });
+    return this.#waiters.wait(position.partition, position.offset, deadlineMs, givenUp);
   }
 
   /** The verdict on a folded offset. @throws RangeError when it is not folded yet or too far back. */
@@ -270,7 +238,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       this.#take(partition, state, raw, offset);
       state.next = offset + 1;
     }
-    this.#wake(partition, state.next);
+    this.#waiters.wake(partition, state.next);
   }
 
   onWaiting(partition: number | undefined, what: string | undefined): void {
@@ -403,14 +371,6 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       if (oldest === undefined) return;
       state.rejected.delete(oldest);
       state.forgottenBelow = oldest + 1;
-    }
-  }
-
-  #wake(partition: number, next: number): void {
-    for (const waiter of this.#waiters) {
-      if (waiter.partition !== partition || waiter.offset >= next) continue;
-      this.#waiters.delete(waiter);
-      waiter.wake(true);
     }
   }
 
