@@ -6,6 +6,7 @@ import {
   BatchRefused,
   type GroupListener,
   type NewRecord,
+  type ReadPace,
   type TopicListener,
   type Transport,
 } from '../log/transport.ts';
@@ -131,7 +132,7 @@ export class KafkaTransport implements Transport {
     }
   }
 
-  async read(topic: string, listener: TopicListener): Promise<() => Promise<void>> {
+  async read(topic: string, listener: TopicListener, pace: ReadPace = 'full'): Promise<() => Promise<void>> {
     const options = {
       kafka: this.#kafka,
       topic,
@@ -142,7 +143,7 @@ export class KafkaTransport implements Transport {
     };
     const reader = this.#supervised({
       what: `a reader of ${topic}`,
-      make: () => readerOf(this.#kafka),
+      make: () => readerOf(this.#kafka, pace),
       run: (consumer) => readTopic(consumer, options),
       onMissing: (why) => {
         listener.onWaiting?.(undefined, why && `a new consumer, as the last one has ended (${why})`);

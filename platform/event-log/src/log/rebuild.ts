@@ -7,8 +7,8 @@
  * is only half read there makes no difference. When every partition is handed over, both read models are of the same
  * positions at every instant, and they are compared and swapped.
  */
-import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { Breather } from '../snapshot/breather.ts';
 import type { DomainEvent, ProjectionDefinition, RecordedEvent } from '../ports.ts';
 import type { RebuildOutcome, RebuildProgress, RebuildReport } from './rebuild-report.ts';
 import { TopicFold, type FoldFollower } from './topic-fold.ts';
@@ -17,6 +17,8 @@ import { MemoryView } from './view.ts';
 
 type AbortReason = Extract<RebuildOutcome, { kind: 'aborted' }>['reason'];
 
+/** Records folded before it is looked whether others should have a turn. */
+const FOLDED_AT_ONCE_MAX = 64;
 /** Some keys of rows that differ are named, not all of a million. */
 const NAMED_KEYS_MAX = 20;
 
@@ -56,6 +58,7 @@ export class Rebuild<Row, E extends DomainEvent> implements TopicListener, FoldF
   readonly #fold: TopicFold<E>;
   readonly #shadow: MemoryView<Row, E>;
   readonly #handedOver: boolean[];
+  readonly #breather = new Breather();
   readonly #caughtUp = Promise.withResolvers<undefined>();
   readonly #aborted = Promise.withResolvers<never>();
   #abortReason: AbortReason | undefined;
@@ -101,7 +104,7 @@ export class Rebuild<Row, E extends DomainEvent> implements TopicListener, FoldF
     }, deadlineMs);
     live.addFollower(this);
     for (const partition of this.#handedOver.keys()) this.#handOver(partition);
-    const reading = transport.read(definition.topic.name, this);
+    const reading = transport.read(definition.topic.name, this, 'beside');
     try {
       await Promise.race([Promise.all([reading, this.#caughtUp.promise]), this.#aborted.promise]);
       const differing = await this.#compare();
@@ -134,10 +137,14 @@ export class Rebuild<Row, E extends DomainEvent> implements TopicListener, FoldF
     while (!this.isDone(partition)) {
       const { next } = this.#fold.progress(partition);
       const { next: liveNext } = this.#parts.live.progress(partition);
-      const due = records.filter(({ offset }) => Number(offset) >= next && Number(offset) < liveNext);
+      const from = records.findIndex(({ offset }) => Number(offset) >= next);
+      if (from === -1) return;
+      const slice = records.slice(from, from + FOLDED_AT_ONCE_MAX);
+      const due = slice.filter(({ offset }) => Number(offset) < liveNext);
       if (due.length === 0) return;
       await this.#fold.onRecords(partition, due);
       this.#handOver(partition);
+      if (this.#breather.due) await this.#breather.pause();
     }
   }
 
@@ -174,7 +181,7 @@ export class Rebuild<Row, E extends DomainEvent> implements TopicListener, FoldF
     const differing: Differing = { rows: 0, keys: [] };
     for (const key of this.#parts.view.differences(this.#shadow)) {
       if (key === undefined) {
-        await Promise.race([yieldToOthers(), this.#aborted.promise]);
+        if (this.#breather.due) await Promise.race([this.#breather.pause(), this.#aborted.promise]);
       } else if (++differing.rows <= NAMED_KEYS_MAX) {
         differing.keys.push(key);
       }

@@ -65,6 +65,9 @@ export interface GroupListener {
   onBatch(batch: GroupBatch): Promise<void>;
 }
 
+/** How much of a topic is fetched, and then taken apart in one go: as much as is quickest, or little. */
+export type ReadPace = 'full' | 'beside';
+
 export interface Transport {
   readonly schemas: SchemaStore;
   /** Waits for the log, makes the topics that are missing. Rejects when aborted. */
@@ -81,9 +84,9 @@ export interface Transport {
   send(topic: string, partition: number, records: readonly NewRecord[]): Promise<void>;
   /**
    * Reads a whole topic from where the listener is, for ever, whatever fails in between. Resolves with a function that
-   * ends it.
+   * ends it. `beside`: in small pieces, since requests are served meanwhile.
    */
-  read(topic: string, listener: TopicListener): Promise<() => Promise<void>>;
+  read(topic: string, listener: TopicListener, pace?: ReadPace): Promise<() => Promise<void>>;
   /** Joins a consumer group. */
   join(group: string, topic: string, listener: GroupListener): Promise<void>;
   /** Leaves the groups (batches under way see `isActive` false). */
