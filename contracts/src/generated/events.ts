@@ -193,11 +193,20 @@ export interface PaymentInitiated {
   readonly initiatedAt: EpochMs;
 }
 
+/** The order will never be paid: no payment had been made when it was given up. Whoever asks for one later is refused. */
+export interface PaymentVoided {
+  /** The order this fact belongs to. */
+  readonly orderId: string;
+  /** When it was given up. */
+  readonly voidedAt: EpochMs;
+}
+
 /** Every event of the payment stream. */
 export type PaymentEvent =
   | { readonly type: 'PaymentCompleted'; readonly data: PaymentCompleted }
   | { readonly type: 'PaymentFailed'; readonly data: PaymentFailed }
-  | { readonly type: 'PaymentInitiated'; readonly data: PaymentInitiated };
+  | { readonly type: 'PaymentInitiated'; readonly data: PaymentInitiated }
+  | { readonly type: 'PaymentVoided'; readonly data: PaymentVoided };
 
 /** A product entered the catalogue. */
 export interface ProductAdded {
@@ -316,6 +325,7 @@ export const eventSchemas = {
     PaymentCompleted: {"type":"record","name":"PaymentCompleted","namespace":"parley.payment","doc":"The payment of an order succeeded.","fields":[{"name":"paymentId","type":{"type":"string","logicalType":"uuid"},"doc":"The payment's id."},{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"customerId","type":"string","doc":"Pseudonymous id of the customer: the subject of their token."},{"name":"amountMinor","type":"long","doc":"Amount in minor units of the currency (cents)."},{"name":"currency","type":"string","doc":"ISO 4217 code of the amount."},{"name":"completedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it succeeded."}]},
     PaymentFailed: {"type":"record","name":"PaymentFailed","namespace":"parley.payment","doc":"The payment of an order was declined for good.","fields":[{"name":"paymentId","type":{"type":"string","logicalType":"uuid"},"doc":"The payment's id."},{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"customerId","type":"string","doc":"Pseudonymous id of the customer: the subject of their token."},{"name":"amountMinor","type":"long","doc":"Amount in minor units of the currency (cents)."},{"name":"currency","type":"string","doc":"ISO 4217 code of the amount."},{"name":"reason","type":{"type":"enum","name":"DeclineReason","namespace":"parley.payment","symbols":["AMOUNT_LIMIT_EXCEEDED"],"doc":"Why a payment is declined."},"doc":"Why it was declined."},{"name":"failedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was declined."}]},
     PaymentInitiated: {"type":"record","name":"PaymentInitiated","namespace":"parley.payment","doc":"A payment for an order was asked for.","fields":[{"name":"paymentId","type":{"type":"string","logicalType":"uuid"},"doc":"The payment's id."},{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"customerId","type":"string","doc":"Pseudonymous id of the customer: the subject of their token."},{"name":"amountMinor","type":"long","doc":"Amount in minor units of the currency (cents)."},{"name":"currency","type":"string","doc":"ISO 4217 code of the amount."},{"name":"initiatedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."}]},
+    PaymentVoided: {"type":"record","name":"PaymentVoided","namespace":"parley.payment","doc":"The order will never be paid: no payment had been made when it was given up. Whoever asks for one later is refused.","fields":[{"name":"orderId","type":{"type":"string","logicalType":"uuid"},"doc":"The order this fact belongs to."},{"name":"voidedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was given up."}]},
   },
   product: {
     ProductAdded: {"type":"record","name":"ProductAdded","namespace":"parley.product","doc":"A product entered the catalogue.","fields":[{"name":"productId","type":"string","doc":"The product's id."},{"name":"name","type":"string","doc":"Name shown to customers."},{"name":"description","type":"string","doc":"One or two sentences shown to customers."},{"name":"category","type":"string","doc":"Category, lower case."},{"name":"priceMinor","type":"long","doc":"Price of one unit in minor units."},{"name":"currency","type":"string","doc":"ISO 4217 code of the price."},{"name":"addedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was added."}]},

@@ -6,7 +6,7 @@ import { OrderId, PageQuery, ProductId } from './common.ts';
 import { GraphqlRequest, GraphqlResponse } from './graphql.ts';
 import { NotificationList } from './notifications.ts';
 import { OrderPage, OrderResource, PlaceOrderRequest } from './orders.ts';
-import { PaymentRequest, PaymentResource } from './payments.ts';
+import { PaymentRequest, PaymentResource, VoidedPayment } from './payments.ts';
 import { ProductPage, ProductQuery, ProductResource } from './products.ts';
 import { ShipmentResource } from './shipments.ts';
 
@@ -171,6 +171,19 @@ export const operations: readonly Operation[] = [
     answers: {
       201: { description: 'Completed, or declined for good with a reason.', body: PaymentResource },
     },
+    errors: [...logErrors],
+  },
+  {
+    operationId: 'voidPayment',
+    method: 'post',
+    path: '/api/v1/payments/{orderId}/void',
+    service: 'payment',
+    summary:
+      'Sees to it that an order that has no payment never gets one (order to payment). One that it has is answered and stays. Idempotent.',
+    access: 'internal',
+    params: { orderId: OrderId },
+    writes: true,
+    answers: { 200: { description: 'The payment, or none for ever.', body: VoidedPayment } },
     errors: [...logErrors],
   },
   {

@@ -19,3 +19,12 @@ export const PaymentResource = z.object({
   updatedAt: Timestamp,
 });
 export type PaymentResource = z.infer<typeof PaymentResource>;
+
+/** What became of an order's payment when it was to be voided: the payment that it has, or none for ever. */
+export const VoidedPayment = z.object({
+  orderId: OrderId,
+  voided: z.boolean(),
+  /** Exactly when not voided. */
+  payment: PaymentResource.optional(),
+});
+export type VoidedPayment = z.infer<typeof VoidedPayment>;

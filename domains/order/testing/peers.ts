@@ -1,7 +1,7 @@
 import { deriveId } from '@parley/event-log';
 import type {
   PaymentAnswer,
-  PaymentFound,
+  PaymentGivenUp,
   Payments,
   Products,
   Reservation,
@@ -59,6 +59,7 @@ export class FakeProducts implements Products {
 export class FakePayments implements Payments {
   readonly faults: Fault[] = [];
   readonly #settled = new Map<string, { readonly amountMinor: number; readonly answer: PaymentAnswer }>();
+  readonly #voided = new Set<string>();
   amountLimitMinor = 1_000_000;
   calls = 0;
 
@@ -75,6 +76,7 @@ export class FakePayments implements Payments {
         throw new Error(`asked for ${amountMinor} of ${orderId}, which was asked for ${known.amountMinor}`);
       }
       if (known !== undefined) return known.answer;
+      if (this.#voided.has(orderId)) return { kind: 'unavailable', reason: 'CONFLICT' };
       const settled: PaymentAnswer =
         amountMinor > this.amountLimitMinor
           ? { kind: 'declined', reason: 'AMOUNT_LIMIT_EXCEEDED' }
@@ -85,9 +87,13 @@ export class FakePayments implements Payments {
     return Promise.resolve(answer);
   }
 
-  find({ orderId }: Parameters<Payments['find']>[0]): Promise<PaymentFound> {
-    return Promise.resolve(
-      failing(this.faults, () => this.#settled.get(orderId)?.answer ?? ({ kind: 'none' } as const)),
-    );
+  void({ orderId }: Parameters<Payments['void']>[0]): Promise<PaymentGivenUp> {
+    const answer = failing(this.faults, (): PaymentGivenUp => {
+      const settled = this.#settled.get(orderId)?.answer;
+      if (settled !== undefined) return settled;
+      this.#voided.add(orderId);
+      return { kind: 'voided' };
+    });
+    return Promise.resolve(answer);
   }
 }

@@ -4,7 +4,7 @@ import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { payments } from '@parley/projection-payments';
 import { createService } from '@parley/service';
 import { mountHttp } from './adapters/inbound/http.ts';
-import { createPay, paymentAggregate, streamOf } from './application/pay.ts';
+import { createPay, createVoid, paymentAggregate, streamOf } from './application/pay.ts';
 import { paymentConfig } from './config.ts';
 
 const config = paymentConfig();
@@ -20,8 +20,10 @@ const log = openKafkaLog({
 
 const aggregates = log.aggregate(paymentAggregate);
 service.guard(atLeast(log));
+const deps = { payments: aggregates, now: Date.now };
 mountHttp(service, {
-  pay: createPay({ payments: aggregates, now: Date.now }),
+  pay: createPay(deps),
+  voidPayment: createVoid(deps),
   payments: log.project(payments),
   positionOf: (orderId) => aggregates.load(streamOf(orderId)).position,
 });

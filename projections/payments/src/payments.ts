@@ -28,7 +28,7 @@ const settled = (
 export const foldPayment = (
   row: PaymentRow | undefined,
   { event }: RecordedEvent<PaymentEvent>,
-): PaymentRow => {
+): PaymentRow | undefined => {
   switch (event.type) {
     case 'PaymentInitiated': {
       const { paymentId, orderId, customerId, amountMinor, currency, initiatedAt } = event.data;
@@ -56,6 +56,8 @@ export const foldPayment = (
         declineReason: event.data.reason,
         updatedAtMs: event.data.failedAt,
       });
+    case 'PaymentVoided':
+      return row; // there is none and never will be
   }
 };
 

@@ -101,7 +101,7 @@ const send = async (deps: Deps, { eventId, type, payment, metadata }: Notice): P
 export const createOnPayment =
   (deps: Deps): OnPayment =>
   async ({ event, eventId }, { signal, correlationId }) => {
-    if (event.type === 'PaymentInitiated') return;
+    if (event.type === 'PaymentInitiated' || event.type === 'PaymentVoided') return;
     const metadata = { correlationId, causationId: eventId };
     const payment = event.data;
     if (event.type === 'PaymentFailed') {

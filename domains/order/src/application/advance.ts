@@ -95,14 +95,14 @@ type StockRefusal = Extract<Cancel, { heldUntilMs: unknown }>;
 
 /**
  * There is no stock for the order. One that never had any is cancelled. When a hold has ended, a payment may have gone
- * through whose answer was lost: payment is asked first, and only an order that has none is cancelled. None is under
- * way by then: it would have been asked for while the hold had HOLD_MARGIN_MS to go.
+ * through whose answer was lost, or still be on its way to the log: payment gives it up first, and only an order that
+ * can never be paid is cancelled.
  */
 async function withoutStock(deps: Dependencies, placed: Placed, refusal: StockRefusal): Promise<Learnt> {
-  const { orderId, customerId } = placed;
+  const { orderId } = placed;
   if (refusal.heldUntilMs === undefined) return cancelled(orderId, refusal);
-  const found = await deps.payments.find({ orderId, customerId });
-  return found.kind === 'none' ? cancelled(orderId, refusal) : learntOf(orderId, found, deps.now());
+  const answer = await deps.payments.void({ orderId });
+  return answer.kind === 'voided' ? cancelled(orderId, refusal) : learntOf(orderId, answer, deps.now());
 }
 
 async function reserve(deps: Dependencies, step: Extract<NextStep, { kind: 'reserve' }>): Promise<Learnt> {

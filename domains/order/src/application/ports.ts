@@ -27,12 +27,15 @@ export type PaymentAnswer =
   /** Retryable. */
   | { readonly kind: 'unavailable'; readonly reason: string };
 
-/** How a payment ended that was asked for before. */
-export type PaymentFound = PaymentAnswer | { readonly kind: 'none' };
+/** How a payment ended that was asked for before, or that there never will be one. */
+export type PaymentGivenUp = PaymentAnswer | { readonly kind: 'voided' };
 
 export interface Payments {
-  /** The payment of an order, without asking for one. None only when no payment was begun, or one was a moment ago. */
-  find(order: { readonly orderId: string; readonly customerId: string }): Promise<PaymentFound>;
+  /**
+   * Gives up the payment of an order: behind `voided` it can never be paid, whatever is still under way. A payment that
+   * it has is answered and stays. Idempotent.
+   */
+  void(order: { readonly orderId: string }): Promise<PaymentGivenUp>;
   /** Idempotent by order id. */
   pay(request: {
     readonly orderId: string;

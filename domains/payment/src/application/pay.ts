@@ -8,7 +8,7 @@ import {
   type CommandMetadata,
   type CommandOutcome,
 } from '@parley/event-log';
-import { requestPayment, type TermsDiffer } from '../core/decide.ts';
+import { requestPayment, voidPayment, type Rejection } from '../core/decide.ts';
 import { evolve, noPayment, type PaymentState } from '../core/payment.ts';
 
 export const paymentAggregate: AggregateDefinition<PaymentState, PaymentEvent> = {
@@ -27,13 +27,13 @@ export type SettledPayment = Extract<PaymentState, { status: 'COMPLETED' | 'FAIL
 
 /** Why the log did not confirm the payment. All but `rejected` may be tried again with the same request. */
 export type LogFailure = Extract<
-  CommandOutcome<PaymentState, TermsDiffer>,
+  CommandOutcome<PaymentState, Rejection>,
   { kind: 'conflict' | 'rejected' | 'unavailable' | 'unknown' }
 >;
 
 export type PayOutcome =
   | { readonly kind: 'settled'; readonly payment: SettledPayment }
-  | { readonly kind: 'refused'; readonly rejection: TermsDiffer }
+  | { readonly kind: 'refused'; readonly rejection: Rejection }
   | { readonly kind: 'failed'; readonly failure: LogFailure };
 
 const settledOf = (state: PaymentState): SettledPayment => {
@@ -41,8 +41,16 @@ const settledOf = (state: PaymentState): SettledPayment => {
   throw new Error(`the log confirmed a payment that is ${state.status}`);
 };
 
+export type VoidOutcome =
+  | { readonly kind: 'voided' }
+  | { readonly kind: 'settled'; readonly payment: SettledPayment }
+  | { readonly kind: 'failed'; readonly failure: LogFailure };
+
 /** Pays for an order. */
 export type Pay = (request: PaymentRequest, metadata: CommandMetadata) => Promise<PayOutcome>;
+
+/** Gives up the payment of an order, if it has none. */
+export type Void = (orderId: string, metadata: CommandMetadata) => Promise<VoidOutcome>;
 
 interface Deps {
   readonly payments: Pick<Aggregates<PaymentState, PaymentEvent>, 'execute'>;
@@ -78,6 +86,33 @@ export const createPay =
         return { kind: 'settled', payment: settledOf(outcome.state) };
       case 'refused':
         return { kind: 'refused', rejection: outcome.rejection };
+      case 'conflict':
+      case 'rejected':
+      case 'unavailable':
+      case 'unknown':
+        return { kind: 'failed', failure: outcome };
+    }
+  };
+
+/** Resolves after the outcome was read back from the log: behind `voided` no payment of the order can be recorded. */
+export const createVoid =
+  (deps: Deps): Void =>
+  async (orderId, metadata) => {
+    const outcome = await deps.payments.execute<never>({
+      streamId: streamOf(orderId),
+      commandId: deriveId('void-payment', orderId),
+      decide: (state) => voidPayment(state, { orderId, nowMs: deps.now() }),
+      metadata,
+    });
+    switch (outcome.kind) {
+      case 'accepted':
+      case 'duplicate':
+      case 'unchanged':
+        return outcome.state.status === 'VOIDED'
+          ? { kind: 'voided' }
+          : { kind: 'settled', payment: settledOf(outcome.state) };
+      case 'refused':
+        return outcome.rejection;
       case 'conflict':
       case 'rejected':
       case 'unavailable':

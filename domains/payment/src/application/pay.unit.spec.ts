@@ -1,11 +1,11 @@
 import type { PaymentEvent } from '@parley/contracts/events';
 import type { PaymentRequest } from '@parley/contracts/rest';
-import { openMemoryLog, type Aggregates } from '@parley/event-log';
+import { createMemoryBroker, openMemoryLog, type Aggregates } from '@parley/event-log';
 import { payments } from '@parley/projection-payments';
 import { describe, expect, it } from 'vitest';
 import { AMOUNT_LIMIT_MINOR } from '../core/decide.ts';
 import type { PaymentState } from '../core/payment.ts';
-import { createPay, paymentAggregate } from './pay.ts';
+import { createPay, createVoid, paymentAggregate } from './pay.ts';
 
 const request: PaymentRequest = {
   orderId: '00000000-0000-4000-8000-000000000001',
@@ -15,8 +15,8 @@ const request: PaymentRequest = {
 const metadata = { correlationId: 'test' };
 
 /** An empty log in memory with everything that is recorded in it, by stream and version. */
-const openLog = async () => {
-  const log = openMemoryLog();
+const openLog = async (broker = createMemoryBroker()) => {
+  const log = openMemoryLog({ broker });
   const recorded = log.project<PaymentEvent, PaymentEvent>({
     name: 'recorded',
     topic: paymentAggregate.topic,
@@ -34,10 +34,11 @@ const openLog = async () => {
   };
 };
 
-const setUp = async () => {
-  const log = await openLog();
+const setUp = async (broker = createMemoryBroker()) => {
+  const log = await openLog(broker);
   let nowMs = 1_000;
-  return { ...log, pay: createPay({ payments: log.aggregates, now: () => (nowMs += 1) }) };
+  const deps = { payments: log.aggregates, now: () => (nowMs += 1) };
+  return { ...log, pay: createPay(deps), voidPayment: createVoid(deps) };
 };
 
 describe('pay', () => {
@@ -89,6 +90,60 @@ describe('pay', () => {
     expect(await pay(request, metadata)).toEqual({
       kind: 'failed',
       failure: { kind: 'unknown', commitId: 'c' },
+    });
+  });
+});
+
+describe('void', () => {
+  const { orderId } = request;
+
+  it('refuses every payment behind it, and is the same when it is repeated', async () => {
+    await using world = await setUp();
+    expect(await world.voidPayment(orderId, metadata)).toEqual({ kind: 'voided' });
+    expect(await world.voidPayment(orderId, metadata)).toEqual({ kind: 'voided' });
+    expect(await world.pay(request, metadata)).toEqual({
+      kind: 'refused',
+      rejection: { type: 'PaymentIsVoid', orderId },
+    });
+    expect(world.recorded().map((event) => event.type)).toEqual(['PaymentVoided']);
+    expect(world.view.get(orderId)).toBeUndefined();
+  });
+
+  it('answers the payment that the order has and leaves it', async () => {
+    await using world = await setUp();
+    const paid = await world.pay(request, metadata);
+    expect(await world.voidPayment(orderId, metadata)).toEqual(paid);
+    expect(world.view.get(orderId)).toMatchObject({ status: 'COMPLETED' });
+  });
+
+  it('races with a payment at another instance: one of them is in the log, and both callers hear which', async () => {
+    const broker = createMemoryBroker();
+    await using one = await setUp(broker);
+    await using other = await setUp(broker);
+    for (let n = 0; n < 50; n++) {
+      const racing = { ...request, orderId: `00000000-0000-4000-8000-0000000000${String(n + 10)}` };
+      const calls = [
+        () => one.pay(racing, metadata),
+        () => other.voidPayment(racing.orderId, metadata),
+      ] as const;
+      const [first, second] = n % 2 === 0 ? calls : ([calls[1], calls[0]] as const);
+      const kinds = (await Promise.all([first(), second()])).map(({ kind }) => kind);
+      expect([
+        ['settled', 'settled'],
+        ['refused', 'voided'],
+      ]).toContainEqual(kinds.sort());
+    }
+    expect(one.recorded()).toEqual(other.recorded());
+  });
+
+  it('reports what the log did not confirm, by name', async () => {
+    const silentLog: Pick<Aggregates<PaymentState, PaymentEvent>, 'execute'> = {
+      execute: () => Promise.resolve({ kind: 'unavailable', reason: 'disconnected' }),
+    };
+    const voidPayment = createVoid({ payments: silentLog, now: () => 1 });
+    expect(await voidPayment(orderId, metadata)).toEqual({
+      kind: 'failed',
+      failure: { kind: 'unavailable', reason: 'disconnected' },
     });
   });
 });

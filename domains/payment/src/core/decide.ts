@@ -14,6 +14,12 @@ export interface RequestPayment {
   readonly nowMs: number;
 }
 
+/** Give up the payment of an order. */
+export interface VoidPayment {
+  readonly orderId: string;
+  readonly nowMs: number;
+}
+
 /** The order already has a payment on other terms. Final: the same request is refused for ever. */
 export interface TermsDiffer {
   readonly type: 'TermsDiffer';
@@ -22,10 +28,18 @@ export interface TermsDiffer {
   readonly fields: readonly ('customerId' | 'amountMinor' | 'currency')[];
 }
 
+/** The order was given up before it was paid. Final. */
+export interface PaymentIsVoid {
+  readonly type: 'PaymentIsVoid';
+  readonly orderId: string;
+}
+
+export type Rejection = TermsDiffer | PaymentIsVoid;
+
 /** Structurally the event log's Decision. */
 export type PaymentDecision =
   | { readonly kind: 'events'; readonly events: readonly PaymentEvent[] }
-  | { readonly kind: 'refused'; readonly rejection: TermsDiffer };
+  | { readonly kind: 'refused'; readonly rejection: Rejection };
 
 const comparedFields = ['customerId', 'amountMinor', 'currency'] as const;
 
@@ -50,9 +64,33 @@ export const requestPayment = (state: PaymentState, command: RequestPayment): Pa
       events: [{ type: 'PaymentInitiated', data: { ...asked, initiatedAt: nowMs } }, settle(terms, nowMs)],
     };
   }
+  if (state.status === 'VOIDED') {
+    return { kind: 'refused', rejection: { type: 'PaymentIsVoid', orderId: command.orderId } };
+  }
   const fields = comparedFields.filter((field) => state.terms[field] !== command[field]);
   if (fields.length > 0) {
     return { kind: 'refused', rejection: { type: 'TermsDiffer', orderId: command.orderId, fields } };
   }
   return { kind: 'events', events: state.status === 'PENDING' ? [settle(state.terms, command.nowMs)] : [] };
+};
+
+/**
+ * An order without a payment never gets one. What was settled before stays, and what was begun is settled: the caller
+ * learns of it. As both go through the stream's log, a payment that is under way anywhere either comes first or is
+ * refused.
+ */
+export const voidPayment = (
+  state: PaymentState,
+  { orderId, nowMs }: VoidPayment,
+): { readonly kind: 'events'; readonly events: readonly PaymentEvent[] } => {
+  switch (state.status) {
+    case 'NONE':
+      return { kind: 'events', events: [{ type: 'PaymentVoided', data: { orderId, voidedAt: nowMs } }] };
+    case 'PENDING':
+      return { kind: 'events', events: [settle(state.terms, nowMs)] };
+    case 'COMPLETED':
+    case 'FAILED':
+    case 'VOIDED':
+      return { kind: 'events', events: [] };
+  }
 };

@@ -21,7 +21,9 @@ export type PaymentState =
       readonly terms: PaymentTerms;
       readonly reason: DeclineReason;
       readonly failedAtMs: number;
-    };
+    }
+  /** There is no payment and never will be. */
+  | { readonly status: 'VOIDED'; readonly orderId: string; readonly voidedAtMs: number };
 
 export const noPayment: PaymentState = { status: 'NONE' };
 
@@ -54,5 +56,8 @@ export const evolve = (state: PaymentState, event: PaymentEvent): PaymentState =
         reason: event.data.reason,
         failedAtMs: event.data.failedAt,
       };
+    case 'PaymentVoided':
+      if (state.status !== 'NONE') throw new Error(`${event.type} in a payment that is ${state.status}`);
+      return { status: 'VOIDED', orderId: event.data.orderId, voidedAtMs: event.data.voidedAt };
   }
 };

@@ -1,7 +1,13 @@
 import type { PaymentEvent } from '@parley/contracts/events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AMOUNT_LIMIT_MINOR, requestPayment, type PaymentDecision, type RequestPayment } from './decide.ts';
+import {
+  AMOUNT_LIMIT_MINOR,
+  requestPayment,
+  voidPayment,
+  type PaymentDecision,
+  type RequestPayment,
+} from './decide.ts';
 import { evolve, noPayment, type PaymentState } from './payment.ts';
 
 const command: RequestPayment = {
@@ -15,6 +21,9 @@ const command: RequestPayment = {
 const { nowMs, ...terms } = command;
 const initiated: PaymentEvent = { type: 'PaymentInitiated', data: { ...terms, initiatedAt: nowMs } };
 const completed: PaymentEvent = { type: 'PaymentCompleted', data: { ...terms, completedAt: nowMs } };
+
+const { orderId } = command;
+const voided: PaymentEvent = { type: 'PaymentVoided', data: { orderId, voidedAt: nowMs } };
 
 const fold = (events: readonly PaymentEvent[], from: PaymentState = noPayment): PaymentState =>
   events.reduce(evolve, from);
@@ -88,10 +97,32 @@ describe('requestPayment', () => {
   });
 });
 
+describe('voidPayment', () => {
+  const when = (...events: PaymentEvent[]) => voidPayment(fold(events), { orderId, nowMs });
+
+  it('leaves an order without a payment without one for ever', () => {
+    expect(when()).toEqual({ kind: 'events', events: [voided] });
+    expect(given(voided).when(command)).toEqual({
+      kind: 'refused',
+      rejection: { type: 'PaymentIsVoid', orderId },
+    });
+  });
+
+  it.each([[[voided]], [[initiated, completed]]])('adds nothing to what is settled: %j', (events) => {
+    expect(when(...events)).toEqual({ kind: 'events', events: [] });
+  });
+
+  it('settles a payment that was initiated only, and does not take it back', () => {
+    expect(when(initiated)).toEqual({ kind: 'events', events: [completed] });
+  });
+});
+
 describe('evolve', () => {
   it('throws on streams that decide never makes', () => {
     expect(() => fold([completed])).toThrow('PaymentCompleted in a payment that is NONE');
     expect(() => fold([initiated, initiated])).toThrow('PaymentInitiated in a payment that is PENDING');
+    expect(() => fold([initiated, voided])).toThrow('PaymentVoided in a payment that is PENDING');
+    expect(() => fold([voided, completed])).toThrow('PaymentCompleted in a payment that is VOIDED');
     expect(() => fold([initiated, completed, completed])).toThrow(
       'PaymentCompleted in a payment that is COMPLETED',
     );

@@ -1,5 +1,4 @@
-import { httpHeaders } from '@parley/contracts/headers';
-import { PaymentResource } from '@parley/contracts/rest';
+import { PaymentResource, VoidedPayment } from '@parley/contracts/rest';
 import { createPolicy, createRestClient, type RestAnswer } from '@parley/service';
 import type { PaymentAnswer, Payments } from '../../application/ports.ts';
 
@@ -52,15 +51,18 @@ export const restPayments = (
       const body = { orderId, customerId, amount: { amountMinor, currency } };
       return answerOf(await client.request({ method: 'POST', path: '/api/v1/payments', body }), orderId);
     },
-    find: async ({ orderId, customerId }) => {
+    void: async ({ orderId }) => {
       const answer = await client.request({
-        method: 'GET',
-        path: `/api/v1/payments/${encodeURIComponent(orderId)}`,
-        route: '/api/v1/payments/:orderId',
-        headers: { [httpHeaders.userId]: customerId },
+        method: 'POST',
+        path: `/api/v1/payments/${encodeURIComponent(orderId)}/void`,
+        route: '/api/v1/payments/:orderId/void',
       });
-      const none = answer.kind === 'problem' && answer.code === 'PAYMENT_NOT_FOUND';
-      return none ? { kind: 'none' } : answerOf(answer, orderId);
+      if (answer.kind !== 'ok') return answerOf(answer, orderId);
+      const given = VoidedPayment.safeParse(answer.body);
+      if (!given.success || given.data.orderId !== orderId) return broken;
+      return given.data.voided
+        ? { kind: 'voided' }
+        : answerOf({ ...answer, body: given.data.payment }, orderId);
     },
   };
 };

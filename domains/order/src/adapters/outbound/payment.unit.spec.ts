@@ -40,16 +40,17 @@ const peer = async (...answers: readonly Answer[]) => {
     ownsProcess: false,
   });
   started.push(service);
-  const seen: { body: unknown; user: string | undefined; correlationId: string }[] = [];
+  const seen: { path: string; body: unknown; correlationId: string }[] = [];
   const handle = async (c: Context): Promise<Response> => {
-    const body: unknown = c.req.method === 'POST' ? await c.req.json() : undefined;
-    seen.push({ body, user: c.req.header('x-user-id'), correlationId: currentContext().correlationId });
+    const text = await c.req.text();
+    const body: unknown = text === '' ? undefined : JSON.parse(text);
+    seen.push({ path: c.req.path, body, correlationId: currentContext().correlationId });
     const answer = answers[Math.min(seen.length, answers.length) - 1];
     if (answer === undefined) throw new Error('no answer');
     return answer(c, service);
   };
   service.http.post('/api/v1/payments', handle);
-  service.http.get('/api/v1/payments/:orderId', handle);
+  service.http.post('/api/v1/payments/:orderId/void', handle);
   await service.run(() => undefined);
   const url = `http://127.0.0.1:${service.ports.http ?? 0}`;
   return { service, url, seen, payments: restPayments(url, { timeoutMs: 300 }) };
@@ -136,20 +137,35 @@ describe('paying over REST', () => {
   });
 });
 
-describe('finding a payment', () => {
-  it('asks on behalf of the customer, and begins no payment', async () => {
-    const { payments, seen } = await peer(json(payment, 200));
-    expect(await payments.find(request)).toEqual({ kind: 'completed', paymentId });
-    expect(seen).toMatchObject([{ body: undefined, user: 'alice' }]);
+describe('giving up a payment', () => {
+  const path = `/api/v1/payments/${orderId}/void`;
+
+  it('is told that there is none and never will be', async () => {
+    const { payments, seen } = await peer(json({ orderId, voided: true }, 200));
+    expect(await payments.void(request)).toEqual({ kind: 'voided' });
+    expect(seen).toMatchObject([{ path, body: undefined }]);
   });
 
-  it.each<[ErrorCode, string]>([
-    ['PAYMENT_NOT_FOUND', 'none'],
-    ['ROUTE_NOT_FOUND', 'unavailable'],
-    ['UNAUTHENTICATED', 'unavailable'],
-    ['INTERNAL', 'unavailable'],
-  ])('takes %s for %s', async (code, kind) => {
-    const { payments } = await peer(problem(code));
-    expect(await payments.find(request)).toMatchObject({ kind });
+  it('is answered with the payment that the order has', async () => {
+    const { payments } = await peer(json({ orderId, voided: false, payment }, 200));
+    expect(await payments.void(request)).toEqual({ kind: 'completed', paymentId });
   });
+
+  it.each<[string, object]>([
+    ['another order', { orderId: paymentId, voided: true }],
+    ['neither a payment nor none', { orderId, voided: false }],
+    ['the payment of another order', { orderId, voided: false, payment: { ...payment, orderId: paymentId } }],
+    ['nothing of the kind', payment],
+  ])('takes %s for no answer', async (_what, body) => {
+    const { payments } = await peer(json(body, 200));
+    expect(await payments.void(request)).toMatchObject({ kind: 'unavailable' });
+  });
+
+  it.each<ErrorCode>(['PAYMENT_NOT_FOUND', 'ROUTE_NOT_FOUND', 'CONFLICT', 'INTERNAL'])(
+    'takes %s for no answer',
+    async (code) => {
+      const { payments } = await peer(problem(code));
+      expect(await payments.void(request)).toMatchObject({ kind: 'unavailable' });
+    },
+  );
 });

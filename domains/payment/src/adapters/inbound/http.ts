@@ -1,12 +1,12 @@
 import { formatPosition, type LogPosition } from '@parley/contracts/consistency';
 import type { ErrorCode } from '@parley/contracts/errors';
 import { httpHeaders } from '@parley/contracts/headers';
-import { OrderId, PaymentRequest } from '@parley/contracts/rest';
+import { OrderId, PaymentRequest, type VoidedPayment } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { PaymentRow } from '@parley/projection-payments';
 import { currentContext, type Service } from '@parley/service';
 import { z } from 'zod';
-import type { LogFailure, Pay } from '../../application/pay.ts';
+import type { LogFailure, Pay, PayOutcome, Void } from '../../application/pay.ts';
 import { resourceOfPayment, resourceOfRow } from './resource.ts';
 
 /** When to try again after the log did not confirm. */
@@ -40,6 +40,15 @@ export const refusalOf = (failure: LogFailure): Refusal => {
   }
 };
 
+const detailOf = (rejection: Extract<PayOutcome, { kind: 'refused' }>['rejection']): string => {
+  switch (rejection.type) {
+    case 'TermsDiffer':
+      return `The order has a payment on other terms (${rejection.fields.join(', ')}).`;
+    case 'PaymentIsVoid':
+      return 'The order was given up before it was paid.';
+  }
+};
+
 const Params = z.object({ orderId: OrderId });
 
 /** Mounts the REST edge. */
@@ -47,6 +56,7 @@ export const mountHttp = (
   service: Service<ErrorCode>,
   deps: {
     readonly pay: Pay;
+    readonly voidPayment: Void;
     readonly payments: Pick<View<PaymentRow>, 'get'>;
     /** Where the last event of an order's payment lies; undefined when there is none. */
     readonly positionOf: (orderId: string) => LogPosition | undefined;
@@ -64,7 +74,7 @@ export const mountHttp = (
       }
       case 'refused':
         return service.problem(c, 'CONFLICT', {
-          detail: `The order has a payment on other terms (${outcome.rejection.fields.join(', ')}).`,
+          detail: detailOf(outcome.rejection),
           orderId: outcome.rejection.orderId,
         });
       case 'failed': {
@@ -72,6 +82,23 @@ export const mountHttp = (
         return service.problem(c, code, options);
       }
     }
+  });
+
+  service.http.post('/api/v1/payments/:orderId/void', service.param(Params), async (c) => {
+    const { correlationId } = currentContext();
+    const { orderId } = c.req.valid('param');
+    const outcome = await deps.voidPayment(orderId, { correlationId });
+    if (outcome.kind === 'failed') {
+      const { code, ...options } = refusalOf(outcome.failure);
+      return service.problem(c, code, options);
+    }
+    const position = deps.positionOf(orderId);
+    if (position !== undefined) c.header(httpHeaders.position, formatPosition(position));
+    const body: VoidedPayment =
+      outcome.kind === 'voided'
+        ? { orderId, voided: true }
+        : { orderId, voided: false, payment: resourceOfPayment(outcome.payment) };
+    return c.json(body, 200);
   });
 
   service.http.get('/api/v1/payments/:orderId', service.user, service.param(Params), (c) => {

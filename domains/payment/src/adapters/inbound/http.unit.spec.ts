@@ -1,9 +1,9 @@
 import { errorCatalog } from '@parley/contracts/errors';
-import { PaymentResource, Problem } from '@parley/contracts/rest';
+import { PaymentResource, Problem, VoidedPayment } from '@parley/contracts/rest';
 import type { PaymentRow } from '@parley/projection-payments';
 import { createService } from '@parley/service';
 import { describe, expect, it } from 'vitest';
-import type { Pay, PayOutcome, SettledPayment } from '../../application/pay.ts';
+import type { Pay, PayOutcome, SettledPayment, VoidOutcome } from '../../application/pay.ts';
 import { mountHttp } from './http.ts';
 
 const orderId = '00000000-0000-4000-8000-000000000001';
@@ -27,7 +27,7 @@ const row: PaymentRow = {
   updatedAtMs: 2_000,
 };
 
-const appWith = (outcome: PayOutcome) => {
+const appWith = (outcome: PayOutcome, voidOutcome: VoidOutcome = { kind: 'voided' }) => {
   const asked: Parameters<Pay>[] = [];
   const service = createService({
     name: 'payment',
@@ -46,6 +46,7 @@ const appWith = (outcome: PayOutcome) => {
       asked.push(args);
       return Promise.resolve(outcome);
     },
+    voidPayment: () => Promise.resolve(voidOutcome),
     payments: { get: (key) => (key === orderId ? row : undefined) },
     positionOf: (id) =>
       id === orderId ? { topic: 'parley.payment.events', partition: 2, offset: 41 } : undefined,
@@ -152,5 +153,35 @@ describe('GET /api/v1/payments/:orderId', () => {
   it('answers 401 to a request without a user', async () => {
     const answer = await get(`/api/v1/payments/${orderId}`);
     expect(Problem.parse(await answer.json())).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
+  });
+});
+
+describe('POST /api/v1/payments/{orderId}/void', () => {
+  const post = async (outcome: VoidOutcome, id = orderId) => {
+    const { http } = appWith({ kind: 'settled', payment: completed }, outcome);
+    return http.request(`/api/v1/payments/${id}/void`, { method: 'POST' });
+  };
+
+  it('says that there is no payment and never will be, and where that is recorded', async () => {
+    const answer = await post({ kind: 'voided' });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('x-parley-position')).toBe('parley.payment.events/2@41');
+    expect(VoidedPayment.parse(await answer.json())).toEqual({ orderId, voided: true });
+  });
+
+  it('answers the payment that the order has', async () => {
+    const answer = await post({ kind: 'settled', payment: completed });
+    expect(VoidedPayment.parse(await answer.json())).toMatchObject({
+      voided: false,
+      payment: { status: 'COMPLETED', orderId },
+    });
+  });
+
+  it.each<[VoidOutcome, string, number, string]>([
+    [{ kind: 'failed', failure: { kind: 'unknown', commitId: 'c' } }, orderId, 503, 'LOG_UNAVAILABLE'],
+    [{ kind: 'voided' }, 'x', 400, 'VALIDATION_FAILED'],
+  ])('refuses otherwise: %j of %s', async (outcome, id, status, code) => {
+    const answer = await post(outcome, id);
+    expect(Problem.parse(await answer.json())).toMatchObject({ status, code });
   });
 });
