@@ -132,17 +132,21 @@ const jsonOnly =
  * Goes on once the body is there as a whole (handlers take it from `c.req.text()`). A body that stops half-way must hold
  * no place of the requests in flight: once such a request was answered, at its deadline, the wait for it never ends.
  */
-const wholeBody =
-  (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler =>
-  async (c, next) => {
+const wholeBody = (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler => {
+  const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') });
+  return async (c, next) => {
     if (!bringsBody(c)) return next();
     try {
-      await c.req.text();
+      const tooLarge = await limited(c, async () => {
+        await c.req.text();
+      });
+      if (tooLarge instanceof Response) return tooLarge;
     } catch {
       return problem(c, 'MALFORMED_REQUEST', { detail: 'The body did not arrive as a whole.' }); // the client is gone
     }
     return next();
   };
+};
 
 const allowedMethods = (app: Hono, path: string): readonly string[] =>
   METHODS.filter((method) =>
@@ -154,7 +158,6 @@ export const createHttpApp = (options: HttpAppOptions): Hono => {
   const { problem, logger } = options;
   const app = new Hono();
   app.use('*', observe(options));
-  app.use('*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') }));
   app.use('*', jsonOnly(problem));
   app.use('*', wholeBody(problem));
   app.use('*', limitInFlight(problem, options.inFlightMax));
