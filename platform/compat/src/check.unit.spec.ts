@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventTypes, readEventSchemas } from '@parley/contracts/event-types';
@@ -184,20 +184,18 @@ describe('a released file', () => {
     expect(await checkHistory(planted.dir)).toMatchObject({ compared: 0, findings: [] });
   });
 
-  it.each<[string, (planted: Planted) => void, string]>([
+  it.each<[string, (planted: Planted) => void]>([
     [
       'a repository that git cannot open',
       ({ dir }) => {
         writeFileSync(join(dir, '.git'), 'gitdir: nowhere\n');
       },
-      'not a git repository',
     ],
     [
       'a repository without a commit',
       ({ dir }) => {
         execFileSync('git', ['init', '--quiet'], { cwd: dir });
       },
-      'does not have any commits yet',
     ],
     [
       'a machine without git',
@@ -205,17 +203,17 @@ describe('a released file', () => {
         execFileSync('git', ['init', '--quiet'], { cwd: dir });
         vi.stubEnv('PATH', dir);
       },
-      'ENOENT',
     ],
-  ])(
-    'whose history git does not tell fails the check, with the reason: %s',
-    async (_what, change, reason) => {
-      using planted = plant();
-      change(planted);
-      const { compared, findings } = await checkHistory(planted.dir);
-      expect(compared).toBe(0);
-      expect(findings).toMatchObject([{ rule: 'released/history-unread' }]);
-      expect(findings[0]?.broke).toContain(reason);
-    },
-  );
+  ])('whose history git does not tell fails the check, with the reason: %s', async (_what, change) => {
+    using planted = plant();
+    change(planted);
+    // In git's own words, which depend on its version and on the language of whoever runs this.
+    const { error, stderr } = spawnSync('git', ['log'], { cwd: planted.dir, encoding: 'utf8' });
+    const reason = error === undefined ? stderr.trim() : 'ENOENT';
+    expect(reason).toBeTruthy();
+    const { compared, findings } = await checkHistory(planted.dir);
+    expect(compared).toBe(0);
+    expect(findings).toMatchObject([{ rule: 'released/history-unread' }]);
+    expect(findings[0]?.broke).toContain(reason);
+  });
 });
