@@ -113,6 +113,14 @@ describe('one planted break of each kind', () => {
   });
 });
 
+const gitIn =
+  ({ dir }: Planted) =>
+  (...args: readonly string[]): string =>
+    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], {
+      cwd: dir,
+      encoding: 'utf8',
+    });
+
 describe('a released file', () => {
   const rulesAfter = (change: (planted: Planted) => void): readonly string[] => {
     using planted = plant();
@@ -153,11 +161,7 @@ describe('a released file', () => {
     { timeout: DEADLINE_MS },
     async () => {
       using planted = plant();
-      const git = (...args: readonly string[]): string =>
-        execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], {
-          cwd: planted.dir,
-          encoding: 'utf8',
-        });
+      const git = gitIn(planted);
       git('init', '--quiet');
       git('add', 'contracts');
       git('commit', '--quiet', '--message', 'released');
@@ -178,6 +182,28 @@ describe('a released file', () => {
       }
     },
   );
+
+  it('and its manifest cannot be edited in a merge either', { timeout: DEADLINE_MS }, async () => {
+    using planted = plant();
+    const git = gitIn(planted);
+    git('init', '--quiet', '--initial-branch', 'main');
+    git('add', 'contracts');
+    git('commit', '--quiet', '--message', 'released');
+    git('switch', '--quiet', '--create', 'side');
+    planted.write('note.txt', 'side\n');
+    git('add', 'contracts');
+    git('commit', '--quiet', '--message', 'side');
+    git('switch', '--quiet', 'main');
+    git('merge', '--quiet', '--no-ff', '--no-commit', 'side');
+    expect((await checkHistory(planted.dir)).findings).toEqual([]);
+    planted.replace('released/1.0.0/schema.graphql', 'stock: Int!', 'stock: Int');
+    git('add', 'contracts');
+    git('commit', '--quiet', '--message', 'merged');
+    const { findings } = await checkHistory(planted.dir);
+    expect(new Set(findings.map(({ broke }) => broke.replace(/ \(.*/, '')))).toEqual(
+      new Set(['contracts/released/1.0.0/schema.graphql was edited after its release']),
+    );
+  });
 
   it('is not compared with git where there is no repository', async () => {
     using planted = plant();
