@@ -19,7 +19,10 @@ export interface Route {
   readonly service: ServiceName;
   /** True: only with a valid token, whose subject the service finds in `x-user-id`. */
   readonly authenticated: boolean;
-  /** The whole exchange with the service, its retries included. Longer than the service's own deadline. */
+  /**
+   * The whole exchange with the service, its retries included, from when the request is there as a whole. For a write
+   * longer than the service's own deadline of 10 s; for a read longer than any wait for a position (4 s).
+   */
   readonly timeoutMs: number;
 }
 

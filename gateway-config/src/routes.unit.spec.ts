@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { waitLimits } from '@parley/contracts/consistency';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { routes, type PathMatch, type Route } from './routes.ts';
@@ -80,4 +81,8 @@ describe('the gateway and openapi.json', () => {
       expect(led.map(({ id }) => id)).not.toEqual([]);
     },
   );
+});
+
+it('no route gives up before the longest wait for a position is over: the answer is the service’s own', () => {
+  for (const { timeoutMs } of routes) expect(timeoutMs).toBeGreaterThan(waitLimits.maxMs);
 });

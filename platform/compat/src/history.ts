@@ -56,7 +56,8 @@ export async function checkHistory(repositoryDir: string): Promise<CheckResult> 
   let log: string;
   let uncommitted: string;
   try {
-    log = await git(repositoryDir, ['log', ...changesOf, '--format=commit %h', '--', RELEASED]);
+    // -m: a merge is compared with each of its parents, or whatever it changes by itself would not be seen.
+    log = await git(repositoryDir, ['log', '-m', ...changesOf, '--format=commit %h', '--', RELEASED]);
     uncommitted = await git(repositoryDir, ['diff', ...changesOf, 'HEAD', '--', RELEASED]);
   } catch (error) {
     return unanswered(error);

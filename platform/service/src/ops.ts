@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import type { KitErrorCode } from './errors.ts';
 import type { ProblemFunction } from './http/problem.ts';
+import type { Logger } from './logging.ts';
 import type { Readiness } from './readiness.ts';
 
 /** A route of the operations server that some part of a service brings along, free of any HTTP library. */
@@ -33,9 +34,15 @@ export const createOpsApp = (options: {
   readonly instance: string;
   readonly readiness: Readiness;
   readonly problem: ProblemFunction<KitErrorCode>;
+  readonly logger: Logger;
 }): OpsApp => {
-  const { service, instance, readiness, problem } = options;
+  const { service, instance, readiness, problem, logger } = options;
   const app = new Hono();
+  app.notFound((c) => problem(c, 'ROUTE_NOT_FOUND'));
+  app.onError((error, c) => {
+    logger.error({ err: error }, 'an operations request failed unexpectedly');
+    return problem(c, 'INTERNAL');
+  });
   app.get('/livez', (c) => c.json({ service, instance, live: true }));
   app.get('/readyz', (c) => {
     const report = readiness.report();

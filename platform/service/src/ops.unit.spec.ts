@@ -26,4 +26,20 @@ describe('the operations server', () => {
       code: 'VALIDATION_FAILED',
     });
   });
+
+  it('answers an address that is not there, and a part that fails, as problems, and logs the failure as JSON', async () => {
+    const kit = build();
+    const answer = (): Promise<never> => Promise.reject(new Error('the secret of the house'));
+    kit.service.addOps([{ method: 'POST', path: '/ops/boom', answer }]);
+    await kit.service.run(() => undefined);
+    const url = `http://127.0.0.1:${kit.service.ports.ops ?? 0}`;
+    expect(await problemOf(await fetch(`${url}/nothing`))).toMatchObject({ code: 'ROUTE_NOT_FOUND' });
+    const failed = await problemOf(await fetch(`${url}/ops/boom`, { method: 'POST' }));
+    expect(failed).toMatchObject({ status: 500, code: 'INTERNAL' });
+    expect(JSON.stringify(failed)).not.toContain('secret');
+    const errors = kit.lines
+      .map((line) => JSON.parse(line) as { level: string })
+      .filter(({ level }) => level === 'error');
+    expect(errors).toMatchObject([{ service: 'kit', err: { message: 'the secret of the house' } }]);
+  });
 });

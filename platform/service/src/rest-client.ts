@@ -22,7 +22,10 @@ export type RestAnswer =
   | { readonly kind: 'ok'; readonly status: number; readonly body: unknown }
   /** The peer refused for good; `code` is of the peer's catalog, 'UNKNOWN' when it sent no problem. */
   | { readonly kind: 'problem'; readonly status: number; readonly code: string }
-  /** Retryable: no answer in time, no connection, a 429/5xx answer after all attempts, or the breaker is open. */
+  /**
+   * Retryable: no answer in time, no connection, a 429/5xx answer after all attempts, or the breaker is open. An answer
+   * that is too large was asked for once: another attempt is worth it only when the peer has changed.
+   */
   | {
       readonly kind: 'unavailable';
       readonly reason: PolicyReason | 'unreachable' | 'peer' | 'answer-too-large';
@@ -34,10 +37,16 @@ export interface RestClient {
   request(request: RestRequest): Promise<RestAnswer>;
 }
 
-class PeerFailure extends Error {
-  readonly answer: RestAnswer;
+type NoAnswer = Exclude<RestAnswer, { kind: 'ok' }>;
 
-  constructor(answer: RestAnswer, cause?: unknown) {
+/** What a span says of it. */
+const codeIn = (answer: NoAnswer): string =>
+  answer.kind === 'problem' ? answer.code : (answer.code ?? answer.reason);
+
+class PeerFailure extends Error {
+  readonly answer: NoAnswer;
+
+  constructor(answer: NoAnswer, cause?: unknown) {
     super('the peer gave no final answer', { cause });
     this.answer = answer;
   }
@@ -63,10 +72,7 @@ const textWithin = async (response: Response, bytesMax: number): Promise<string 
   return Buffer.concat(chunks).toString('utf8');
 };
 
-const read = async (response: Response, bytesMax: number): Promise<unknown> => {
-  const text = await textWithin(response, bytesMax);
-  if (text === undefined)
-    throw new PeerFailure({ kind: 'unavailable', reason: 'answer-too-large', status: response.status });
+const parse = (text: string): unknown => {
   try {
     return text === '' ? undefined : JSON.parse(text);
   } catch {
@@ -77,13 +83,15 @@ const read = async (response: Response, bytesMax: number): Promise<unknown> => {
 const MAX_CLIENT_ERROR = 499;
 const TOO_MANY_REQUESTS = 429;
 
-const classify = (status: number, body: unknown): RestAnswer => {
-  if (status >= 200 && status < 300) return { kind: 'ok', status, body };
-  const code = codeOf(body);
+/** @param text undefined: it was too long. The same request would be answered as long again, so that is final. */
+const classify = (status: number, text: string | undefined): RestAnswer => {
+  const body = text === undefined ? undefined : parse(text);
   if (status > MAX_CLIENT_ERROR || status === TOO_MANY_REQUESTS) {
-    throw new PeerFailure({ kind: 'unavailable', reason: 'peer', status, code });
+    throw new PeerFailure({ kind: 'unavailable', reason: 'peer', status, code: codeOf(body) });
   }
-  return { kind: 'problem', status, code };
+  if (text === undefined) return { kind: 'unavailable', reason: 'answer-too-large', status };
+  if (status >= 200 && status < 300) return { kind: 'ok', status, body };
+  return { kind: 'problem', status, code: codeOf(body) };
 };
 
 /**
@@ -119,11 +127,12 @@ export const createRestClient = (options: {
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       });
       span.setAttribute('http.response.status_code', response.status);
-      const body = await read(response, answerBytesMax);
-      if (response.status >= 400) span.setStatus({ code: SpanStatusCode.ERROR, message: codeOf(body) });
-      return classify(response.status, body);
+      const answer = classify(response.status, await textWithin(response, answerBytesMax));
+      if (answer.kind !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: codeIn(answer) });
+      return answer;
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+      const message = error instanceof PeerFailure ? codeIn(error.answer) : messageOf(error);
+      span.setStatus({ code: SpanStatusCode.ERROR, message });
       if (error instanceof PeerFailure) throw error;
       throw new PeerFailure(
         { kind: 'unavailable', reason: signal.aborted ? 'timeout' : 'unreachable' },

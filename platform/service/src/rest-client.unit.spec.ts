@@ -66,6 +66,29 @@ describe('the REST client', () => {
     }
   });
 
+  it.each([
+    ['is final: it is asked for once', 200, 1, { reason: 'answer-too-large', status: 200 }],
+    ['of a peer that failed is a failure like any other', 503, 3, { reason: 'peer', status: 503 }],
+  ])('an answer that is too long %s', async (_what, status, asked, expected) => {
+    const kit = build();
+    let requests = 0;
+    kit.service.http.get('/long', () => {
+      requests += 1;
+      return new Response('x'.repeat(100), { status });
+    });
+    await kit.service.run(() => undefined);
+    const retry = { attempts: 2, initialDelayMs: 1, maxDelayMs: 2 };
+    const client = createRestClient({
+      peer: 'kit',
+      baseUrl: `http://127.0.0.1:${kit.service.ports.http ?? 0}`,
+      policy: createPolicy({ name: 'peer', timeoutMs: 1_000, retry }),
+      answerBytesMax: 99,
+    });
+    const answer = await client.request({ method: 'GET', path: '/long' });
+    expect(answer).toMatchObject({ kind: 'unavailable', ...expected });
+    expect(requests).toBe(asked);
+  });
+
   it('tells a code that looks like none as UNKNOWN', async () => {
     const { service } = build();
     service.http.get('/odd', (c) => c.json({ code: 'A\r\nB' }, 409));

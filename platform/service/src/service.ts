@@ -113,7 +113,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
   const grpc = new GrpcServer({ catalog, logger, inFlightMax, guard: guard.grpc });
   const readiness = new Readiness();
   readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
-  const ops = createOpsApp({ service: name, instance, readiness, problem });
+  const ops = createOpsApp({ service: name, instance, readiness, problem, logger });
   const ports: { http?: number; grpc?: number; ops?: number } = {};
   const host = config.PARLEY_HOST;
 

@@ -1,15 +1,7 @@
 import { afterEach, expect } from 'vitest';
-import { createService, type Service, type ServiceOptions } from '../src/service.ts';
+import type { Service, ServiceOptions } from '../src/service.ts';
 import { kitCatalog } from './catalog.ts';
-import { captureSpans } from './index.ts';
-
-const config = {
-  PARLEY_HOST: '127.0.0.1',
-  HTTP_PORT: 0,
-  OPS_PORT: 0,
-  LOG_LEVEL: 'info',
-  SHUTDOWN_DEADLINE_MS: 2_000,
-} as const;
+import { captureSpans, testService } from './index.ts';
 
 const started: Service[] = [];
 afterEach(async () => {
@@ -26,13 +18,12 @@ export const build = (
 } => {
   const lines: string[] = [];
   const spans = captureSpans();
-  const service = createService({
+  const service = testService({
     name: 'kit',
-    config,
+    shutdownDeadlineMs: 2_000,
     errors: kitCatalog,
     httpDeadlineMs: 2_000,
     ...options,
-    ownsProcess: false,
     spanProcessors: [spans.processor],
     logDestination: { write: (line) => void lines.push(line) },
   });

@@ -79,6 +79,13 @@ const isMeantForClients = (error: unknown): error is Error => {
   return originalError === undefined || isMeantForClients(originalError);
 };
 
+/** With a code, as the contract has it: graphql-js gives none. The error itself, as yoga takes the status from it. */
+const forClients = (error: Error): Error => {
+  const { extensions = {} } = error as { readonly extensions?: Record<string, unknown> }; // a GraphQLError
+  extensions.code ??= 'BAD_USER_INPUT';
+  return error;
+};
+
 /** Where problems inside a resolver are written; the client sees only a code. */
 export interface GraphqlLog {
   error(fields: { readonly err: unknown }, message: string): void;
@@ -119,7 +126,7 @@ export const createProductsGraphql = ({
     plugins: [limits],
     maskedErrors: {
       maskError: (error) => {
-        if (isMeantForClients(error)) return error;
+        if (isMeantForClients(error)) return forClients(error);
         log.error({ err: error }, 'a GraphQL resolver failed');
         const extensions = { code: 'INTERNAL_SERVER_ERROR' };
         return createGraphQLError('Something went wrong inside the service', { extensions });

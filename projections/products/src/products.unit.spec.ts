@@ -1,3 +1,4 @@
+import { GraphqlResponse } from '@parley/contracts/rest';
 import type { ProductEvent } from '@parley/contracts/events';
 import type { View } from '@parley/event-log';
 import { describe, expect, it } from 'vitest';
@@ -158,6 +159,22 @@ describe('GraphQL', () => {
     expect(codesOf(answer)).toEqual(['INTERNAL_SERVER_ERROR']);
     expect(JSON.stringify(answer)).not.toContain('secret');
     expect(logged).toHaveLength(1);
+  });
+  it.each([
+    ['an operation of another kind', 'mutation { add }', {}],
+    ['a variable that is not there', 'query($id: ID!) { product(productId: $id) { name } }', {}],
+  ])('refuses %s with a code, as the contract has it', async (_what, query, variables) => {
+    const answer = GraphqlResponse.parse(await ask(query, variables));
+    expect(answer.errors).toHaveLength(1);
+  });
+  it('refuses a body that is no JSON with 400 and a code', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await graphql(
+      new Request('http://127.0.0.1/graphql', { method: 'POST', headers, body: 'x' }),
+    );
+    expect(response.status).toBe(400);
+    const { errors = [] } = GraphqlResponse.parse(await response.json());
+    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_REQUEST']);
   });
   it('refuses a batch', async () => {
     const response = await graphql(

@@ -1,6 +1,7 @@
-import type { NotificationEvent, PaymentEvent } from '@parley/contracts/events';
+import type { PaymentEvent } from '@parley/contracts/events';
 import { ShippingRequested } from '@parley/contracts/queues';
-import { openMemoryLog, type RecordedEvent } from '@parley/event-log';
+import type { RecordedEvent } from '@parley/event-log';
+import { recordingLog } from '@parley/event-log/testing';
 import { notifications } from '@parley/projection-notifications';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -36,28 +37,8 @@ const settled = (n: number): RecordedEvent<PaymentEvent> => {
   };
 };
 
-/** An empty log in memory with everything that is recorded in it, by stream and version. */
-const openLog = async () => {
-  const log = openMemoryLog();
-  const recorded = log.project<NotificationEvent, NotificationEvent>({
-    name: 'recorded',
-    topic: notificationAggregate.topic,
-    key: ({ streamId, version }) => `${streamId} ${version}`,
-    fold: (_row, { event }) => event,
-  });
-  const view = log.project(notifications);
-  const aggregates = log.aggregate(notificationAggregate);
-  await log.start();
-  return {
-    aggregates,
-    view,
-    recorded: () => recorded.list({ limit: 1_000 }),
-    [Symbol.asyncDispose]: () => log.close(),
-  };
-};
-
 const setUp = async (publish?: ShippingRequests['publish']) => {
-  const log = await openLog();
+  const log = await recordingLog(notificationAggregate, notifications);
   const published: { readonly request: ShippingRequested; readonly correlationId: string }[] = [];
   let nowMs = 1_000;
   const onPayment = createOnPayment({

@@ -1,6 +1,7 @@
 import type { PaymentEvent } from '@parley/contracts/events';
 import type { PaymentRequest } from '@parley/contracts/rest';
-import { createMemoryBroker, openMemoryLog, type Aggregates } from '@parley/event-log';
+import { createMemoryBroker, type Aggregates } from '@parley/event-log';
+import { recordingLog } from '@parley/event-log/testing';
 import { payments } from '@parley/projection-payments';
 import { describe, expect, it } from 'vitest';
 import { AMOUNT_LIMIT_MINOR } from '../core/decide.ts';
@@ -14,28 +15,8 @@ const request: PaymentRequest = {
 };
 const metadata = { correlationId: 'test' };
 
-/** An empty log in memory with everything that is recorded in it, by stream and version. */
-const openLog = async (broker = createMemoryBroker()) => {
-  const log = openMemoryLog({ broker });
-  const recorded = log.project<PaymentEvent, PaymentEvent>({
-    name: 'recorded',
-    topic: paymentAggregate.topic,
-    key: ({ streamId, version }) => `${streamId} ${version}`,
-    fold: (_row, { event }) => event,
-  });
-  const view = log.project(payments);
-  const aggregates = log.aggregate(paymentAggregate);
-  await log.start();
-  return {
-    aggregates,
-    view,
-    recorded: () => recorded.list({ limit: 1_000 }),
-    [Symbol.asyncDispose]: () => log.close(),
-  };
-};
-
 const setUp = async (broker = createMemoryBroker()) => {
-  const log = await openLog(broker);
+  const log = await recordingLog(paymentAggregate, payments, broker);
   let nowMs = 1_000;
   const deps = { payments: log.aggregates, now: () => (nowMs += 1) };
   return { ...log, pay: createPay(deps), voidPayment: createVoid(deps) };

@@ -1,6 +1,5 @@
-import type { ShippingEvent } from '@parley/contracts/events';
 import type { ShippingRequested } from '@parley/contracts/queues';
-import { openMemoryLog } from '@parley/event-log';
+import { recordingLog } from '@parley/event-log/testing';
 import { shipments } from '@parley/projection-shipments';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -20,28 +19,8 @@ const requestFor = (n: number): ShippingRequested => ({
   requestedAt: 1_000,
 });
 
-/** An empty log in memory with everything that is recorded in it, by stream and version. */
-const openLog = async () => {
-  const log = openMemoryLog();
-  const recorded = log.project<ShippingEvent, ShippingEvent>({
-    name: 'recorded',
-    topic: shipmentAggregate.topic,
-    key: ({ streamId, version }) => `${streamId} ${version}`,
-    fold: (_row, { event }) => event,
-  });
-  const view = log.project(shipments);
-  const aggregates = log.aggregate(shipmentAggregate);
-  await log.start();
-  return {
-    aggregates,
-    view,
-    recorded: () => recorded.list({ limit: 1_000 }),
-    [Symbol.asyncDispose]: () => log.close(),
-  };
-};
-
 const setUp = async () => {
-  const log = await openLog();
+  const log = await recordingLog(shipmentAggregate, shipments);
   return { ...log, dispatch: createDispatch({ shipments: log.aggregates, now: () => 2_000 }) };
 };
 

@@ -2,11 +2,11 @@
  * The rival of the append benchmark: a plain kafkajs producer in a process of its own, where nothing of the event log
  * touches kafkajs. Does what a message asks and answers with a message; ends when its parent disconnects.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
 import kafkajs, { type Message } from 'kafkajs';
 import { withInFlight } from '../in-flight.ts';
 import type { Measured } from '../pairs.ts';
 import { medianMs, rate } from './figures.ts';
+import { PARTITIONS, plainMessage } from './plain-message.ts';
 
 /** What the parent may ask for. */
 export type PlainJob =
@@ -18,31 +18,6 @@ export type PlainAnswer =
   { readonly ready: true } | { readonly measured: Measured } | { readonly error: string };
 
 const TOPIC = 'parley.bench.plain';
-const PARTITIONS = 4;
-/** As large as an Avro tick with its wire prefix. */
-const VALUE = randomBytes(50);
-const COMMIT = randomBytes(40);
-
-/** The record that an append of a tick makes: same key, headers and sizes. */
-function message(index: number): Message {
-  const streamId = `tick-${randomUUID()}`;
-  return {
-    key: streamId,
-    value: VALUE,
-    partition: index % PARTITIONS,
-    headers: {
-      ce_specversion: '1.0',
-      ce_source: '/parley/bench',
-      ce_time: new Date().toISOString(),
-      ce_subject: streamId,
-      'correlation-id': 'bench',
-      ce_id: randomUUID(),
-      ce_type: 'Ticked',
-      'parley-commit': COMMIT,
-    },
-  };
-}
-
 const kafka = new kafkajs.Kafka({
   brokers: process.argv.slice(2),
   logLevel: kafkajs.logLevel.NOTHING,
@@ -59,7 +34,7 @@ async function send(messages: Message[]): Promise<boolean> {
 
 async function batches(count: number, size: number): Promise<number> {
   for (let sent = 0; sent < count; sent += size)
-    await send(Array.from({ length: Math.min(size, count - sent) }, (_, i) => message(sent + i)));
+    await send(Array.from({ length: Math.min(size, count - sent) }, (_, i) => plainMessage(sent + i)));
   return count;
 }
 
@@ -68,9 +43,9 @@ function run(job: PlainJob): Promise<Measured> {
     case 'batches':
       return rate(job.count, () => batches(job.count, job.size));
     case 'concurrent':
-      return rate(job.count, () => withInFlight(job.count, job.inFlight, (i) => send([message(i)])));
+      return rate(job.count, () => withInFlight(job.count, job.inFlight, (i) => send([plainMessage(i)])));
     case 'one-at-a-time':
-      return medianMs(job.count, () => send([message(0)]));
+      return medianMs(job.count, () => send([plainMessage(0)]));
   }
 }
 

@@ -34,8 +34,12 @@ async function memoryOf(pid: number): Promise<{ readonly nowMiB: number; readonl
   return { nowMiB: field('VmRSS'), peakMiB: field('VmHWM') };
 }
 
-/** What proc(5) says of the value 5: the peak resident set is measured from now on. */
-const forgetPeak = (pid: number): Promise<void> => writeFile(`/proc/${String(pid)}/clear_refs`, '5');
+/** What proc(5) says of the value 5: the peak resident set is measured from now on. False on a kernel without it. */
+const forgetPeak = (pid: number): Promise<boolean> =>
+  writeFile(`/proc/${String(pid)}/clear_refs`, '5').then(
+    () => true,
+    () => false,
+  );
 
 const customerOf = (number: number): string => {
   const [created] = eventsOf(number);
@@ -70,7 +74,7 @@ async function rebuild(
   signal: AbortSignal,
 ): Promise<Measured> {
   const { nowMiB } = await memoryOf(service.pid);
-  await forgetPeak(service.pid);
+  const fromHere = await forgetPeak(service.pid);
   const readers = readOf(service);
   const startedAtMs = performance.now();
   const report = await postRebuild(service, signal).finally(() => readers.stop());
@@ -89,7 +93,7 @@ async function rebuild(
       readP99Ms: percentile(latencies, 0.99),
       readLongestMs: percentile(latencies, 1),
       rssBeforeMiB: nowMiB,
-      peakRssMiB: peakMiB,
+      ...(fromHere ? { peakRssMiB: peakMiB } : {}), // otherwise it is that of the service's whole life
       sinceCallMs: performance.now() - startedAtMs,
     },
   };

@@ -2,29 +2,18 @@
 import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { counted, countedTopic, counterOf, type Counted } from '../../testing/counter.ts';
+import { counted, countedTopic, type Counted } from '../../testing/counter.ts';
 import { metadata, run } from '../../testing/harness.ts';
+import { memoryCounters } from '../../testing/memory-counters.ts';
 import { encodeCommitHeader, toKey } from '../arbitration/commit-header.ts';
 import { logHeaders } from '../headers.ts';
 import { partitionOf } from '../log/partition-of.ts';
 import type { LogLimits } from '../log/limits.ts';
 import type { Aggregates } from '../ports.ts';
-import { MemoryLink } from './link.ts';
-import { createMemoryBroker, openMemoryLog } from './open.ts';
 
 const topic = countedTopic('attempts');
 const partition = partitionOf('s', topic.partitions);
-const setUp = async (limits: Partial<LogLimits> = {}) => {
-  const broker = createMemoryBroker();
-  const open = async () => {
-    const link = new MemoryLink();
-    const log = openMemoryLog({ broker, link, limits });
-    const counters = log.aggregate(counterOf(topic));
-    await log.start();
-    return { log, link, counters };
-  };
-  return { broker, open, ...(await open()) };
-};
+const setUp = (limits: Partial<LogLimits> = {}) => memoryCounters(topic, limits);
 const execute = (
   counters: Aggregates<number, Counted>,
   by: number,

@@ -1,30 +1,16 @@
 /** Faults that only a broker in memory can be told to have; what both adapters can have is in the feature suite. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { counted, countedTopic, counterOf, type Counted } from '../../testing/counter.ts';
+import { counted, countedTopic, type Counted } from '../../testing/counter.ts';
 import { metadata, run } from '../../testing/harness.ts';
+import { memoryCounters } from '../../testing/memory-counters.ts';
+import type { LogLimits } from '../log/limits.ts';
 import { partitionOf } from '../log/partition-of.ts';
-import type { Aggregates, EventLog } from '../ports.ts';
-import { MemoryLink } from './link.ts';
-import { createMemoryBroker, openMemoryLog } from './open.ts';
+import type { Aggregates } from '../ports.ts';
 
 const topic = countedTopic('faults');
 const partition = partitionOf('s', topic.partitions);
-const setUp = async (limits = {}) => {
-  const broker = createMemoryBroker();
-  const open = async (): Promise<{
-    log: EventLog;
-    link: MemoryLink;
-    counters: Aggregates<number, Counted>;
-  }> => {
-    const link = new MemoryLink();
-    const log = openMemoryLog({ broker, link, limits });
-    const counters = log.aggregate(counterOf(topic));
-    await log.start();
-    return { log, link, counters };
-  };
-  return { broker, open, ...(await open()) };
-};
+const setUp = (limits: Partial<LogLimits> = {}) => memoryCounters(topic, limits);
 const decided = (
   counters: Aggregates<number, Counted>,
   decide: (sum: number) => readonly Counted[],

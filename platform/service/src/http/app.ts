@@ -114,18 +114,39 @@ const observe =
     );
   };
 
+const bringsBody = (c: Context): boolean =>
+  c.req.header('transfer-encoding') !== undefined || Number(c.req.header('content-length') ?? 0) > 0;
+
 /** A request that brings a body must say that it is JSON. */
 const jsonOnly =
   (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler =>
   async (c, next) => {
-    const bringsBody =
-      c.req.header('transfer-encoding') !== undefined || Number(c.req.header('content-length') ?? 0) > 0;
     const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
-    if (bringsBody && type !== 'application/json' && !(type ?? '').endsWith('+json')) {
+    if (bringsBody(c) && type !== 'application/json' && !(type ?? '').endsWith('+json')) {
       return problem(c, 'UNSUPPORTED_MEDIA_TYPE');
     }
     return next();
   };
+
+/**
+ * Goes on once the body is there as a whole (handlers take it from `c.req.text()`). A body that stops half-way must hold
+ * no place of the requests in flight: once such a request was answered, at its deadline, the wait for it never ends.
+ */
+const wholeBody = (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler => {
+  const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') });
+  return async (c, next) => {
+    if (!bringsBody(c)) return next();
+    try {
+      const tooLarge = await limited(c, async () => {
+        await c.req.text();
+      });
+      if (tooLarge instanceof Response) return tooLarge;
+    } catch {
+      return problem(c, 'MALFORMED_REQUEST', { detail: 'The body did not arrive as a whole.' }); // the client is gone
+    }
+    return next();
+  };
+};
 
 const allowedMethods = (app: Hono, path: string): readonly string[] =>
   METHODS.filter((method) =>
@@ -137,9 +158,9 @@ export const createHttpApp = (options: HttpAppOptions): Hono => {
   const { problem, logger } = options;
   const app = new Hono();
   app.use('*', observe(options));
-  app.use('*', limitInFlight(problem, options.inFlightMax));
-  app.use('*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') }));
   app.use('*', jsonOnly(problem));
+  app.use('*', wholeBody(problem));
+  app.use('*', limitInFlight(problem, options.inFlightMax));
   app.use('*', options.guard);
   app.notFound((c) => {
     const allowed = allowedMethods(app, c.req.path);

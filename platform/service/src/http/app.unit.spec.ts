@@ -1,7 +1,15 @@
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { build, post, problemOf } from '../../testing/kit.ts';
+
+/** A body that has only begun. */
+const beginnings = [
+  ['says how long it is', 'content-length: 100\r\n\r\n"abc'],
+  ['comes in chunks', 'transfer-encoding: chunked\r\n\r\n4\r\n"abc\r\n'],
+] as const;
 
 describe('the HTTP edge', () => {
   const mount = ({ service }: ReturnType<typeof build>): void => {
@@ -114,4 +122,39 @@ describe('the HTTP edge', () => {
     release.resolve(undefined);
     await expect.poll(async () => (await service.http.request('/waits')).status).toBe(200);
   });
+
+  it.each(beginnings)(
+    'keeps no place for a body that stops half-way, before and after its deadline (it %s)',
+    async (_what, rest) => {
+      const kit = build({ inFlightMax: 1, httpDeadlineMs: 200 });
+      mount(kit);
+      await kit.service.run(() => undefined);
+      const port = kit.service.ports.http ?? 0;
+      const other = async (): Promise<number> => (await fetch(`http://127.0.0.1:${port}/things/1`)).status;
+      const socket = connect(port, '127.0.0.1');
+      const answered = once(socket, 'data');
+      const cut = once(socket, 'close');
+      socket.write(`POST /things HTTP/1.1\r\nhost: kit\r\ncontent-type: application/json\r\n${rest}`);
+      while (!kit.lines.some((line) => line.includes('DEADLINE_EXCEEDED'))) expect(await other()).toBe(200);
+      expect(String((await answered)[0])).toMatch(/^HTTP\/1\.1 504 /);
+      await cut;
+      expect(await other()).toBe(200);
+    },
+  );
+
+  it.each(beginnings)(
+    'takes a client that leaves in the middle of its body for no failure of its own (it %s)',
+    async (_what, rest) => {
+      const kit = build();
+      mount(kit);
+      await kit.service.run(() => undefined);
+      const socket = connect(kit.service.ports.http ?? 0, '127.0.0.1');
+      await once(socket, 'connect');
+      const head = 'POST /things HTTP/1.1\r\nhost: kit\r\ncontent-type: application/json\r\n';
+      socket.write(`${head}${rest}`, () => socket.destroy());
+      const said = () => kit.lines.map((line) => JSON.parse(line) as unknown);
+      await expect.poll(said).toContainEqual(expect.objectContaining({ code: 'MALFORMED_REQUEST' }));
+      expect(said()).not.toContainEqual(expect.objectContaining({ level: 'error' }));
+    },
+  );
 });

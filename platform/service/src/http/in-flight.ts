@@ -2,7 +2,7 @@ import type { MiddlewareHandler } from 'hono';
 import type { KitErrorCode } from '../errors.ts';
 import type { ProblemFunction } from './problem.ts';
 
-/** HTTP requests, and gRPC calls, that one process works on at the same time. Each holds at most a body of 64 KiB and a place in the log's queue. */
+/** HTTP requests whose body has arrived, and gRPC calls, that one process works on at the same time. Each holds at most a body of 64 KiB and a place in the log's queue. */
 export const IN_FLIGHT_MAX = 2_000;
 
 const RETRY_AFTER_SECONDS = 1;

@@ -1,7 +1,7 @@
 import { errorCatalog } from '@parley/contracts/errors';
 import { NotificationList, Problem } from '@parley/contracts/rest';
 import type { NotificationsRow } from '@parley/projection-notifications';
-import { createService } from '@parley/service';
+import { testService } from '@parley/service/testing';
 import { describe, expect, it } from 'vitest';
 import { mountHttp } from './http.ts';
 
@@ -23,17 +23,9 @@ const row: NotificationsRow = {
 };
 
 const get = (id: string, headers: Record<string, string>) => {
-  const service = createService({
+  const service = testService({
     name: 'notification',
-    config: {
-      PARLEY_HOST: '127.0.0.1',
-      HTTP_PORT: 0,
-      OPS_PORT: 0,
-      LOG_LEVEL: 'silent',
-      SHUTDOWN_DEADLINE_MS: 1_000,
-    },
     errors: errorCatalog,
-    ownsProcess: false,
   });
   mountHttp(service, { notifications: { get: (key) => (key === orderId ? row : undefined) } });
   return service.http.request(`/api/v1/notifications/${id}`, { headers });

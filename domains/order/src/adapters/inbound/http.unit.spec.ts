@@ -1,7 +1,7 @@
 import { errorCatalog } from '@parley/contracts/errors';
 import { OrderPage, OrderResource, Problem } from '@parley/contracts/rest';
 import type { OrderRow } from '@parley/projection-orders';
-import { createService } from '@parley/service';
+import { testService } from '@parley/service/testing';
 import { describe, expect, it } from 'vitest';
 import { HOLD_MS } from '../../../testing/peers.ts';
 import { createWorld, orderIdOf, request } from '../../../testing/world.ts';
@@ -18,17 +18,9 @@ const position = { topic: 'parley.order.events', partition: 2, offset: 41 };
 
 const edge = (placeOrder: PlaceOrder, orders: Orders = noOrders) => {
   const lines: string[] = [];
-  const service = createService({
+  const service = testService({
     name: 'order',
-    config: {
-      PARLEY_HOST: '127.0.0.1',
-      HTTP_PORT: 0,
-      OPS_PORT: 0,
-      LOG_LEVEL: 'info',
-      SHUTDOWN_DEADLINE_MS: 1_000,
-    },
     errors: errorCatalog,
-    ownsProcess: false,
     logDestination: { write: (line) => void lines.push(line) },
   });
   mountHttp(service, { placeOrder, orders, positionOf: (id) => (id === orderId ? position : undefined) });

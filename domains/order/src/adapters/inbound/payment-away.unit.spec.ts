@@ -2,7 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { OrderResource, PaymentRequest, type PaymentResource } from '@parley/contracts/rest';
-import { createService, type Service } from '@parley/service';
+import { type Service } from '@parley/service';
+import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createWorld, metadata } from '../../../testing/world.ts';
 import { restPayments } from '../outbound/payment.ts';
@@ -21,17 +22,9 @@ const listen = async (
   mount: (service: Service<ErrorCode>) => void,
   httpDeadlineMs?: number,
 ): Promise<string> => {
-  const service = createService({
+  const service = testService({
     name,
-    config: {
-      PARLEY_HOST: '127.0.0.1',
-      HTTP_PORT: 0,
-      OPS_PORT: 0,
-      LOG_LEVEL: 'silent',
-      SHUTDOWN_DEADLINE_MS: 200,
-    },
     errors: errorCatalog,
-    ownsProcess: false,
     ...(httpDeadlineMs === undefined ? {} : { httpDeadlineMs }),
   });
   stopping.push(() => service.stop());

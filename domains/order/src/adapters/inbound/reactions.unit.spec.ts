@@ -2,8 +2,8 @@ import { errorCatalog } from '@parley/contracts/errors';
 import type { ShippingEvent } from '@parley/contracts/events';
 import { shippingEvents } from '@parley/contracts/topics';
 import { deriveId, openMemoryLog, type RecordedEvent } from '@parley/event-log';
-import { createService, currentContext } from '@parley/service';
-import { captureSpans } from '@parley/service/testing';
+import { currentContext } from '@parley/service';
+import { captureSpans, testService } from '@parley/service/testing';
 import { expect, it, vi } from 'vitest';
 import type { RecordShipment } from '../../application/record-shipment.ts';
 import { createWorld, metadata, orderIdOf, request } from '../../../testing/world.ts';
@@ -137,12 +137,9 @@ it('on the log: a shipment of an unknown order stops nothing behind it in its pa
 
 it.each(['child', 'link'] as const)('hangs on the append of the shipment as its %s', async (asyncHops) => {
   const spans = captureSpans();
-  const config = { PARLEY_HOST: '127.0.0.1', HTTP_PORT: 0, OPS_PORT: 0, LOG_LEVEL: 'silent' } as const;
-  createService({
+  testService({
     name: 'order',
-    config: { ...config, SHUTDOWN_DEADLINE_MS: 1_000 },
     errors: errorCatalog,
-    ownsProcess: false,
     spanProcessors: [spans.processor],
   });
   const log = openMemoryLog({ asyncHops });

@@ -1,6 +1,7 @@
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { PaymentRequest, type PaymentResource } from '@parley/contracts/rest';
-import { createService, currentContext, runInContext, type Service } from '@parley/service';
+import { currentContext, runInContext, type Service } from '@parley/service';
+import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { restPayments } from './payment.ts';
 
@@ -27,17 +28,9 @@ type Answer = (c: Context, service: Service<ErrorCode>) => Response | Promise<Re
 
 /** A payment service on a real socket that answers as told, one answer per request; the last one again and again. */
 const peer = async (...answers: readonly Answer[]) => {
-  const service = createService({
+  const service = testService({
     name: 'payment',
-    config: {
-      PARLEY_HOST: '127.0.0.1',
-      HTTP_PORT: 0,
-      OPS_PORT: 0,
-      LOG_LEVEL: 'silent',
-      SHUTDOWN_DEADLINE_MS: 200,
-    },
     errors: errorCatalog,
-    ownsProcess: false,
   });
   started.push(service);
   const seen: { path: string; body: unknown; correlationId: string }[] = [];

@@ -1,6 +1,7 @@
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { ProductServiceService, type ReserveStockResponse } from '@parley/contracts/grpc/product';
-import { createService, currentContext, GrpcRefusal, runInContext, type Service } from '@parley/service';
+import { currentContext, GrpcRefusal, runInContext, type Service } from '@parley/service';
+import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { grpcProducts } from './product.ts';
 
@@ -25,18 +26,9 @@ const unused = (): never => {
 
 /** A product service on a real socket that answers as told, one answer per call; the last one again and again. */
 const peer = async (...answers: readonly Answer[]) => {
-  const service: Service<ErrorCode> = createService({
+  const service: Service<ErrorCode> = testService({
     name: 'product',
-    config: {
-      PARLEY_HOST: '127.0.0.1',
-      HTTP_PORT: 0,
-      OPS_PORT: 0,
-      GRPC_PORT: 0,
-      LOG_LEVEL: 'silent',
-      SHUTDOWN_DEADLINE_MS: 200,
-    },
     errors: errorCatalog,
-    ownsProcess: false,
   });
   const seen: { request: unknown; correlationId: string }[] = [];
   service.grpc.add(ProductServiceService, {

@@ -1,7 +1,7 @@
 import { errorCatalog } from '@parley/contracts/errors';
 import { PaymentResource, Problem, VoidedPayment } from '@parley/contracts/rest';
 import type { PaymentRow } from '@parley/projection-payments';
-import { createService } from '@parley/service';
+import { testService } from '@parley/service/testing';
 import { describe, expect, it } from 'vitest';
 import type { Pay, PayOutcome, SettledPayment, VoidOutcome } from '../../application/pay.ts';
 import { mountHttp } from './http.ts';
@@ -29,17 +29,9 @@ const row: PaymentRow = {
 
 const appWith = (outcome: PayOutcome, voidOutcome: VoidOutcome = { kind: 'voided' }) => {
   const asked: Parameters<Pay>[] = [];
-  const service = createService({
+  const service = testService({
     name: 'payment',
-    config: {
-      PARLEY_HOST: '127.0.0.1',
-      HTTP_PORT: 0,
-      OPS_PORT: 0,
-      LOG_LEVEL: 'silent',
-      SHUTDOWN_DEADLINE_MS: 1_000,
-    },
     errors: errorCatalog,
-    ownsProcess: false,
   });
   mountHttp(service, {
     pay: (...args) => {

@@ -3,7 +3,7 @@ import { errorCatalog } from '@parley/contracts/errors';
 import { Problem, ProductPage, ProductResource } from '@parley/contracts/rest';
 import { openMemoryLog, type EventLog } from '@parley/event-log';
 import { productsProjection } from '@parley/projection-products';
-import { createService } from '@parley/service';
+import { testService } from '@parley/service/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { productAggregate, streamOf } from '../../application/aggregate.ts';
 import { seedProducts } from '../../application/seed.ts';
@@ -17,17 +17,9 @@ const now = (): number => 1_000_000;
 const log: EventLog = openMemoryLog();
 const products = log.aggregate(productAggregate);
 const view = log.project(productsProjection);
-const service = createService({
+const service = testService({
   name: 'product',
-  config: {
-    PARLEY_HOST: '127.0.0.1',
-    HTTP_PORT: 0,
-    OPS_PORT: 0,
-    LOG_LEVEL: 'silent',
-    SHUTDOWN_DEADLINE_MS: 1_000,
-  },
   errors: errorCatalog,
-  ownsProcess: false,
 });
 mountHttp(service, { view });
 const grpc = productGrpc({

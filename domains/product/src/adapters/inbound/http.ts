@@ -37,5 +37,9 @@ export const mountHttp = (
     return row === undefined ? service.problem(c, 'PRODUCT_NOT_FOUND') : c.json(resourceOf(row));
   });
   const graphql = createProductsGraphql({ view, log: service.logger });
-  service.http.on(['GET', 'POST'], '/graphql', (c) => graphql(c.req.raw));
+  service.http.on(['GET', 'POST'], '/graphql', async (c) => {
+    const { method, url, headers } = c.req.raw;
+    const body = method === 'POST' ? { body: await c.req.text() } : {}; // the service has read it already
+    return graphql(new Request(url, { method, headers, ...body }));
+  });
 };

@@ -1,7 +1,7 @@
 import { errorCatalog } from '@parley/contracts/errors';
 import { ShipmentResource, Problem } from '@parley/contracts/rest';
 import type { ShipmentRow } from '@parley/projection-shipments';
-import { createService } from '@parley/service';
+import { testService } from '@parley/service/testing';
 import { describe, expect, it } from 'vitest';
 import { mountHttp } from './http.ts';
 
@@ -17,17 +17,9 @@ const row: ShipmentRow = {
 };
 
 const get = (id: string, headers: Record<string, string>) => {
-  const service = createService({
+  const service = testService({
     name: 'shipping',
-    config: {
-      PARLEY_HOST: '127.0.0.1',
-      HTTP_PORT: 0,
-      OPS_PORT: 0,
-      LOG_LEVEL: 'silent',
-      SHUTDOWN_DEADLINE_MS: 1_000,
-    },
     errors: errorCatalog,
-    ownsProcess: false,
   });
   mountHttp(service, { shipments: { get: (key) => (key === orderId ? row : undefined) } });
   return service.http.request(`/api/v1/shipments/${id}`, { headers });
