@@ -180,6 +180,33 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       });
     });
 
+    it('makes a dead letter of a message that has no room for the reason, and gives back nothing else for it', async () => {
+      const definition = definitionOf('no-room');
+      const queue = await open();
+      const release = Promise.withResolvers<undefined>();
+      const calls: string[] = [];
+      const full = messageOf({ headers: { filled: 'x'.repeat(65_000) } });
+      const other = messageOf();
+      queue.consume(definition, {
+        handle: async ({ messageId }) => {
+          calls.push(messageId);
+          if (messageId === full.messageId) return { deadLetter: 'unreadable '.repeat(60) };
+          await release.promise;
+          return 'ack';
+        },
+      });
+      const publisher = queue.publisher(definition);
+      await publisher.publish(other);
+      await publisher.publish(full);
+      await until(async () => {
+        const [dead] = await harness.deadLetters(definition);
+        expect(dead).toMatchObject({ messageId: full.messageId, headers: full.headers });
+      });
+      release.resolve(undefined);
+      await queue.close();
+      expect(calls).toEqual([other.messageId, full.messageId]);
+    });
+
     it('bounds the reason of a dead letter and lets no control character into its headers', async () => {
       const definition = definitionOf('reason');
       const queue = await open();
