@@ -39,7 +39,7 @@ export interface IncomingMessage {
 export type Verdict = 'ack' | { readonly deadLetter: string };
 
 export type PublishErrorReason =
-  /** No queue is bound to the routing key. Not retryable. */
+  /** No queue is bound to the routing key: someone has removed it. It is declared again for the next message. Retryable. */
   | 'unroutable'
   /** Not connected to the broker. Retryable. */
   | 'disconnected'
@@ -64,7 +64,7 @@ export class PublishError extends Error {
   constructor(reason: PublishErrorReason, messageId: string, cause?: unknown) {
     super(`message ${messageId} was not confirmed: ${reason}`, { cause });
     this.reason = reason;
-    this.retryable = reason !== 'unroutable' && reason !== 'unsendable' && reason !== 'closed';
+    this.retryable = reason !== 'unsendable' && reason !== 'closed';
     this.messageId = messageId;
   }
 }

@@ -221,7 +221,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       });
     });
 
-    it('refuses a message that no queue would get as unroutable and not retryable', async () => {
+    it('refuses a message that no queue would get as unroutable, and has the queue back for the next one', async () => {
       const definition = definitionOf('unroutable');
       const queue = await open();
       const publisher = queue.publisher(definition);
@@ -229,7 +229,8 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       await harness.unbind(definition);
       const error = await rejection(publisher.publish(messageOf()));
       expect(error).toBeInstanceOf(PublishError);
-      expect(error).toMatchObject({ reason: 'unroutable', retryable: false });
+      expect(error).toMatchObject({ reason: 'unroutable', retryable: true });
+      await publisher.publish(messageOf());
     });
 
     it('refuses to publish once closed', async () => {
