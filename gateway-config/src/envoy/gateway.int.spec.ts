@@ -146,9 +146,12 @@ describe('routing', () => {
     await expectProblem(await ask('/api/v1/products%2f..%2forders'), 'MALFORMED_REQUEST');
   });
 
-  it('what is not HTTP is MALFORMED_REQUEST, with a correlation id all the same', async () => {
+  it.each([
+    ['what is not HTTP', 'GET nowhere\r\n\r\n'],
+    ['a transfer encoding that nobody has', 'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: y\r\n\r\n'],
+  ])('%s is MALFORMED_REQUEST, with a correlation id all the same', async (_what, sent) => {
     const raw = await new Promise<string>((resolve, reject) => {
-      const socket = connect(Number(url().port), url().hostname, () => socket.write('GET nowhere\r\n\r\n'));
+      const socket = connect(Number(url().port), url().hostname, () => socket.write(sent));
       let text = '';
       socket
         .setEncoding('utf8')

@@ -60,6 +60,7 @@ export const localReplies: Fragment = {
     answer(flags('NR'), 'ROUTE_NOT_FOUND'),
     answer(status('EQ', 405), 'METHOD_NOT_ALLOWED'),
     answer(status('EQ', 413), 'PAYLOAD_TOO_LARGE'),
+    answer(status('EQ', 501), 'MALFORMED_REQUEST'), // a transfer encoding that nobody has
     answer(status('GE', 500), 'INTERNAL'),
     answer(status('GE', 400), 'MALFORMED_REQUEST'),
   ],

@@ -118,6 +118,28 @@ export function badRecordSuite(nodes: Nodes): void {
     expect(later.log.health().topics).toEqual(log.health().topics);
   });
 
+  it('a copy of a stream in another partition than its own begins no second stream', async () => {
+    const topic = freshTopic();
+    const partition = partitionOf(STREAM, topic.partitions);
+    const harness = await nodes.harness();
+    const { counters, sums, log } = await nodes.node(topic);
+    const schemaId = await harness.registerSchema('parley.test.Counted', countedSchema);
+    expect(await run(counters, STREAM, 1)).toMatchObject({ kind: 'accepted', version: 1 });
+    const before = sums.stateHash();
+    const other = (partition + 1) % topic.partitions;
+    const offset = await harness.appendRaw(topic.name, other, {
+      key: Buffer.from(STREAM),
+      value: wire(schemaId, bodyOf(countedSchema, { by: 1000, note: '' })),
+      headers: commitHeaders({ base: 0 }),
+    });
+    expect(await sums.waitFor({ topic: topic.name, partition: other, offset }, { deadlineMs: 10_000 })).toBe(
+      true,
+    );
+    expect(log.health().topics[0]).toMatchObject({ badRecords: 1, accepted: 1 });
+    expect(counters.load(STREAM)).toMatchObject({ state: 1, version: 1 });
+    expect(sums.stateHash()).toBe(before);
+  });
+
   it('a commit with one record that cannot be read is dropped as a whole', async () => {
     const topic = freshTopic();
     const harness = await nodes.harness();

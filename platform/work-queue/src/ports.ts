@@ -39,7 +39,7 @@ export interface IncomingMessage {
 export type Verdict = 'ack' | { readonly deadLetter: string };
 
 export type PublishErrorReason =
-  /** No queue is bound to the routing key. Not retryable. */
+  /** No queue is bound to the routing key: someone has removed it. It is declared again for the next message. Retryable. */
   | 'unroutable'
   /** Not connected to the broker. Retryable. */
   | 'disconnected'
@@ -47,6 +47,8 @@ export type PublishErrorReason =
   | 'refused'
   /** No confirm in time or the connection broke meanwhile; it may be in the queue. Publishing it again is safe. */
   | 'unconfirmed'
+  /** Its headers are larger than a frame takes. Not retryable. */
+  | 'unsendable'
   /** Too many messages wait for their confirm. Retryable. */
   | 'overloaded'
   /** The work queue was closed. Not retryable. */
@@ -62,7 +64,7 @@ export class PublishError extends Error {
   constructor(reason: PublishErrorReason, messageId: string, cause?: unknown) {
     super(`message ${messageId} was not confirmed: ${reason}`, { cause });
     this.reason = reason;
-    this.retryable = reason !== 'unroutable' && reason !== 'closed';
+    this.retryable = reason !== 'unsendable' && reason !== 'closed';
     this.messageId = messageId;
   }
 }

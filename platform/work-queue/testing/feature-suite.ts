@@ -180,6 +180,33 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       });
     });
 
+    it('makes a dead letter of a message that has no room for the reason, and gives back nothing else for it', async () => {
+      const definition = definitionOf('no-room');
+      const queue = await open();
+      const release = Promise.withResolvers<undefined>();
+      const calls: string[] = [];
+      const full = messageOf({ headers: { filled: 'x'.repeat(65_000) } });
+      const other = messageOf();
+      queue.consume(definition, {
+        handle: async ({ messageId }) => {
+          calls.push(messageId);
+          if (messageId === full.messageId) return { deadLetter: 'unreadable '.repeat(60) };
+          await release.promise;
+          return 'ack';
+        },
+      });
+      const publisher = queue.publisher(definition);
+      await publisher.publish(other);
+      await publisher.publish(full);
+      await until(async () => {
+        const [dead] = await harness.deadLetters(definition);
+        expect(dead).toMatchObject({ messageId: full.messageId, headers: full.headers });
+      });
+      release.resolve(undefined);
+      await queue.close();
+      expect(calls).toEqual([other.messageId, full.messageId]);
+    });
+
     it('bounds the reason of a dead letter and lets no control character into its headers', async () => {
       const definition = definitionOf('reason');
       const queue = await open();
@@ -194,7 +221,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       });
     });
 
-    it('refuses a message that no queue would get as unroutable and not retryable', async () => {
+    it('refuses a message that no queue would get as unroutable, and has the queue back for the next one', async () => {
       const definition = definitionOf('unroutable');
       const queue = await open();
       const publisher = queue.publisher(definition);
@@ -202,7 +229,8 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       await harness.unbind(definition);
       const error = await rejection(publisher.publish(messageOf()));
       expect(error).toBeInstanceOf(PublishError);
-      expect(error).toMatchObject({ reason: 'unroutable', retryable: false });
+      expect(error).toMatchObject({ reason: 'unroutable', retryable: true });
+      await publisher.publish(messageOf());
     });
 
     it('refuses to publish once closed', async () => {

@@ -131,7 +131,10 @@ export class InMemoryBroker {
   #store(definition: QueueDefinition, message: OutgoingMessage): void {
     if (!this.#available) throw new PublishError('disconnected', message.messageId);
     const queue = this.#queues.get(definition.queue);
-    if (queue === undefined) throw new PublishError('unroutable', message.messageId);
+    if (queue === undefined) {
+      this.#queue(definition); // declared again for the next message
+      throw new PublishError('unroutable', message.messageId);
+    }
     const { messageId, type, body, correlationId, headers = {} } = message;
     queue.waiting.push({ messageId, type, body, correlationId, headers, redelivered: false });
     this.#dispatch(queue);

@@ -8,6 +8,7 @@
 import { Buffer } from 'node:buffer';
 import avsc, { type Schema, type Type } from 'avsc';
 import type { DomainEvent, EventTopic, Upcaster } from '../ports.ts';
+import { hasRepeats, isBounded, walkThrough } from './bounded.ts';
 
 /** Where schemas live. */
 export interface SchemaStore {
@@ -60,7 +61,7 @@ export class AvroCodec<E extends DomainEvent> {
   readonly #store: SchemaStore;
   readonly #readers = new Map<string, Reader>();
   readonly #writers = new Map<string, { readonly id: number; readonly avro: Type }>();
-  /** By schema id; null is a cached "no reader can use it": there is no such id, or it names no Avro schema. */
+  /** By schema id; null is a cached "no reader can use it": there is no such id, or no Avro schema that is bounded. */
   readonly #decoders = new Map<number, Decoder | null>();
   readonly #fetching = new Map<number, Promise<void>>();
 
@@ -70,6 +71,8 @@ export class AvroCodec<E extends DomainEvent> {
     for (const [type, schema] of Object.entries<object>(topic.schemas)) {
       // A schema is data until avsc has read it.
       const avro = avsc.Type.forSchema(schema as Schema);
+      if (!isBounded(avro))
+        throw new Error(`${type}: a type in it contains itself, or takes no bytes where it must`);
       this.#readers.set(fullName(schema as Named), { type, avro, upcaster: upcasters[type] });
     }
   }
@@ -140,6 +143,15 @@ export class AvroCodec<E extends DomainEvent> {
   #decoderOf(schema: object): Decoder | null {
     const writer = typeOf(schema);
     if (writer === undefined) return null;
+    const decoder = this.#decoderFor(writer, schema);
+    if (!hasRepeats(writer)) return decoder;
+    return (bytes) => {
+      walkThrough(writer, bytes, PREFIX_BYTES);
+      return decoder(bytes);
+    };
+  }
+
+  #decoderFor(writer: Type, schema: object): Decoder {
     const isReadable = (bytes: Buffer): boolean => {
       const decoded: Decoded = writer.decode(bytes, PREFIX_BYTES);
       return decoded.offset === bytes.length;
@@ -176,10 +188,11 @@ export class AvroCodec<E extends DomainEvent> {
   }
 }
 
-/** Undefined when avsc cannot read it as a schema: it is none, for every reader. */
+/** Undefined when it is no schema, or none that is safe to read for: it is none, for every reader. */
 function typeOf(schema: object): Type | undefined {
   try {
-    return avsc.Type.forSchema(schema as Schema);
+    const type = avsc.Type.forSchema(schema as Schema);
+    return isBounded(type) ? type : undefined;
   } catch {
     return undefined;
   }

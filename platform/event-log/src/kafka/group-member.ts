@@ -31,6 +31,7 @@ export const memberOf = (kafka: Kafka, group: string): Consumer =>
     minBytes: 1,
     maxWaitTimeInMs: 500,
     allowAutoTopicCreation: false,
+    readUncommitted: true, // the log as it lies there: what a stranger's transaction leaves out would be a gap
     retry: {
       initialRetryTime: 50,
       maxRetryTime: 500,

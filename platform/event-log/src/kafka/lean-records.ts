@@ -23,7 +23,6 @@ interface BatchContext {
   readonly firstTimestamp: string;
   readonly maxTimestamp: string;
   readonly magicByte: number;
-  readonly isControlBatch?: boolean;
   readonly timestampType: number;
 }
 
@@ -209,7 +208,11 @@ export class LeanRecord {
   readonly offset: string;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly isControlRecord: boolean;
+  /**
+   * Never told: kafkajs would leave out the mark at the end of a transaction. It has an offset, so it is a record that
+   * no reader can read, like anything else that a stranger writes.
+   */
+  readonly isControlRecord = false;
   readonly batchContext: BatchContext;
   readonly #timestampDelta: number;
   readonly #bytes: Buffer;
@@ -224,7 +227,6 @@ export class LeanRecord {
     this.offset = String(Number(batchContext.firstOffset) + reader.varInt());
     this.key = reader.sized();
     this.value = reader.sized();
-    this.isControlRecord = batchContext.isControlBatch ?? false;
     this.batchContext = batchContext;
     this.#bytes = bytes;
     this.#headersAt = reader.at;

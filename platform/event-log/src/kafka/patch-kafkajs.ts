@@ -4,6 +4,8 @@
  * - It arms a timer with a negative time-out whenever requests are pending: on current Node that is a warning and a
  *   1 ms loop, 3.5 % of a core in an idle client. Waiting until the throttle ends, or 10 ms, cures both.
  * - Its encoding and decoding of one record is replaced by lean-records.ts, its checksum of a batch by crc32c.ts.
+ * - It asks for the end of what is committed, where no option says otherwise, and the log has no transactions: one that
+ *   a stranger has open would make the log look shorter than what was folded.
  */
 import { createRequire } from 'node:module';
 import { crc32c } from './crc32c.ts';
@@ -16,6 +18,12 @@ interface RequestQueue {
   scheduleCheckPendingRequests: () => void;
   checkPendingRequests: () => void;
 }
+
+interface Broker {
+  listOffsets: (request: object) => Promise<unknown>;
+}
+
+const READ_UNCOMMITTED = 0;
 
 const require = createRequire(import.meta.url);
 let patched = false;
@@ -48,5 +56,10 @@ export function patchKafkajs(): void {
       },
       waitMs > 0 ? waitMs : 10,
     );
+  };
+  const broker = require('kafkajs/src/broker') as { readonly prototype: Broker };
+  const { listOffsets } = broker.prototype;
+  broker.prototype.listOffsets = function listOffsetsUncommitted(this: Broker, request): Promise<unknown> {
+    return listOffsets.call(this, { ...request, isolationLevel: READ_UNCOMMITTED });
   };
 }

@@ -39,6 +39,7 @@ export const readerOf = (kafka: Kafka, pace: ReadPace): Consumer =>
     maxBytesPerPartition: FETCH_BYTES[pace],
     maxBytes: 16_777_216,
     allowAutoTopicCreation: false,
+    readUncommitted: true, // the log as it lies there: what a stranger's transaction leaves out would be a gap
     retry: {
       initialRetryTime: 50,
       maxRetryTime: 500,

@@ -7,6 +7,7 @@ import { SnapshotUnusable } from '../snapshot/errors.ts';
 import type { SnapshotFile } from '../snapshot/file-reader.ts';
 import type { SnapshotPart } from '../snapshot/part.ts';
 import { adoptFold, freezeFold, type FoldMeta, type FrozenFold } from './fold-snapshot.ts';
+import { partitionOf } from './partition-of.ts';
 import { FoldWaiters } from './fold-waiters.ts';
 import { commitHeaderOf, LazyRecordedEvent } from './recorded-event.ts';
 import type { RawRecord, TopicListener } from './transport.ts';
@@ -337,15 +338,27 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     const header = commitHeaderOf(raw);
     if (header === undefined) return { header, event: undefined, reason: 'no valid commit header' };
     if (raw.key === null) return { header, event: undefined, reason: 'no key' };
+    const streamId = raw.key.toString('utf8');
+    if (!this.#belongsTo(partition, streamId))
+      return { header, event: undefined, reason: 'its key belongs to another partition' };
     const event = this.codec.decode(raw.value);
     if (event === undefined) return { header, event: undefined, reason: 'value is not a readable event' };
     if (event === FOREIGN) return { header, event: FOREIGN, reason: undefined };
     const at = { topic: this.topic.name, partition };
     return {
       header,
-      event: new LazyRecordedEvent(event, raw.key.toString('utf8'), at, raw, header),
+      event: new LazyRecordedEvent(event, streamId, at, raw, header),
       reason: undefined,
     };
+  }
+
+  /**
+   * A stream is in one partition: in a second one it would begin again, and as partitions have no common order, readers
+   * would come to different states. Only a stream's first record is looked at: a stream with a head was let in.
+   */
+  #belongsTo(partition: number, streamId: string): boolean {
+    if (this.#at(partition).arbiter.head(streamId) !== undefined) return true;
+    return partitionOf(streamId, this.topic.partitions) === partition;
   }
 
   #count(judged: Judged<unknown>): void {

@@ -14,6 +14,8 @@ const KEEP_ALIVE_MS = 65_000;
 /** A client that has sent no whole header, or no whole request, in this time is answered 408 and cut. */
 const HEADERS_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 20_000;
+/** Headers of a request in bytes: more than the gateway lets in (60 KiB) and adds, so that it is the one to refuse, with a problem. */
+const HEADER_BYTES_MAX = 80 * 1024;
 /** How often that is looked at. */
 const CHECK_MS = 1_000;
 /** Connections, idle ones included; further ones are closed at once. */
@@ -42,12 +44,15 @@ export const listenHttp = async (
   const handle = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer(
     {
+      maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: options.headersMsMax ?? HEADERS_MS_MAX,
       requestTimeout: options.requestMsMax ?? REQUEST_MS_MAX,
       connectionsCheckingInterval: Math.min(CHECK_MS, options.headersMsMax ?? CHECK_MS),
     },
     (request, response) => void handle(request, response),
   );
+  // Node would answer 417 without a problem. An expectation that is not known may be passed over (RFC 9110, 10.1.1).
+  server.on('checkExpectation', (request, response) => void handle(request, response));
   server.maxConnections = CONNECTIONS_MAX;
   // Above the usual idle time of a gateway's upstream connection: the side that sends must be the one that closes.
   server.keepAliveTimeout = KEEP_ALIVE_MS;

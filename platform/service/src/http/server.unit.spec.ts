@@ -40,6 +40,17 @@ describe('a client that is slow on purpose', () => {
   });
 });
 
+describe('a request that Node itself would refuse without a problem', () => {
+  it.each([
+    ['headers as large as the gateway lets in', `x-large: ${'a'.repeat(60 * 1024)}`],
+    ['an expectation that is not known', 'expect: a-miracle'],
+  ])('is answered by the application: %s', async (_what, header) => {
+    const socket = await open({ headersMsMax: 5_000, requestMsMax: 5_000 });
+    socket.write(`${head}${header}\r\nconnection: close\r\ncontent-length: 4\r\n\r\nbody`);
+    expect(await everything(socket)).toMatch(/^HTTP\/1\.1 200 [^]*body/);
+  });
+});
+
 describe('a connection that is kept', () => {
   it('may be idle for longer than a header may take', async () => {
     const socket = await open({ headersMsMax: 1_000, requestMsMax: 2_000 });

@@ -123,6 +123,7 @@ class KafkaSource implements LogSource {
       maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
       maxBytes: FETCH_BYTES,
       allowAutoTopicCreation: false,
+      readUncommitted: true, // the log as it lies there: what a stranger's transaction leaves out would be a gap
     });
     const reading = new Reading(range, onRecords, consumer);
     const stop = (): void => {

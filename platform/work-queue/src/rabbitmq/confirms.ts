@@ -51,7 +51,9 @@ export class Confirms {
         this.#channel.publish(outgoing.exchange, outgoing.routingKey, outgoing.body, options, settle);
       } catch (error) {
         clearTimeout(timer);
-        reject(new PublishError('disconnected', messageId, error));
+        // amqplib encodes headers into a buffer of its own before anything is written.
+        const reason = error instanceof RangeError ? 'unsendable' : 'disconnected';
+        reject(new PublishError(reason, messageId, error));
       }
     });
   }

@@ -1,7 +1,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { workOn, type Settlement } from '../attempts.ts';
-import type { ConsumerOptions, IncomingMessage, QueueDefinition } from '../ports.ts';
+import { PublishError, type ConsumerOptions, type IncomingMessage, type QueueDefinition } from '../ports.ts';
 import type { AsyncHops } from '../spans.ts';
 import type { Session } from './session.ts';
 
@@ -144,16 +144,24 @@ export class Consumer {
           { queue: this.definition.queue, messageId: id, reason: settlement.headers['x-error-reason'] },
           'a message became a dead letter',
         );
-        await session.confirms.publish(
-          {
-            exchange: this.definition.deadLetterExchange,
-            routingKey: this.definition.routingKey,
-            body: delivery.content,
-            messageId: id,
-            properties: { ...properties, headers: { ...headers, ...settlement.headers } },
-          },
-          DEAD_LETTER_DEADLINE_MS,
-        );
+        try {
+          await session.confirms.publish(
+            {
+              exchange: this.definition.deadLetterExchange,
+              routingKey: this.definition.routingKey,
+              body: delivery.content,
+              messageId: id,
+              properties: { ...properties, headers: { ...headers, ...settlement.headers } },
+            },
+            DEAD_LETTER_DEADLINE_MS,
+          );
+        } catch (error) {
+          if (!(error instanceof PublishError && error.reason === 'unsendable')) throw error;
+          // No room for the reason: the broker makes the dead letter then. Ending the session over it would give back
+          // everything else that is held, until the broker takes all of that for dead as well.
+          channel.nack(delivery, false, false);
+          return;
+        }
         // Only now: a crash in between makes a duplicate, never a loss.
         channel.ack(delivery);
       }

@@ -76,13 +76,18 @@ export class Session {
     return session;
   }
 
-  /** Declares a queue once. */
+  /** Declares a queue once, and again when it was forgotten. */
   declare(definition: QueueDefinition): Promise<void> {
     const known = this.#declared.get(definition.queue);
     if (known !== undefined) return known;
     const declaring = within(declareTopology(this.#setup, definition), `declaring ${definition.queue}`);
     this.#declared.set(definition.queue, declaring);
     return declaring;
+  }
+
+  /** Declares a queue again before it is used next: what was declared is not as it was. */
+  forget(definition: QueueDefinition): void {
+    this.#declared.delete(definition.queue);
   }
 
   /** A channel of its own for one consumer. */

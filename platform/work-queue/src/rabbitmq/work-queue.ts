@@ -142,6 +142,10 @@ class RabbitWorkQueue implements WorkQueue {
       };
       const { exchange, routingKey } = definition;
       await session.confirms.publish({ exchange, routingKey, body, messageId, properties }, deadlineMs);
+    } catch (error) {
+      // Someone has removed the queue or its binding. Nothing else would bring it back while the connection lives.
+      if (error instanceof PublishError && error.reason === 'unroutable') session.forget(definition);
+      throw error;
     } finally {
       this.#inFlight -= 1;
     }

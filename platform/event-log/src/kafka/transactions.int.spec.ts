@@ -1,0 +1,62 @@
+/** Nothing of ours writes in transactions. A tool that does must not stop every reader at the mark that ends one. */
+import { startTestEngines, type TestEngines } from '@parley/engines/testing';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freshTopic, Nodes, run } from '../../testing/harness.ts';
+import { kafkaHarness } from '../../testing/kafka-harness.ts';
+import { partitionOf } from '../log/partition-of.ts';
+import { kafkaClient } from './client.ts';
+
+let engines: TestEngines;
+beforeAll(async () => {
+  engines = await startTestEngines({ only: ['kafka', 'registry'] });
+});
+afterAll(async () => {
+  await engines.stop();
+});
+
+const nodes = new Nodes(() => kafkaHarness(engines));
+const STREAM = 's';
+
+it('a transaction of a stranger, under way, given up or committed, is skipped by every reader alike', async () => {
+  const topic = freshTopic();
+  const partition = partitionOf(STREAM, topic.partitions);
+  const { counters, sums, log } = await nodes.node(topic);
+  const kafka = kafkaClient({
+    clientId: 'stranger',
+    bootstrap: engines.bootstrap,
+    logger: pino({ level: 'silent' }),
+  });
+  const producer = kafka.producer({
+    transactionalId: topic.name,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+  });
+  await producer.connect();
+  let version = 0;
+  try {
+    for (const end of ['commit', 'abort'] as const) {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic: topic.name, messages: [{ partition, key: STREAM, value: 'rubbish' }] });
+      expect(await run(counters, STREAM, 1), `${end}: under way`).toMatchObject({
+        kind: 'accepted',
+        version: ++version,
+      });
+      const late = await nodes.node(topic);
+      expect(late.sums.stateHash()).toBe(sums.stateHash());
+      await transaction[end]();
+      expect(await run(counters, STREAM, 1), `${end}: over`).toMatchObject({
+        kind: 'accepted',
+        version: ++version,
+      });
+    }
+  } finally {
+    await producer.disconnect();
+  }
+  // Two records, two marks.
+  expect(log.health().topics[0]).toMatchObject({ badRecords: 4, accepted: version });
+  const later = await nodes.node(topic);
+  expect(later.sums.stateHash()).toBe(sums.stateHash());
+  expect(later.log.health().topics).toEqual(log.health().topics);
+});
