@@ -8,6 +8,7 @@ import { contextFrom, rootDir, runFiles } from '../stack/context.ts';
 import { removeEndpoints } from '../stack/endpoints-file.ts';
 import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
 import { holderOf } from '../stack/lock.ts';
+import { removeAbandonedRuns } from '../suite/test-run.ts';
 import { isRunning } from '@parley/engines/procfs';
 import { waitUntil } from '@parley/engines/wait';
 
@@ -18,7 +19,7 @@ const leftoverGraceMs = 12_000;
 /** `npm run down`: stops the stack of the run folder, however it was started and however its launcher ended. */
 export const downCommand: Command = {
   name: 'down',
-  summary: 'stops the stack, also what a killed launcher left behind; state stays',
+  summary: 'stops the stack, also what a killed launcher or test run left behind; state stays',
   help: [],
   options: {},
   run: async () => {
@@ -40,10 +41,12 @@ export const downCommand: Command = {
     await removeEndpoints(runDir);
     await rm(files.lock, { force: true });
     removeTraces(runDir);
+    const ofTests = await removeAbandonedRuns();
+    if (ofTests > 0) output.line(`ended ${ofTests} processes of a test run that was killed`);
     const halfObtained = removeAbandonedBuilds();
     if (halfObtained.length > 0) output.line(`removed what was half obtained of ${halfObtained.join(', ')}`);
     output.line(
-      holder === undefined && leftovers === 0
+      holder === undefined && leftovers + ofTests === 0
         ? `nothing was running (run folder ${relative(rootDir, runDir) || runDir})`
         : 'stopped; nothing is left running',
     );
