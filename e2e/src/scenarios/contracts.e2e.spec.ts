@@ -23,7 +23,7 @@ let report: z.infer<typeof Report>;
 
 beforeAll(async () => {
   const args = ['platform/compat/src/main.ts', 'check', '--registry', '--json'];
-  const { stdout, stderr } = await runCommand(stack, process.execPath, args);
+  const { stdout, stderr } = await runCommand(stack, [process.execPath, ...args]);
   if (stdout === '') throw new Error(`the contracts were not checked: ${stderr}`);
   report = Report.parse(JSON.parse(stdout));
 });
