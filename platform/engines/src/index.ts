@@ -8,4 +8,5 @@ export { claimPortBase, type PortClaim } from './port-claim.ts';
 export { holderOfPort, isFree, type PortHolder } from './port-holders.ts';
 export { type EngineName, engineNames, fetchRefuses, type Ports, portsFor, refusalOfBase } from './ports.ts';
 export type { Exit } from './process.ts';
+export { startCommand, typedCommand } from './typed-command.ts';
 export { type Engine, startEngine, type StartOptions } from './start.ts';

@@ -1,4 +1,4 @@
-import { holderOfPort, isFree } from '@parley/engines';
+import { holderOfPort, isFree, startCommand } from '@parley/engines';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { formatTable } from '../cli/table.ts';
 import type { StackContext } from './context.ts';
@@ -40,7 +40,7 @@ export const takenPortsMessage = async (
   if (taken.length === 0) return undefined;
   const rows = taken.slice(0, shownMax).map(({ port, neededBy, holder }) => [`  ${port}`, neededBy, holder]);
   const more = taken.length > shownMax ? `\n  and ${taken.length - shownMax} more` : '';
-  return `ports that this stack needs are in use:\n${formatTable(rows)}${more}\nEnd what holds them, or take other ports: PARLEY_PORT_BASE=${otherBase(context.portBase)} npm run dev`;
+  return `ports that this stack needs are in use:\n${formatTable(rows)}${more}\nEnd what holds them, or take other ports: PARLEY_PORT_BASE=${otherBase(context.portBase)} ${startCommand()}`;
 };
 
 /** Refuses with exit code 3 and the holders' names when a port of the stack is in use. */
