@@ -33,7 +33,14 @@ export interface StackOptions {
   readonly watch: boolean;
   /** Aborting ends the start; what was started is stopped. */
   readonly signal: AbortSignal;
+  /** Refuses a machine on which this stack cannot run; by default one whose ports are taken or whose disk is nearly full. */
+  readonly refuseMachine?: (context: StackContext) => Promise<void>;
 }
+
+const refuseUnfitMachine = async (context: StackContext): Promise<void> => {
+  await refuseTakenPorts(context);
+  await refuseFullDisk(context.runDir);
+};
 
 /** Long, since the first start on a cold, busy machine compiles caches and seeds the products. */
 const readyDeadlineMs = 300_000;
@@ -118,7 +125,7 @@ const startAll = async (
  * holds the run folder, when something does not become ready in time, or on abort; then nothing of it remains.
  */
 export const startStack = async (context: StackContext, options: StackOptions): Promise<Stack> => {
-  const { host, output, signal } = options;
+  const { host, output, signal, refuseMachine = refuseUnfitMachine } = options;
   const { runDir } = context;
   const startedAt = performance.now();
   const started = new StartedStack(context, output, await acquireLock(runDir, context.portBase));
@@ -128,8 +135,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
   try {
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
-    await refuseTakenPorts(context);
-    await refuseFullDisk(runDir);
+    await refuseMachine(context);
     const shortened = await shortenLogs(runDir);
     if (shortened.length > 0)
       output.line(`kept the last ${formatBytes(logBytesKept)} of ${shortened.join(', ')} of earlier starts`);
