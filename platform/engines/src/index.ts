@@ -1,4 +1,5 @@
 export { cacheDir, removeAbandonedBuilds } from './artifacts/cache.ts';
+export { run } from './artifacts/run.ts';
 export { type Check, doctor } from './doctor.ts';
 export { EngineError, EnvironmentError, IntegrityError } from './errors.ts';
 export { killLeftovers } from './leftovers.ts';
