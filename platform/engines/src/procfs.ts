@@ -61,6 +61,25 @@ export const processesBelow = (folder: string): number[] =>
     return isBelow === true && startTicksOf(pid) !== undefined;
   });
 
+/** What a process was started with. */
+export interface Started {
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Running processes, except this one, that `matches` knows by what they were started with. Only those this user may read. */
+export const processesStartedWith = (matches: (started: Started) => boolean): number[] =>
+  others().filter((pid) => {
+    const args = read(`/proc/${pid}/cmdline`)?.split('\0');
+    const environ = read(`/proc/${pid}/environ`)?.split('\0');
+    if (args === undefined || environ === undefined) return false;
+    const entries = environ.map((entry) => entry.split(/=(.*)/s, 2));
+    return (
+      matches({ args, env: Object.fromEntries(entries) as NodeJS.ProcessEnv }) &&
+      startTicksOf(pid) !== undefined
+    );
+  });
+
 /** Running processes of a process group. */
 export const processesInGroup = (group: number): number[] =>
   others().filter((pid) => statOf(pid)?.[2] === String(group));

@@ -7,6 +7,7 @@ import { outputTo } from '../cli/output.ts';
 import { contextFrom, rootDir, runFiles } from '../stack/context.ts';
 import { removeEndpoints } from '../stack/endpoints-file.ts';
 import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
+import { otherLaunchers, otherLaunchersGone } from '../stack/run-folder.ts';
 import { holderOf } from '../stack/lock.ts';
 import { removeAbandonedRuns } from '../suite/test-run.ts';
 import { isRunning } from '@parley/engines/procfs';
@@ -35,6 +36,11 @@ export const downCommand: Command = {
         process.kill(holder.pid, 'SIGKILL');
       }
     }
+    for (const pid of otherLaunchers(runDir)) {
+      output.line(`stopping a launcher (pid ${pid}) whose run folder was removed …`);
+      process.kill(pid, 'SIGTERM');
+    }
+    await otherLaunchersGone(runDir, { deadlineMs: stopDeadlineMs });
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a launcher that was killed`);
     const files = runFiles(runDir);

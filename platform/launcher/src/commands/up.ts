@@ -26,7 +26,11 @@ const awaitOther = async (runDir: string, pid: number, signal: AbortSignal): Pro
   const output = outputTo(process.stdout);
   output.line(`a stack already runs from ${runDir} (launcher pid ${pid})`);
   const settled = async (): Promise<boolean> => (await holderOf(runDir)) === undefined || isReady(runDir);
-  await waitUntil(settled, { deadlineMs: upDeadlineMs, intervalMs: 200, signal });
+  await waitUntil(settled, { deadlineMs: upDeadlineMs, intervalMs: 200, signal }).catch(() => undefined);
+  if (signal.aborted) {
+    output.line('no longer waiting; the other start goes on. Stop it with npm run down');
+    return exitCodes.failed;
+  }
   if (!(await isReady(runDir)))
     throw new CommandError(exitCodes.environment, 'it did not become ready. Try again: npm run up');
   output.good('it is ready. Stop it with npm run down');
