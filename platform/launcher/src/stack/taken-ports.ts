@@ -2,6 +2,7 @@ import { holderOfPort, isFree, startCommand } from '@parley/engines';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { formatTable } from '../cli/table.ts';
 import type { StackContext } from './context.ts';
+import type { EngineName } from './engine-host.ts';
 import { otherBase, portsOfStack } from './ports.ts';
 
 /** A port that a stack needs and another process has. */
@@ -28,6 +29,23 @@ export const takenPorts = async (context: Pick<StackContext, 'portBase'>): Promi
         holder: holder === undefined ? 'a process of another user' : `pid ${holder.pid}: ${holder.command}`,
       };
     });
+};
+
+/** Begins the names of the ports of an engine. */
+const portsPrefix = (name: EngineName): string => (name === 'envoy' ? 'gateway' : name);
+
+/** Who has ports of an engine that does not run, a line each: why it cannot start. */
+export const strangersAt = async (
+  name: EngineName,
+  context: Pick<StackContext, 'portBase'>,
+): Promise<string[]> => {
+  const taken = await takenPorts(context);
+  return taken
+    .filter(({ neededBy }) => neededBy.startsWith(portsPrefix(name)))
+    .map(
+      ({ port, holder }) =>
+        `port ${port}, which ${name} needs, is held by ${holder}. End that, and ${name} starts`,
+    );
 };
 
 const shownMax = 5;
