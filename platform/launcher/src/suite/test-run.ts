@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRunning, startTicksOf } from '@parley/engines/procfs';
+import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { rootDir } from '../stack/context.ts';
 import { endAllBelow, endLeftovers } from '../stack/leftovers.ts';
 
@@ -29,9 +30,21 @@ export interface TestRun {
   end(): Promise<void>;
 }
 
-/** Makes the folders of a test run in the system's temporary folder. */
+const makeFolder = async (): Promise<string> => {
+  try {
+    return await mkdtemp(join(tmpdir(), `${ownName()}-`));
+  } catch (error) {
+    throw new CommandError(
+      exitCodes.environment,
+      `the temporary folder ${tmpdir()} cannot be used: ${messageOf(error)}. Take another one: TMPDIR=<a folder of yours> npm test`,
+      error,
+    );
+  }
+};
+
+/** Makes the folders of a test run in the system's temporary folder. Exit code 3 when that cannot be used. */
 export const beginTestRun = async (): Promise<TestRun> => {
-  const folder = await mkdtemp(join(tmpdir(), `${ownName()}-`));
+  const folder = await makeFolder();
   const reportDir = join(folder, 'reports');
   const tmpDir = join(folder, 'tmp');
   for (const inside of [reportDir, tmpDir]) await mkdir(inside);
@@ -45,9 +58,11 @@ export const beginTestRun = async (): Promise<TestRun> => {
   };
 };
 
-/** Folders of test runs whose process is gone, in `parent`. */
-const abandonedIn = async (parent: string): Promise<string[]> =>
-  (await readdir(parent)).filter(isAbandoned).map((name) => join(parent, name));
+/** Folders of test runs whose process is gone, in `parent`; none when it cannot be read. */
+const abandonedIn = async (parent: string): Promise<string[]> => {
+  const names = await readdir(parent).catch(() => []);
+  return names.filter(isAbandoned).map((name) => join(parent, name));
+};
 
 /** Where test runs have folders. */
 interface Places {

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { processesBelow, stackMark } from '@parley/engines/procfs';
 import { waitUntil } from '@parley/engines/wait';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { exitCodes } from '../cli/exit.ts';
 import { beginTestRun, removeAbandonedRuns } from './test-run.ts';
 
 /** Above what the kernel gives, so no process ever has it. */
@@ -66,4 +67,13 @@ it('what killed runs left is ended and removed, and a run that goes on is left a
   expect(existsSync(living.tmpDir) && existsSync(users)).toBe(true);
   expect(ours.exitCode ?? ours.signalCode).toBeNull();
   await living.end();
+});
+
+it('a temporary folder that is not there is said at the start of a run, and hides nothing to clean', async () => {
+  vi.stubEnv('TMPDIR', join(folder, 'nowhere'));
+  await expect(beginTestRun()).rejects.toMatchObject({
+    exitCode: exitCodes.environment,
+    message: expect.stringContaining('TMPDIR=') as string,
+  });
+  expect(await removeAbandonedRuns({ system: join(folder, 'nowhere'), clone: folder })).toBe(0);
 });
