@@ -71,7 +71,7 @@ const agree = async (
 
 describe('the running stack', () => {
   it('serves what a replay of its log comes to, in every published read model (P-13)', async (context) => {
-    const ran = await runCommand(stack, 'turbo', ['run', 'replay', '--', '--verify']);
+    const ran = await runCommand(stack, ['turbo', 'run', 'replay', '--', '--verify']);
     expect(ran.exitCode, ran.stdout + ran.stderr).toBe(0);
     const line = ran.stdout.split('\n').find((text) => text.includes('{"source"')) ?? '';
     const { records, projections } = Verified.parse(JSON.parse(line.slice(line.indexOf('{'))));

@@ -1,4 +1,5 @@
 export { cacheDir, removeAbandonedBuilds } from './artifacts/cache.ts';
+export { run } from './artifacts/run.ts';
 export { type Check, doctor } from './doctor.ts';
 export { EngineError, EnvironmentError, IntegrityError } from './errors.ts';
 export { killLeftovers } from './leftovers.ts';
@@ -8,4 +9,5 @@ export { claimPortBase, type PortClaim } from './port-claim.ts';
 export { holderOfPort, isFree, type PortHolder } from './port-holders.ts';
 export { type EngineName, engineNames, fetchRefuses, type Ports, portsFor, refusalOfBase } from './ports.ts';
 export type { Exit } from './process.ts';
+export { startCommand, typedCommand } from './typed-command.ts';
 export { type Engine, startEngine, type StartOptions } from './start.ts';

@@ -45,6 +45,41 @@ export const processesWith = (entries: readonly string[]): number[] =>
     );
   });
 
+/** A variable by which Parley or the system tells a process where to work. */
+const place = /^(?:TMPDIR|PARLEY_\w+)=(.+)/s;
+
+/**
+ * Running processes, except this one, that work in `folder`: a variable of ours or TMPDIR names it or something below it.
+ * Only those this user may read.
+ */
+export const processesBelow = (folder: string): number[] =>
+  others().filter((pid) => {
+    const places = read(`/proc/${pid}/environ`)
+      ?.split('\0')
+      .map((entry) => place.exec(entry)?.[1]);
+    const isBelow = places?.some((path) => path === folder || path?.startsWith(`${folder}/`));
+    return isBelow === true && startTicksOf(pid) !== undefined;
+  });
+
+/** What a process was started with. */
+export interface Started {
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Running processes, except this one, that `matches` knows by what they were started with. Only those this user may read. */
+export const processesStartedWith = (matches: (started: Started) => boolean): number[] =>
+  others().filter((pid) => {
+    const args = read(`/proc/${pid}/cmdline`)?.split('\0');
+    const environ = read(`/proc/${pid}/environ`)?.split('\0');
+    if (args === undefined || environ === undefined) return false;
+    const entries = environ.map((entry) => entry.split(/=(.*)/s, 2));
+    return (
+      matches({ args, env: Object.fromEntries(entries) as NodeJS.ProcessEnv }) &&
+      startTicksOf(pid) !== undefined
+    );
+  });
+
 /** Running processes of a process group. */
 export const processesInGroup = (group: number): number[] =>
   others().filter((pid) => statOf(pid)?.[2] === String(group));

@@ -8,6 +8,7 @@ import { type EngineName, engineNames, type Ports, portsFor, portSpan } from '..
 import { killAllOf } from '../src/process.ts';
 import { type Engine, startEngine } from '../src/start.ts';
 
+export { endGroup } from '../src/process-group.ts';
 export { countingProxy, type CountingProxy } from './counting-proxy.ts';
 
 /** What a test wants to run. */

@@ -2,19 +2,19 @@
  * node-rdkafka as a rival: a native client, no dependency of the project, since its installation compiles C++ for
  * minutes. It is installed into the cache when it is asked for.
  */
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-import { cacheDir, EnvironmentError } from '@parley/engines';
+import { cacheDir, EnvironmentError, run } from '@parley/engines';
 import { orderEvents } from '@parley/contracts/topics';
 import type { BenchContext } from '../context.ts';
 import type { LogAddress } from './orders.ts';
 import { decodersFrom, foldInto, replayed, startMeasuring, type Replayed } from './readers.ts';
 
 const VERSION = '3.6.1';
+/** package.json and package-lock.json of the rival, with its version and those of what it needs. */
+const LOCKED = join(import.meta.dirname, '../../lock/node-rdkafka');
 const BUILD_TIMEOUT_MS = 3_600_000;
 const BATCH_RECORDS = 10_000;
 const STALL_MS = 30_000;
@@ -55,25 +55,23 @@ export async function obtainRdkafka({
   const building = `${folder()}.${process.pid}`;
   await mkdir(building, { recursive: true });
   try {
-    await writeFile(
-      join(building, 'package.json'),
-      '{ "name": "rival", "version": "0.0.0", "private": true }',
-    );
+    await cp(LOCKED, building, { recursive: true });
     const nodeDir = dirname(dirname(process.execPath));
     // The headers of the Node that runs; node-gyp would take those of another that is installed, or ask the network.
     const headers = existsSync(join(nodeDir, 'include/node/node.h')) ? { npm_config_nodedir: nodeDir } : {};
     const path = `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`;
-    const args = ['install', '--save-exact', '--no-audit', '--no-fund', `node-rdkafka@${VERSION}`];
-    const env = { ...process.env, ...headers, PATH: path };
-    await promisify(execFile)('npm', args, { cwd: building, env, signal, timeout: BUILD_TIMEOUT_MS });
+    // In a process group of its own, which an interrupt ends as a whole: npm alone would leave the compiler.
+    const marks = { ...headers, PATH: path };
+    const args = ['ci', '--no-audit', '--no-fund'];
+    await run('npm', args, { cwd: building, marks, signal, deadlineMs: BUILD_TIMEOUT_MS });
     await rename(building, folder());
   } catch (error) {
     signal.throwIfAborted();
-    const said =
-      error instanceof Error && 'stderr' in error ? String(error.stderr).slice(-2000) : String(error);
+    const said = error instanceof Error ? error.message : String(error);
     throw new EnvironmentError(
       `node-rdkafka ${VERSION} cannot be built here: ${said}`,
       'npm run bench -- replay',
+      { cause: error },
     );
   } finally {
     await rm(building, { recursive: true, force: true });

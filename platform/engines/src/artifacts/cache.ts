@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError, IntegrityError } from '../errors.ts';
 import { isRunning, startTicksOf } from '../procfs.ts';
+import { typedCommand } from '../typed-command.ts';
 import { waitUntil } from '../wait.ts';
 import { damageIn, writeManifest, type Depth } from './manifest.ts';
 import type { RunControl } from './run.ts';
@@ -100,12 +101,12 @@ const explained = (error: unknown, { root, name, signal }: CacheEntry): unknown 
   return reason !== undefined
     ? new EnvironmentError(
         `${name} cannot be kept in ${root} (all engines need 600 MB there): ${reason}`,
-        'PARLEY_CACHE_DIR=<a folder with room> npm run dev',
+        `PARLEY_CACHE_DIR=<a folder with room> ${typedCommand()}`,
         { cause: error },
       )
     : new EnvironmentError(
         `${name} could not be obtained: ${message}`,
-        'npm run dev (again, with the network there: it continues with what is missing)',
+        `${typedCommand()} (again, with the network there: it continues with what is missing)`,
         { cause: error },
       );
 };

@@ -1,3 +1,5 @@
+import { typedCommand } from '@parley/engines';
+
 /** What a command's exit code means: 0 done, 1 a check failed, 2 wrong usage, 3 the environment lacks something. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, environment: 3 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -33,7 +35,7 @@ export const unwritableMessage = (error: unknown, runDir: string): string | unde
     !(path === runDir || path.startsWith(`${runDir}/`) || runDir.startsWith(`${path}/`))
   )
     return undefined;
-  return `cannot use ${path}: ${reason} (${String(error.code)}). Mend that, or take another run folder: PARLEY_RUN_DIR=<a folder of yours> npm run dev`;
+  return `cannot use ${path}: ${reason} (${String(error.code)}). Mend that, or take another run folder: PARLEY_RUN_DIR=<a folder of yours> ${typedCommand()}`;
 };
 
 /** The message of anything thrown. */

@@ -3,6 +3,7 @@ import { exitCodes } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import { contextFrom } from '../stack/context.ts';
 import { memoryBytesOf } from '@parley/engines/procfs';
+import { orAbort } from '@parley/engines/wait';
 import { supervisedPids } from '../stack/supervised.ts';
 import { firstProductId } from '../stack/readiness.ts';
 import { startStack } from '../stack/stack.ts';
@@ -50,8 +51,11 @@ export const devCommandOn = (host: EngineHost): Command => ({
       const env = chosenStack(process.env);
       output.line(startTable({ endpoints, startMs, memoryBytes, productId, env, isDetached }));
       process.send?.('ready');
-      await stopAsked;
+      await orAbort(stopAsked, stack.lost).catch(() => {
+        output.bad('the run folder is no longer there for this stack; stopping …');
+      });
       await stack.stop();
+      stack.lost.throwIfAborted();
       output.line('stopped; nothing is left running');
       return exitCodes.ok;
     } catch (error) {

@@ -7,7 +7,9 @@ import { outputTo } from '../cli/output.ts';
 import { contextFrom, rootDir, runFiles } from '../stack/context.ts';
 import { removeEndpoints } from '../stack/endpoints-file.ts';
 import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
+import { otherLaunchers, otherLaunchersGone } from '../stack/run-folder.ts';
 import { holderOf } from '../stack/lock.ts';
+import { removeAbandonedRuns } from '../suite/test-run.ts';
 import { isRunning } from '@parley/engines/procfs';
 import { waitUntil } from '@parley/engines/wait';
 
@@ -18,7 +20,7 @@ const leftoverGraceMs = 12_000;
 /** `npm run down`: stops the stack of the run folder, however it was started and however its launcher ended. */
 export const downCommand: Command = {
   name: 'down',
-  summary: 'stops the stack, also what a killed launcher left behind; state stays',
+  summary: 'stops the stack, also what a killed launcher or test run left behind; state stays',
   help: [],
   options: {},
   run: async () => {
@@ -34,16 +36,23 @@ export const downCommand: Command = {
         process.kill(holder.pid, 'SIGKILL');
       }
     }
+    for (const pid of otherLaunchers(runDir)) {
+      output.line(`stopping a launcher (pid ${pid}) whose run folder was removed …`);
+      process.kill(pid, 'SIGTERM');
+    }
+    await otherLaunchersGone(runDir, { deadlineMs: stopDeadlineMs });
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a launcher that was killed`);
     const files = runFiles(runDir);
     await removeEndpoints(runDir);
     await rm(files.lock, { force: true });
     removeTraces(runDir);
+    const ofTests = await removeAbandonedRuns();
+    if (ofTests > 0) output.line(`ended ${ofTests} processes of a test run that was killed`);
     const halfObtained = removeAbandonedBuilds();
     if (halfObtained.length > 0) output.line(`removed what was half obtained of ${halfObtained.join(', ')}`);
     output.line(
-      holder === undefined && leftovers === 0
+      holder === undefined && leftovers + ofTests === 0
         ? `nothing was running (run folder ${relative(rootDir, runDir) || runDir})`
         : 'stopped; nothing is left running',
     );

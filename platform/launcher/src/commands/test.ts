@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { stringOption, type Command } from '../cli/command.ts';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { closingLine, type Counts } from '../suite/counts.ts';
 import { withOwnStack } from '../suite/own-stack.ts';
+import { beginTestRun, removeAbandonedRuns } from '../suite/test-run.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
 import { abortOnSignals } from './signals.ts';
 
@@ -59,22 +57,26 @@ export const testCommandOn = (engines: EngineHost): Command => ({
   summary: 'runs the checks, then unit, integration and end-to-end tests on a stack of their own',
   help: [
     '--only <unit|int|e2e>    one level, without the checks',
-    '--keep                   keep the run folder of the end-to-end stack, with its logs',
+    '--keep                   keep the run folder of the end-to-end stack, with its logs, as .parley-kept',
   ],
   options: { only: { type: 'string' }, keep: { type: 'boolean' } },
   run: async (values) => {
     const only = stringOption(values, 'only');
     chosenLevels(only);
     const signal = abortOnSignals();
-    const reportDir = await mkdtemp(join(tmpdir(), 'parley-test-'));
+    const output = outputTo(process.stdout);
+    const leftovers = await removeAbandonedRuns();
+    if (leftovers > 0) output.line(`ended ${leftovers} processes of a test run that was killed`);
+    const run = await beginTestRun();
+    let counts: Counts[];
     try {
-      const context = { output: outputTo(process.stdout), reportDir, signal };
-      const counts = await runStages(only, { engines, keep: values.keep === true }, context);
-      if (signal.aborted) counts.push(failure); // an interrupted run proves nothing
-      process.stdout.write(`${closingLine(counts)}\n`);
-      return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;
+      counts = await runStages(only, { engines, keep: values.keep === true }, { output, run, signal });
     } finally {
-      await rm(reportDir, { recursive: true, force: true });
+      await run.end();
     }
+    // An interrupted run proves nothing, also when its stages ended well.
+    if (signal.aborted && counts.every(({ failed }) => failed === 0)) counts.push(failure);
+    process.stdout.write(`${closingLine(counts)}\n`);
+    return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;
   },
 });

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from '../cli/command.ts';
 import { CommandError, exitCodes, type ExitCode } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import { contextFrom, runFiles } from '../stack/context.ts';
 import { readEndpoints } from '../stack/endpoints-file.ts';
+import { followLog } from '../stack/follow-log.ts';
 import { holderOf } from '../stack/lock.ts';
 import { shortenLogs } from '../stack/old-logs.ts';
 import { waitUntil } from '@parley/engines/wait';
@@ -13,20 +14,6 @@ import { abortOnSignals } from './signals.ts';
 
 /** A first start downloads engines: minutes, not seconds. The launcher inside gives up long before on anything else. */
 const upDeadlineMs = 20 * 60_000;
-
-/** What the launcher in the background writes, shown as it comes. */
-const follow = (log: number): (() => void) => {
-  const buffer = Buffer.alloc(64 * 1024);
-  let shown = fstatSync(log).size; // earlier starts wrote there too
-  return () => {
-    for (;;) {
-      const length = readSync(log, buffer, 0, buffer.length, shown);
-      if (length === 0) return;
-      process.stdout.write(buffer.subarray(0, length));
-      shown += length;
-    }
-  };
-};
 
 const isReady = (runDir: string): Promise<boolean> =>
   readEndpoints(runDir).then(
@@ -39,7 +26,11 @@ const awaitOther = async (runDir: string, pid: number, signal: AbortSignal): Pro
   const output = outputTo(process.stdout);
   output.line(`a stack already runs from ${runDir} (launcher pid ${pid})`);
   const settled = async (): Promise<boolean> => (await holderOf(runDir)) === undefined || isReady(runDir);
-  await waitUntil(settled, { deadlineMs: upDeadlineMs, intervalMs: 200, signal });
+  await waitUntil(settled, { deadlineMs: upDeadlineMs, intervalMs: 200, signal }).catch(() => undefined);
+  if (signal.aborted) {
+    output.line('no longer waiting; the other start goes on. Stop it with npm run down');
+    return exitCodes.failed;
+  }
   if (!(await isReady(runDir)))
     throw new CommandError(exitCodes.environment, 'it did not become ready. Try again: npm run up');
   output.good('it is ready. Stop it with npm run down');
@@ -70,7 +61,7 @@ export const upCommand: Command = {
     });
     const seen = { ready: false };
     child.on('message', () => (seen.ready = true)); // the only one there is, see dev.ts
-    const show = follow(log);
+    const show = followLog(log, (bytes) => process.stdout.write(bytes));
     const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
     const settled = (): boolean => {
       show();

@@ -4,10 +4,14 @@ import { CommandError, exitCodes } from '../cli/exit.ts';
 import { runFiles } from './context.ts';
 import { holderOf } from './lock.ts';
 
+/** The file's content. */
+export const endpointsText = (endpoints: Endpoints): string =>
+  `${JSON.stringify(Endpoints.parse(endpoints), undefined, 2)}\n`;
+
 /** Publishes where the stack is, as a whole: a reader sees the old file or the new one, never half of it. */
 export const writeEndpoints = async (runDir: string, endpoints: Endpoints): Promise<void> => {
   const path = runFiles(runDir).endpoints;
-  await writeFile(`${path}.new`, `${JSON.stringify(Endpoints.parse(endpoints), undefined, 2)}\n`);
+  await writeFile(`${path}.new`, endpointsText(endpoints));
   await rename(`${path}.new`, path);
 };
 

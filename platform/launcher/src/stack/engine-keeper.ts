@@ -4,6 +4,7 @@ import { nextRestart } from './backoff.ts';
 import type { StackContext } from './context.ts';
 import { sayDeath } from './death.ts';
 import type { EngineHost, EngineName, RunningEngine } from './engine-host.ts';
+import { strangersAt } from './taken-ports.ts';
 import type { Output } from '../cli/output.ts';
 
 /** Of what stack an engine is, who hears of it, and what ends its first start. */
@@ -47,7 +48,9 @@ export const keepEngine = async (
         running = await host.start(name, context, stopping.signal);
         output.good(`${name} runs again`);
       } catch (error) {
-        if (!stopped()) output.bad(messageOf(error));
+        if (stopped()) return;
+        output.bad(messageOf(error));
+        for (const line of await strangersAt(name, context)) output.bad(line);
       }
     }
   };

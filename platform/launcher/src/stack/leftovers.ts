@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { runFiles } from './context.ts';
-import { isRunning, startTicksOf } from '@parley/engines/procfs';
+import { isRunning, processesBelow, startTicksOf } from '@parley/engines/procfs';
 import { supervisedPids, type Part } from './supervised.ts';
 import { waitUntil } from '@parley/engines/wait';
 
@@ -20,22 +20,19 @@ const signalAll = (processes: readonly Process[], signal: NodeJS.Signals): void 
   }
 };
 
-const found = (runDir: string, part: Part): Process[] =>
-  supervisedPids(runDir, part).flatMap((pid) => {
+const identified = (pids: readonly number[]): Process[] =>
+  pids.flatMap((pid) => {
     const startTicks = startTicksOf(pid);
     return startTicks === undefined ? [] : [{ pid, startTicks }];
   });
 
 const roundsMax = 5;
 
-/**
- * Ends every process of a stack or of a part of it, by the run folder's mark, whoever started it: SIGTERM, and SIGKILL for what is still
- * there after `graceMs`. Looks again until none is left, since a supervisor may start one more. Returns how many there were.
- */
-export const endLeftovers = async (runDir: string, graceMs: number, part: Part = 'all'): Promise<number> => {
+/** SIGTERM, and SIGKILL for what is still there after `graceMs`. Returns how many there were. */
+const endAll = async (find: () => readonly number[], graceMs: number): Promise<number> => {
   let ended = 0;
   for (let round = 0; round < roundsMax; round++) {
-    const processes = found(runDir, part);
+    const processes = identified(find());
     if (processes.length === 0) break;
     ended += processes.length;
     const gone = (): boolean => processes.every(({ pid, startTicks }) => !isRunning(pid, startTicks));
@@ -47,6 +44,17 @@ export const endLeftovers = async (runDir: string, graceMs: number, part: Part =
   }
   return ended;
 };
+
+/**
+ * Ends every process of a stack or of a part of it, by the run folder's mark, whoever started it: SIGTERM, and SIGKILL for what is still
+ * there after `graceMs`. Looks again until none is left, since a supervisor may start one more. Returns how many there were.
+ */
+export const endLeftovers = (runDir: string, graceMs: number, part: Part = 'all'): Promise<number> =>
+  endAll(() => supervisedPids(runDir, part), graceMs);
+
+/** As `endLeftovers`, for every process that works in `folder`: of all stacks, engines and tools there. */
+export const endAllBelow = (folder: string, graceMs: number): Promise<number> =>
+  endAll(() => processesBelow(folder), graceMs);
 
 /** Removes what only a running stack has in its run folder: pid files and the engines' temporary files. */
 export const removeTraces = (runDir: string): void => {

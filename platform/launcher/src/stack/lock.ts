@@ -63,7 +63,10 @@ export const acquireLock = async (runDir: string, portBase: number): Promise<() 
   await mkdir(runDir, { recursive: true });
   const content = JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0, portBase });
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    if (await place(lock, content)) return () => rm(lock, { force: true });
+    if (await place(lock, content))
+      return async () => {
+        if ((await holderOf(runDir))?.pid === process.pid) await rm(lock, { force: true }); // else another one has taken it
+      };
     const holder = await holderOf(runDir);
     if (holder !== undefined)
       throw new CommandError(

@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import { startCommand } from '@parley/engines';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { formatBytes } from '../cli/table.ts';
 
@@ -9,7 +10,7 @@ const freeBytesMin = 400_000_000;
 export const roomMessage = (runDir: string, freeBytes: number): string | undefined =>
   freeBytes >= freeBytesMin
     ? undefined
-    : `${formatBytes(freeBytes)} are free where ${runDir} lies, and a stack needs ${formatBytes(freeBytesMin)}. Make room, or take another run folder: PARLEY_RUN_DIR=<a folder with room> npm run dev`;
+    : `${formatBytes(freeBytes)} are free where ${runDir} lies, and a stack needs ${formatBytes(freeBytesMin)}. Make room, or take another run folder: PARLEY_RUN_DIR=<a folder with room> ${startCommand()}`;
 
 /** Refuses with exit code 3 when the disk of the run folder, which is there, is nearly full. */
 export const refuseFullDisk = async (runDir: string): Promise<void> => {

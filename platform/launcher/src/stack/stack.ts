@@ -4,15 +4,16 @@ import type { Output } from '../cli/output.ts';
 import { formatBytes } from '../cli/table.ts';
 import { endpointsOf } from './addresses.ts';
 import type { StackContext } from './context.ts';
-import { removeEndpoints, writeEndpoints } from './endpoints-file.ts';
+import { removeEndpoints } from './endpoints-file.ts';
 import type { EngineHost, EngineName } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
-import { acquireLock } from './lock.ts';
+import { acquireLock, holderOf } from './lock.ts';
 import { logBytesKept, shortenLogs } from './old-logs.ts';
 import { outgoingWarning } from './ports.ts';
 import { untilReady } from './readiness.ts';
 import { refuseFullDisk } from './room.ts';
+import { otherLaunchers, otherLaunchersGone, watchRunFolder } from './run-folder.ts';
 import { writeStartRecord } from './start-record.ts';
 import { refuseTakenPorts } from './taken-ports.ts';
 import { keepServices, type KeptServices } from './services.ts';
@@ -21,6 +22,8 @@ import { orAbort } from '@parley/engines/wait';
 /** A whole stack that is ready. */
 export interface Stack {
   readonly endpoints: Endpoints;
+  /** Aborted, with a CommandError, when the run folder was removed or taken from this launcher; `stop` is then due. */
+  readonly lost: AbortSignal;
   /** Drains the services, then stops the gateway, the registry, Kafka and the rest; nothing of the stack remains. */
   stop(): Promise<void>;
 }
@@ -33,11 +36,35 @@ export interface StackOptions {
   readonly watch: boolean;
   /** Aborting ends the start; what was started is stopped. */
   readonly signal: AbortSignal;
+  /** Refuses a machine on which this stack cannot run; by default one whose ports are taken or whose disk is nearly full. */
+  readonly refuseMachine?: (context: StackContext) => Promise<void>;
 }
+
+/** A launcher whose run folder was removed is stopping; what it stops must not be what is started here. */
+const awaitOthers = async (
+  runDir: string,
+  { output, signal }: Pick<StackOptions, 'output' | 'signal'>,
+): Promise<void> => {
+  if (await otherLaunchersGone(runDir, { deadlineMs: quickMs, signal })) return; // one that began at the same time
+  output.line('waiting for another launcher of this run folder to stop …');
+  if (await otherLaunchersGone(runDir, { deadlineMs: otherLauncherMs, signal })) return;
+  const pids = otherLaunchers(runDir).join(', ');
+  throw new CommandError(
+    exitCodes.environment,
+    `another launcher of ${runDir} (pid ${pids}) does not stop. Type npm run down, then try again`,
+  );
+};
+
+const refuseUnfitMachine = async (context: StackContext): Promise<void> => {
+  await refuseTakenPorts(context);
+  await refuseFullDisk(context.runDir);
+};
 
 /** Long, since the first start on a cold, busy machine compiles caches and seeds the products. */
 const readyDeadlineMs = 300_000;
 const leftoverGraceMs = 12_000;
+const otherLauncherMs = 90_000;
+const quickMs = 3000;
 /** The gateway first, so that no request meets half a stack; Kafka after whoever still writes to it. */
 const stopOrder: readonly (readonly EngineName[])[] = [
   ['envoy'],
@@ -61,7 +88,8 @@ class StartedStack {
 
   async stop(): Promise<void> {
     const { runDir } = this.#context;
-    await removeEndpoints(runDir);
+    const isOurs = (await holderOf(runDir))?.pid === process.pid;
+    if (isOurs) await removeEndpoints(runDir);
     if (this.services !== undefined) {
       this.#output.line('draining the services …');
       await this.services.stop();
@@ -118,18 +146,24 @@ const startAll = async (
  * holds the run folder, when something does not become ready in time, or on abort; then nothing of it remains.
  */
 export const startStack = async (context: StackContext, options: StackOptions): Promise<Stack> => {
-  const { host, output, signal } = options;
+  const { host, output, refuseMachine = refuseUnfitMachine } = options;
   const { runDir } = context;
   const startedAt = performance.now();
-  const started = new StartedStack(context, output, await acquireLock(runDir, context.portBase));
+  const release = await acquireLock(runDir, context.portBase);
+  const folder = watchRunFolder(runDir, output);
+  const signal = AbortSignal.any([options.signal, folder.lost]);
+  const started = new StartedStack(context, output, async () => {
+    folder.end();
+    await release();
+  });
   const say = (line: string): void => {
     output.line(line);
   };
   try {
+    if (otherLaunchers(runDir).length > 0) await awaitOthers(runDir, { output, signal });
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
-    await refuseTakenPorts(context);
-    await refuseFullDisk(runDir);
+    await refuseMachine(context);
     const shortened = await shortenLogs(runDir);
     if (shortened.length > 0)
       output.line(`kept the last ${formatBytes(logBytesKept)} of ${shortened.join(', ')} of earlier starts`);
@@ -138,7 +172,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     await host.obtain(runDir, { say, signal });
     const obtainedMs = performance.now() - startedAt;
     signal.throwIfAborted();
-    await startAll(started, context, options);
+    await startAll(started, context, { ...options, signal });
     const endpoints = endpointsOf(context);
     const died = started.services?.firstDeath.then((how) => {
       throw new CommandError(exitCodes.environment, `turbo ${how} before the services were ready`);
@@ -146,8 +180,8 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     const ready = untilReady(endpoints, { deadlineMs: readyDeadlineMs, say, signal });
     await orAbort(Promise.race([ready, ...(died === undefined ? [] : [died])]), signal);
     await writeStartRecord(runDir, { obtainedMs, readyMs: performance.now() - startedAt });
-    await writeEndpoints(runDir, endpoints);
-    return { endpoints, stop: () => started.stop() };
+    await folder.publish(endpoints);
+    return { endpoints, lost: folder.lost, stop: () => started.stop() };
   } catch (error) {
     await started.stop();
     throw error;

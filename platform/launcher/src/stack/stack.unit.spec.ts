@@ -1,9 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PortClaim } from '@parley/engines';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { claimOwnBase } from '../suite/own-stack.ts';
 import type { EngineHost } from './engine-host.ts';
 import { holderOf } from './lock.ts';
 import { roomMessage } from './room.ts';
@@ -11,15 +9,18 @@ import { startStack } from './stack.ts';
 
 describe('a start that cannot succeed', () => {
   let runDir: string;
-  let claim: PortClaim;
   beforeEach(async () => {
     runDir = await mkdtemp(join(tmpdir(), 'parley-stack-'));
-    claim = await claimOwnBase();
   });
-  afterEach(async () => {
-    await claim.release();
-    await rm(runDir, { recursive: true, force: true });
-  });
+  afterEach(() => rm(runDir, { recursive: true, force: true }));
+
+  const say = (): void => undefined;
+  const output = { line: say, good: say, bad: say, dim: say };
+  const startOn = (host: EngineHost, refuseMachine: () => Promise<void>) => {
+    const context = { root: runDir, runDir, portBase: 4000 };
+    const { signal } = new AbortController();
+    return startStack(context, { host, output, watch: false, signal, refuseMachine });
+  };
 
   it('ends at the first engine that fails, with its reason, and does not wait for the others', async () => {
     const ended: string[] = [];
@@ -37,13 +38,28 @@ describe('a start that cannot succeed', () => {
               });
             }),
     };
-    const say = (): void => undefined;
-    const output = { line: say, good: say, bad: say, dim: say };
-    const context = { root: runDir, runDir, portBase: claim.base };
-    const { signal } = new AbortController();
-    const start = startStack(context, { host, output, watch: false, signal });
-    await expect(start).rejects.toThrow('rabbitmq ended before it was ready');
+    await expect(startOn(host, () => Promise.resolve())).rejects.toThrow(
+      'rabbitmq ended before it was ready',
+    );
     expect(ended.toSorted()).toEqual(['envoy', 'kafka', 'zipkin']);
+    expect(await holderOf(runDir)).toBeUndefined();
+  });
+
+  it('ends before anything is obtained on a machine that is refused, and holds the run folder no longer', async () => {
+    const asked: string[] = [];
+    const never = (what: string) => () => {
+      asked.push(what);
+      return Promise.reject(new Error(`${what} was not to be called`));
+    };
+    const host: EngineHost = {
+      obtain: never('obtain'),
+      mend: never('mend'),
+      doctor: never('doctor'),
+      start: never('start'),
+    };
+    const refuse = () => Promise.reject(new Error('ports are taken'));
+    await expect(startOn(host, refuse)).rejects.toThrow('ports are taken');
+    expect(asked).toEqual([]);
     expect(await holderOf(runDir)).toBeUndefined();
   });
 });

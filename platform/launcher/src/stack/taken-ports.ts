@@ -1,7 +1,8 @@
-import { holderOfPort, isFree } from '@parley/engines';
+import { holderOfPort, isFree, startCommand } from '@parley/engines';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { formatTable } from '../cli/table.ts';
 import type { StackContext } from './context.ts';
+import type { EngineName } from './engine-host.ts';
 import { otherBase, portsOfStack } from './ports.ts';
 
 /** A port that a stack needs and another process has. */
@@ -30,6 +31,23 @@ export const takenPorts = async (context: Pick<StackContext, 'portBase'>): Promi
     });
 };
 
+/** Begins the names of the ports of an engine. */
+const portsPrefix = (name: EngineName): string => (name === 'envoy' ? 'gateway' : name);
+
+/** Who has ports of an engine that does not run, a line each: why it cannot start. */
+export const strangersAt = async (
+  name: EngineName,
+  context: Pick<StackContext, 'portBase'>,
+): Promise<string[]> => {
+  const taken = await takenPorts(context);
+  return taken
+    .filter(({ neededBy }) => neededBy.startsWith(portsPrefix(name)))
+    .map(
+      ({ port, holder }) =>
+        `port ${port}, which ${name} needs, is held by ${holder}. End that, and ${name} starts`,
+    );
+};
+
 const shownMax = 5;
 
 /** What to tell somebody whose stack cannot start, or undefined when all its ports are free. */
@@ -40,7 +58,7 @@ export const takenPortsMessage = async (
   if (taken.length === 0) return undefined;
   const rows = taken.slice(0, shownMax).map(({ port, neededBy, holder }) => [`  ${port}`, neededBy, holder]);
   const more = taken.length > shownMax ? `\n  and ${taken.length - shownMax} more` : '';
-  return `ports that this stack needs are in use:\n${formatTable(rows)}${more}\nEnd what holds them, or take other ports: PARLEY_PORT_BASE=${otherBase(context.portBase)} npm run dev`;
+  return `ports that this stack needs are in use:\n${formatTable(rows)}${more}\nEnd what holds them, or take other ports: PARLEY_PORT_BASE=${otherBase(context.portBase)} ${startCommand()}`;
 };
 
 /** Refuses with exit code 3 and the holders' names when a port of the stack is in use. */

@@ -1,14 +1,14 @@
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { claimPortBase, type PortClaim } from '@parley/engines';
 import type { Output } from '../cli/output.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { rootDir, runFiles } from '../stack/context.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
-import { endLeftovers } from '../stack/leftovers.ts';
-import { startTicksOf } from '@parley/engines/procfs';
 import { portsOfStack } from '../stack/ports.ts';
 import { startStack } from '../stack/stack.ts';
+import { ownRunDir } from './test-run.ts';
 
 /** Far from the developer's 4000, and below the range from which the kernel takes ports of outgoing connections. */
 const portBases = [14_000, 15_000, 16_000, 17_000, 18_000, 19_000];
@@ -21,17 +21,14 @@ export const claimOwnBase = async (): Promise<PortClaim> => {
   return claim;
 };
 
-const prefix = '.parley-test-';
-const leftoverGraceMs = 5000;
+/** Where `--keep` leaves the run folder. */
+const keptRunDir = join(rootDir, '.parley-kept');
 
-/** Ends and removes what earlier test runs left whose process is gone: they were killed, or kept their folder. */
-const removeAbandoned = async (): Promise<void> => {
-  for (const name of (await readdir(rootDir)).filter((entry) => entry.startsWith(prefix))) {
-    if (startTicksOf(Number(name.slice(prefix.length))) !== undefined) continue;
-    const runDir = join(rootDir, name);
-    await endLeftovers(runDir, leftoverGraceMs);
-    await rm(runDir, { recursive: true, force: true });
-  }
+const keepAside = async (runDir: string, output: Output): Promise<void> => {
+  if (!existsSync(runDir)) return;
+  await rm(keptRunDir, { recursive: true, force: true });
+  await rename(runDir, keptRunDir);
+  output.line(`the run folder is kept: ${relative(rootDir, keptRunDir)}`);
 };
 
 /** What tests on a stack need. */
@@ -39,26 +36,21 @@ export interface OwnStackOptions {
   readonly engines: EngineHost;
   readonly output: Output;
   readonly signal: AbortSignal;
-  /** Leave the run folder with its logs, until the next run. */
+  /** Leave the run folder with its logs, in place of the one that was kept before. */
   readonly keep: boolean;
 }
 
 /**
  * Starts a stack for tests only, with ports and state of its own and no reload, calls `use` with the environment for
- * the process that runs the tests, and stops the stack whatever happens. The run folder carries the pid, so two test
- * runs never meet, and neither meets a developer's stack.
+ * the process that runs the tests, and stops the stack whatever happens. The run folder carries the name of the run, so
+ * two test runs never meet, and neither meets a developer's stack.
  */
 export const withOwnStack = async <T>(
   { engines, output, signal, keep }: OwnStackOptions,
   use: (env: NodeJS.ProcessEnv) => Promise<T>,
 ): Promise<T> => {
-  await removeAbandoned();
   const claim = await claimOwnBase();
-  const context = {
-    root: rootDir,
-    runDir: join(rootDir, `${prefix}${process.pid}`),
-    portBase: claim.base,
-  };
+  const context = { root: rootDir, runDir: ownRunDir(), portBase: claim.base };
   output.line(`the tests' own stack: port base ${context.portBase} …`);
   const startedAt = performance.now();
   try {
@@ -75,6 +67,7 @@ export const withOwnStack = async <T>(
     }
   } finally {
     await claim.release();
-    if (!keep) await rm(context.runDir, { recursive: true, force: true });
+    if (keep) await keepAside(context.runDir, output);
+    await rm(context.runDir, { recursive: true, force: true });
   }
 };
