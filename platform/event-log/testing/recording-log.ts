@@ -1,5 +1,4 @@
-import { createMemoryBroker } from '../src/memory/broker.ts';
-import { openMemoryLog } from '../src/memory/open.ts';
+import { createMemoryBroker, openMemoryLog } from '../src/memory/open.ts';
 import type {
   AggregateDefinition,
   Aggregates,
