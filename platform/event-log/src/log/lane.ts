@@ -113,7 +113,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
       return;
     }
     const rewound = this.#rewinding.find((other) => other.entry === entry);
-    if (rewound === undefined) entry.settle(unavailable('disconnected'));
+    if (rewound === undefined) entry.settle(this.#givenUp(entry, 'disconnected'));
     else this.#settleUnknown(rewound);
     if (link?.kind === 'commit') {
       // Never sent, so nothing behind it was: what is chained on it is decided again without it, but not at every
@@ -146,6 +146,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
 
   /** Settles everything. What was not sent never will be. The lane is of no use behind it. */
   abandon(reason: Unavailable['reason']): void {
+    for (const entry of this.#waiting) entry.settle(this.#givenUp(entry, reason));
     for (const link of [...this.#chain, ...this.#rewinding]) {
       if (link.kind === 'commit' && link.sent) {
         link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
@@ -155,7 +156,6 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
         link.entry.settle(unavailable(reason));
       }
     }
-    for (const entry of this.#waiting) entry.settle(unavailable(reason));
     this.#chain = [];
     this.#rewinding = [];
     this.#waiting = [];
@@ -319,6 +319,14 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
       this.#held = false;
       this.#advance();
     });
+  }
+
+  /** What is told of a command that has no attempt of its own: one that it repeats may be in the log. */
+  #givenUp({ commit }: Entry<S, E>, reason: Unavailable['reason']): CommandOutcome<S, unknown> {
+    const isOnItsWay = [...this.#chain, ...this.#rewinding].some(
+      (link) => link.kind === 'commit' && link.sent && link.entry.commit === commit,
+    );
+    return isOnItsWay ? { kind: 'unknown', commitId: fromKey(commit) } : unavailable(reason);
   }
 
   #acknowledged(): readonly CommitLink<S, E>[] {

@@ -111,6 +111,36 @@ it('deadlines of commands that wait for a send that hangs decide the others agai
   expect(decides).toBe(300); // each once, and those that were chained on one that was given up once more
 });
 
+it('a command that is repeated while its first attempt may be in the log is unknown at its deadline, never unavailable', async () => {
+  const { broker, counters, link, open } = await setUp();
+  const commandId = randomUUID();
+  link.hold('answers');
+  broker.failNextSends('acknowledgement-lost', 'refused'); // what was refused is heard of before anything is decided
+  expect(await execute(counters, 1, { commandId })).toMatchObject({ kind: 'unknown' });
+  const again = await execute(counters, 1, { commandId, deadlineMs: 50 });
+  expect(again).toEqual({ kind: 'unknown', commitId: commandId });
+  link.release();
+  expect((await open()).counters.load('s')).toMatchObject({ state: 1, version: 1 });
+});
+
+it('a command that is repeated while its first attempt is under way is unknown at its deadline, also when nothing is decided', async () => {
+  const { counters, link } = await setUp();
+  const commandId = randomUUID();
+  link.hold('requests');
+  const first = execute(counters, 1, { commandId, deadlineMs: 50 });
+  await new Promise((resolve) => setImmediate(resolve)); // on its way; what follows waits for its answer
+  expect(await execute(counters, 2, { deadlineMs: 50 })).toMatchObject({ kind: 'unavailable' });
+  expect(await first).toMatchObject({ kind: 'unknown' });
+  expect(await execute(counters, 1, { commandId, deadlineMs: 50 })).toEqual({
+    kind: 'unknown',
+    commitId: commandId,
+  });
+  const left = execute(counters, 1, { commandId });
+  link.release();
+  expect(['accepted', 'duplicate']).toContain((await left).kind);
+  expect(counters.load('s')).toMatchObject({ state: 1, version: 1 });
+});
+
 it('a reader that stands still is not given copies to read, and the room for what it has not met is bounded', async () => {
   const { broker, counters } = await setUp({ echoDeadlineMs: 40, maxQueuedCommands: 5 });
   expect(await execute(counters, 1)).toMatchObject({ kind: 'accepted' });
