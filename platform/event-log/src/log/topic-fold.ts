@@ -202,12 +202,16 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     return this.#waiters.wait(position.partition, position.offset, deadlineMs, givenUp);
   }
 
-  /** The verdict on a folded offset. @throws RangeError when it is not folded yet or too far back. */
-  isAccepted(partition: number, offset: number): boolean {
-    const { next, rejected, forgottenBelow } = this.#at(partition);
+  /**
+   * The verdict on a folded offset; undefined while the commit that it belongs to is not complete.
+   * @throws RangeError when it is not folded yet or too far back.
+   */
+  isAccepted(partition: number, offset: number): boolean | undefined {
+    const { next, rejected, forgottenBelow, arbiter } = this.#at(partition);
     if (offset >= next) throw new RangeError(`${this.topic.name}/${partition}@${offset} is not folded yet`);
     if (offset < forgottenBelow)
       throw new RangeError(`the verdict on ${this.topic.name}/${partition}@${offset} is forgotten`);
+    if (offset >= (arbiter.openFrom ?? next)) return undefined;
     return !rejected.has(offset);
   }
 
