@@ -169,10 +169,9 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
   /** When one is overdue: sends all acknowledged ones, in chain order. */
   resend(beforeMs: number): void {
     if (!this.isOverdue(beforeMs)) return;
-    for (const link of this.#acknowledged()) {
-      link.acknowledgedAtMs = undefined;
-      this.#outbox.add(link);
-    }
+    const again = this.#acknowledged();
+    for (const link of again) link.acknowledgedAtMs = undefined;
+    this.#outbox.addFirst(again);
   }
 
   now(): number {
