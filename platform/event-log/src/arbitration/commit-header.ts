@@ -61,10 +61,16 @@ export function historyAfter(history: number, commit: CommitKey, content: number
 
 const NONE = '\0'.repeat(16);
 
-/** @throws TypeError when the id is not a UUID. */
-export function toKey(uuid: string): CommitKey {
+/** Undefined when the id is not a UUID, or the nil UUID, which stands for no commit. */
+export function keyOf(uuid: string): CommitKey | undefined {
   const key = uuidToLatin1(uuid);
-  if (key === undefined) throw new TypeError(`not a UUID: ${uuid.slice(0, 64)}`);
+  return key === NONE ? undefined : key;
+}
+
+/** As `keyOf`. @throws TypeError instead. */
+export function toKey(uuid: string): CommitKey {
+  const key = keyOf(uuid);
+  if (key === undefined) throw new TypeError(`not the UUID of a commit: ${uuid.slice(0, 64)}`);
   return key;
 }
 

@@ -79,6 +79,28 @@ it('one command id in two spellings is one command', async () => {
   expect(counters.load('s')).toMatchObject({ state: 1, version: 1 });
 });
 
+it('a second call of a command that is under way is told at its own deadline', async () => {
+  const { link, counters } = await setUp();
+  const commandId = randomUUID();
+  link.hold('answers');
+  const patient = execute(counters, 1, { commandId, deadlineMs: 30_000 });
+  expect(await execute(counters, 1, { commandId, deadlineMs: 50 })).toEqual({
+    kind: 'unknown',
+    commitId: commandId,
+  });
+  link.release();
+  expect(await patient).toMatchObject({ kind: 'accepted', state: 1 });
+});
+
+it('the nil UUID, which in the log means no commit, is refused as a command id and as a commit id', async () => {
+  const { broker, counters } = await setUp();
+  const nil = '00000000-0000-0000-0000-000000000000';
+  await expect(execute(counters, 1, { commandId: nil })).rejects.toThrow(TypeError);
+  const commit = { commitId: nil, streamId: 's', baseVersion: 0, previousCommitId: undefined };
+  await expect(counters.append({ ...commit, events: [counted(1)], metadata })).rejects.toThrow(TypeError);
+  expect(broker.records('attempts', partition)).toHaveLength(0);
+});
+
 it('a refusal in the middle of a chain leaves what is before it alone', async () => {
   const { broker, counters } = await setUp();
   broker.failNextSends('refused', 'none', 'refused'); // the batch, and its second commit alone
