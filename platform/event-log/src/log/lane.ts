@@ -11,7 +11,6 @@ import {
   fromKey,
   historyAfter,
   NO_HISTORY,
-  valueDigest,
   type CommitKey,
 } from '../arbitration/commit-header.ts';
 import type {
@@ -260,7 +259,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
       entry.settle(tooLarge(bytes, limits.maxBatchBytes));
       return;
     }
-    const content = contentOf(records.map(({ value }) => valueDigest(value)));
+    const content = contentOf(records.map(({ value }) => fold.codec.digest(value)));
     const attempt = {
       previous,
       history,

@@ -1,6 +1,6 @@
 /** One process's fold of one topic: arbitrates every partition and feeds whoever listens with accepted events. */
 import { Arbiter, recentOf, type Judged, type StreamHead } from '../arbitration/arbiter.ts';
-import { fromKey, valueDigest, type CommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
+import { fromKey, type CommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
 import { FOREIGN, type AvroCodec } from '../avro/codec.ts';
 import type { DomainEvent, EventTopic, LogPosition, ReadProgress, RecordedEvent } from '../ports.ts';
 import { SnapshotUnusable } from '../snapshot/errors.ts';
@@ -296,7 +296,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       streamId,
       header,
       event,
-      digest: valueDigest(raw.value),
+      digest: this.codec.digest(raw.value),
     });
     this.#reject(state, dropped);
     if (judged === undefined) return;

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { counted, countedTopic, counterOf, type Counted } from '../../testing/counter.ts';
+import { counted, countedSchema, countedTopic, counterOf, type Counted } from '../../testing/counter.ts';
 import { metadata, run } from '../../testing/harness.ts';
 import { encodeCommitHeader, toKey } from '../arbitration/commit-header.ts';
 import { logHeaders } from '../headers.ts';
@@ -55,6 +55,51 @@ it('a command whose other attempt, with another content, is in the log is a dupl
   expect(await mine).toMatchObject({ kind: 'duplicate', state: 100, version: 1 });
   expect(await chained).toMatchObject({ kind: 'accepted', state: 110, version: 2 });
   expect((await open()).counters.load('s')).toMatchObject({ state: 110, version: 2 });
+});
+
+it('two attempts whose events differ in their type alone are two: neither is taken for the other, nor chained on it', async () => {
+  const decisions = {
+    name: 'decisions',
+    partitions: 4,
+    schemas: {
+      Approved: { ...countedSchema, name: 'Approved' },
+      Refused: { ...countedSchema, name: 'Refused' },
+    },
+  };
+  interface Decided {
+    readonly type: 'Approved' | 'Refused';
+    readonly data: Counted['data'];
+  }
+  const broker = createMemoryBroker();
+  const open = async () => {
+    const link = new MemoryLink();
+    const log = openMemoryLog({ broker, link });
+    const states = log.aggregate<readonly string[], Decided>({
+      name: 'decision',
+      topic: decisions,
+      initial: [],
+      evolve: (state, { type }) => [...state, type],
+    });
+    await log.start();
+    const decide = (type: Decided['type'], commandId: string = randomUUID()) =>
+      states.execute({
+        streamId: 's',
+        commandId,
+        decide: () => ({ kind: 'events', events: [{ type, data: counted(1).data }] }),
+        metadata,
+      });
+    return { link, states, decide };
+  };
+  const [mine, rival] = [await open(), await open()];
+  const commandId = randomUUID();
+  mine.link.hold('requests');
+  const first = mine.decide('Approved', commandId);
+  const chained = mine.decide('Approved');
+  expect(await rival.decide('Refused', commandId)).toMatchObject({ kind: 'accepted', state: ['Refused'] });
+  mine.link.release();
+  expect(await first).toMatchObject({ kind: 'duplicate', state: ['Refused'] });
+  expect(await chained).toMatchObject({ kind: 'accepted', state: ['Refused', 'Approved'], version: 2 });
+  expect((await open()).states.load('s')).toMatchObject({ state: ['Refused', 'Approved'], version: 2 });
 });
 
 it('a command that came from elsewhere under the same id is no loss, however few losses are allowed', async () => {
