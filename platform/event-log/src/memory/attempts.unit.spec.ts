@@ -113,6 +113,29 @@ it('a command that came from elsewhere under the same id is no loss, however few
   expect(await mine).toMatchObject({ kind: 'duplicate', state: 100 });
 });
 
+it('a plain append is told of its own attempt, and not of what another process wrote under the same commit id', async () => {
+  const { link, counters, open } = await setUp();
+  const rival = await open();
+  const append = (to: typeof counters, by: number, baseVersion: number) =>
+    to.append({
+      commitId,
+      streamId: 's',
+      baseVersion,
+      previousCommitId: undefined,
+      events: [counted(by)],
+      metadata,
+    });
+  const commitId = randomUUID();
+  link.hold('requests');
+  const mine = append(counters, 1, 0);
+  await new Promise((resolve) => setImmediate(resolve)); // on its way
+  expect(await append(rival.counters, 1, 7)).toMatchObject({ kind: 'conflict' }); // based on what never was
+  expect(await append(rival.counters, 100, 0)).toMatchObject({ kind: 'accepted', version: 1 });
+  link.release();
+  expect(await mine).toMatchObject({ kind: 'duplicate', version: 1 });
+  expect(counters.load('s')).toMatchObject({ state: 100, version: 1 });
+});
+
 it('one command id in two spellings is one command', async () => {
   const { counters } = await setUp();
   const commandId = randomUUID();
