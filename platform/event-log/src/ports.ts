@@ -77,11 +77,17 @@ export type AppendOutcome =
   | { readonly kind: 'accepted'; readonly position: LogPosition; readonly version: number }
   /** This commit id was accepted earlier; nothing was added to the fold. */
   | { readonly kind: 'duplicate'; readonly position: LogPosition; readonly version: number }
-  /** Final: no reader has accepted or will ever accept this commit. */
+  /**
+   * Final: no reader has accepted or will ever accept this commit, unless it was accepted further back than its stream
+   * remembers (64 commits): a copy of that is told the same.
+   */
   | { readonly kind: 'conflict'; readonly version: number }
   /** Final: the commit was refused before or by the broker and is not in the log. */
   | { readonly kind: 'rejected'; readonly reason: 'too-large' | 'invalid'; readonly detail: string }
-  /** Retryable and not in the log: the queue is full or the log is not connected. */
+  /**
+   * Retryable, and this call has put nothing into the log: the queue is full or the log is not connected. An earlier call
+   * under the same id, of which nothing is known any more, may have.
+   */
   | { readonly kind: 'unavailable'; readonly reason: 'queue-full' | 'disconnected' | 'closed' }
   /** Retryable: no echo within the deadline; it may be in the log. Sending the same commit again is safe. */
   | { readonly kind: 'unknown'; readonly commitId: string };

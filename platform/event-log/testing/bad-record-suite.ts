@@ -159,6 +159,36 @@ export function badRecordSuite(nodes: Nodes): void {
     expect(log.health().topics[0]).toMatchObject({ badRecords: 1, accepted: 1, conflicts: 0 });
   });
 
+  it('a reaction waits for the verdict on a commit that is not complete, and never acts on one that stays so', async () => {
+    const topic = freshTopic();
+    const partition = partitionOf(STREAM, topic.partitions);
+    const reacted: number[] = [];
+    const react = ({ event }: RecordedEvent<Counted>): Promise<void> => {
+      reacted.push(event.data.by);
+      return Promise.resolve();
+    };
+    const harness = await nodes.harness();
+    const { counters, log } = await nodes.node(topic, { react });
+    const schemaId = await harness.registerSchema('parley.test.Counted', countedSchema);
+    const append = (by: number, headers: ReturnType<typeof commitHeaders>): Promise<number> =>
+      harness.appendRaw(topic.name, partition, {
+        key: Buffer.from(STREAM),
+        value: wire(schemaId, bodyOf(countedSchema, { by, note: '' })),
+        headers,
+      });
+    const [never, whole] = [randomUUID(), randomUUID()];
+    const folded = async (offset: number): Promise<void> => {
+      const position = { topic: topic.name, partition, offset };
+      expect(await log.waitFor(position, { deadlineMs: 10_000 })).toBe('reached');
+    };
+    await folded(await append(1, commitHeaders({ commit: never, base: 0, index: 0, size: 2 })));
+    await folded(await append(2, commitHeaders({ commit: whole, base: 0, index: 0, size: 2 })));
+    await folded(await append(4, commitHeaders({ commit: whole, base: 0, index: 1, size: 2 })));
+    expect(await run(counters, STREAM, 8)).toMatchObject({ kind: 'accepted', state: 14, version: 3 });
+    await expect.poll(() => reacted.at(-1), { timeout: 30_000 }).toBe(8);
+    expect(reacted).toEqual([2, 4, 8]);
+  });
+
   it('an event type that an older release does not know counts for its versions, and never for its folds', async () => {
     const topic = freshTopic();
     const reacted: number[] = [];

@@ -112,9 +112,9 @@ export class Arbiter<T> {
     return this.streams.get(streamId);
   }
 
-  /** True between the first and the last record of a commit. */
-  get isOpen(): boolean {
-    return this.#open.length > 0;
+  /** The offset of the first record of the commit that is not complete yet; undefined between commits. */
+  get openFrom(): number | undefined {
+    return this.#open[0]?.offset;
   }
 
   streamIds(): Iterable<string> {

@@ -34,12 +34,16 @@ export interface CommitHeader {
 export const NO_HISTORY = 0;
 const FNV_PRIME = 0x01000193;
 
+/** What `valueDigest` begins with: of the full name of the schema that the value was written with. */
+export const nameDigest = (fullName: string): number => crc32(fullName);
+
 /**
- * Of a record, for `contentOf`: the CRC-32 of its value, without the schema's id in front, since a log that is carried
- * to another registry has other ids and must come to the same verdicts.
+ * Of a record, for `contentOf`: the CRC-32 of its schema's full name and its value. The schema's id in front of the value
+ * is left out, since a log that is carried to another registry has other ids and must come to the same verdicts; the name
+ * is not, since events of two types may have one layout.
  */
-export const valueDigest = (value: Buffer | null): number =>
-  value === null ? 0 : crc32(value.subarray(WIRE_PREFIX_BYTES));
+export const valueDigest = (value: Buffer | null, name: number): number =>
+  value === null ? 0 : crc32(value.subarray(WIRE_PREFIX_BYTES), name);
 
 /** A digest of what a commit says: of the digests of its values, in order. */
 export function contentOf(valueDigests: readonly number[]): number {
@@ -61,10 +65,16 @@ export function historyAfter(history: number, commit: CommitKey, content: number
 
 const NONE = '\0'.repeat(16);
 
-/** @throws TypeError when the id is not a UUID. */
-export function toKey(uuid: string): CommitKey {
+/** Undefined when the id is not a UUID, or the nil UUID, which stands for no commit. */
+export function keyOf(uuid: string): CommitKey | undefined {
   const key = uuidToLatin1(uuid);
-  if (key === undefined) throw new TypeError(`not a UUID: ${uuid.slice(0, 64)}`);
+  return key === NONE ? undefined : key;
+}
+
+/** As `keyOf`. @throws TypeError instead. */
+export function toKey(uuid: string): CommitKey {
+  const key = keyOf(uuid);
+  if (key === undefined) throw new TypeError(`not the UUID of a commit: ${uuid.slice(0, 64)}`);
   return key;
 }
 

@@ -7,6 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import avsc, { type Schema, type Type } from 'avsc';
+import { nameDigest, valueDigest } from '../arbitration/commit-header.ts';
 import type { DomainEvent, EventTopic, Upcaster } from '../ports.ts';
 import { hasRepeats, isBounded, walkThrough } from './bounded.ts';
 
@@ -40,6 +41,14 @@ interface Reader {
 }
 type Decoder = (value: Buffer) => DomainEvent | Foreign | undefined;
 
+/** What a schema id means. */
+interface Known {
+  /** Undefined when no reader can use it: there is no such id, or it names no Avro schema. */
+  readonly decoder: Decoder | undefined;
+  /** See `nameDigest`. */
+  readonly name: number;
+}
+
 /**
  * An event that its writer's schema reads, and this release does not know: a type that is not declared, or a schema
  * that does not resolve to the declared one.
@@ -61,8 +70,8 @@ export class AvroCodec<E extends DomainEvent> {
   readonly #store: SchemaStore;
   readonly #readers = new Map<string, Reader>();
   readonly #writers = new Map<string, { readonly id: number; readonly avro: Type }>();
-  /** By schema id; null is a cached "no reader can use it": there is no such id, or no Avro schema that is bounded. */
-  readonly #decoders = new Map<number, Decoder | null>();
+  /** By schema id. */
+  readonly #known = new Map<number, Known>();
   readonly #fetching = new Map<number, Promise<void>>();
 
   constructor(topic: EventTopic<E>, store: SchemaStore) {
@@ -86,7 +95,7 @@ export class AvroCodec<E extends DomainEvent> {
       const id = await this.#store.register(subject, schema);
       this.#writers.set(type, { id, avro });
       // What this process writes it must be able to read back, whatever becomes of the store. No store gives id 0.
-      if (id > 0) this.#decoders.set(id, this.#decoderOf(schema));
+      if (id > 0) this.#known.set(id, this.#read(schema));
     }
   }
 
@@ -108,7 +117,7 @@ export class AvroCodec<E extends DomainEvent> {
   missing(value: Buffer | null): number | undefined {
     if (value === null || value.length < PREFIX_BYTES || value[0] !== 0) return undefined;
     const id = value.readUInt32BE(1);
-    return this.#decoders.has(id) ? undefined : id;
+    return this.#known.has(id) ? undefined : id;
   }
 
   /** Fetches the schema of an id once, however many ask. Rejects when the store cannot be reached. */
@@ -118,7 +127,7 @@ export class AvroCodec<E extends DomainEvent> {
     const fetching = this.#store
       .fetch(id)
       .then((schema) => {
-        this.#decoders.set(id, schema === undefined ? null : this.#decoderOf(schema));
+        this.#known.set(id, this.#read(schema));
       })
       .finally(() => this.#fetching.delete(id));
     this.#fetching.set(id, fetching);
@@ -131,8 +140,8 @@ export class AvroCodec<E extends DomainEvent> {
    */
   decode(value: Buffer | null): E | Foreign | undefined {
     if (value === null || value.length < PREFIX_BYTES || value[0] !== 0) return undefined;
-    const decoder = this.#decoders.get(value.readUInt32BE(1));
-    if (decoder === undefined || decoder === null) return undefined;
+    const decoder = this.#known.get(value.readUInt32BE(1))?.decoder;
+    if (decoder === undefined) return undefined;
     try {
       return decoder(value) as E | Foreign | undefined;
     } catch {
@@ -140,10 +149,20 @@ export class AvroCodec<E extends DomainEvent> {
     }
   }
 
-  #decoderOf(schema: object): Decoder | null {
-    const writer = typeOf(schema);
-    if (writer === undefined) return null;
-    const decoder = this.#decoderFor(writer, schema);
+  /** See `valueDigest`. The schema id must have been prepared. */
+  digest(value: Buffer | null): number {
+    if (value === null || value.length < PREFIX_BYTES || value[0] !== 0) return 0; // of no commit that is accepted
+    return valueDigest(value, this.#known.get(value.readUInt32BE(1))?.name ?? 0);
+  }
+
+  #read(schema: object | undefined): Known {
+    const writer = schema === undefined ? undefined : typeOf(schema);
+    if (schema === undefined || writer === undefined) return { decoder: undefined, name: 0 };
+    return { decoder: this.#decoderOf(schema, writer), name: nameDigest(writer.name ?? '') };
+  }
+
+  #decoderOf(schema: object, writer: Type): Decoder {
+    const decoder = this.#decoderFor(schema, writer);
     if (!hasRepeats(writer)) return decoder;
     return (bytes) => {
       walkThrough(writer, bytes, PREFIX_BYTES);
@@ -151,7 +170,7 @@ export class AvroCodec<E extends DomainEvent> {
     };
   }
 
-  #decoderFor(writer: Type, schema: object): Decoder {
+  #decoderFor(schema: object, writer: Type): Decoder {
     const isReadable = (bytes: Buffer): boolean => {
       const decoded: Decoded = writer.decode(bytes, PREFIX_BYTES);
       return decoded.offset === bytes.length;

@@ -19,6 +19,7 @@ import {
   fromKey,
   historyAfter,
   NO_HISTORY,
+  nameDigest,
   valueDigest,
 } from '../arbitration/commit-header.ts';
 import { logHeaders } from '../headers.ts';
@@ -53,6 +54,9 @@ const silent = pino({ level: 'silent' });
 const random = seeded(SEED);
 const exited = (child: ChildProcess): Promise<unknown> =>
   child.exitCode === null && child.signalCode === null ? once(child, 'exit') : Promise.resolve();
+
+/** The schema of every event here. */
+const COUNTED = nameDigest('parley.test.Counted');
 
 /** Starts a writer and resolves when it writes: its life is counted from there, however slow the machine is. */
 async function startWriter(name: string): Promise<ChildProcess> {
@@ -184,7 +188,7 @@ async function arbitrateNaively(): Promise<{
           history: historyAfter(
             head.history,
             header.commit,
-            contentOf(log.slice(at, at + header.size).map(({ value }) => valueDigest(value))),
+            contentOf(log.slice(at, at + header.size).map(({ value }) => valueDigest(value, COUNTED))),
           ),
         });
         commits.set(fromKey(header.commit), header.size);

@@ -5,6 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Consumer } from 'kafkajs';
 import type { Logger } from 'pino';
+import { untilItWorks } from './until-it-works.ts';
 
 const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 2000;
@@ -13,8 +14,8 @@ export interface SupervisedConsumerOptions {
   /** For messages. */
   readonly what: string;
   readonly logger: Logger;
-  /** Repeats until it works or the transport closes. */
-  readonly untilItWorks: <T>(what: string, attempt: () => Promise<T>) => Promise<T>;
+  /** Aborted when the transport closes. */
+  readonly signal: AbortSignal;
   /** A consumer that is not connected yet. */
   readonly make: () => Consumer;
   /** Connects, subscribes and runs it. */
@@ -37,7 +38,10 @@ export class SupervisedConsumer {
     this.#options = options;
   }
 
-  /** Resolves when the first consumer runs; it is replaced for as long as `close` was not called. */
+  /**
+   * Resolves when the first consumer runs; it is replaced for as long as `close` was not called. Rejects when it is
+   * closed, or the transport is, before one runs.
+   */
   async start(): Promise<void> {
     void this.#supervise(await this.#build());
   }
@@ -70,9 +74,9 @@ export class SupervisedConsumer {
   }
 
   #build(): Promise<Running> {
-    const { what, untilItWorks, make, run } = this.#options;
-    return untilItWorks(what, async () => {
-      this.#closing.signal.throwIfAborted();
+    const { what, logger, make, run } = this.#options;
+    const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
+    return untilItWorks({ what, logger, signal }, async () => {
       const consumer = make();
       const { promise: crashed, resolve } = Promise.withResolvers<Error>();
       consumer.on(consumer.events.CRASH, ({ payload }) => {

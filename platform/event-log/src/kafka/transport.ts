@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import kafkajs, { type ISocketFactory, type Kafka, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { SchemaStore } from '../avro/codec.ts';
@@ -12,13 +11,11 @@ import {
 } from '../log/transport.ts';
 import { kafkaClient } from './client.ts';
 import { joinGroup, memberOf } from './group-member.ts';
-import { registryStore, SchemaRefused } from './registry.ts';
+import { registryStore } from './registry.ts';
 import { SupervisedConsumer, type SupervisedConsumerOptions } from './supervised-consumer.ts';
 import { readerOf, readTopic } from './topic-reader.ts';
+import { untilItWorks } from './until-it-works.ts';
 
-const RETRY_MS_MIN = 100;
-const RETRY_MS_MAX = 2000;
-const STILL_WAITING_MS = 10_000;
 /** Broker answers after which nothing of the batch is in the log and never will be. */
 const FINAL = new Set([
   'MESSAGE_TOO_LARGE',
@@ -193,7 +190,7 @@ export class KafkaTransport implements Transport {
     return new SupervisedConsumer({
       ...parts,
       logger: this.#options.logger,
-      untilItWorks: (what, attempt) => this.#untilItWorks(what, this.#closing.signal, attempt),
+      signal: this.#closing.signal,
     });
   }
 
@@ -203,27 +200,7 @@ export class KafkaTransport implements Transport {
     return partitions;
   }
 
-  /** Repeats with growing pauses until it works, saying what is awaited. A refused schema is final. */
-  async #untilItWorks<T>(what: string, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-    const startedAtMs = Date.now();
-    let saidAtMs = 0;
-    for (let retryMs = RETRY_MS_MIN; ; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
-      signal.throwIfAborted();
-      try {
-        return await attempt();
-      } catch (error) {
-        if (error instanceof SchemaRefused) throw error;
-        const nowMs = Date.now();
-        if (nowMs - saidAtMs >= STILL_WAITING_MS) {
-          saidAtMs = nowMs;
-          const waitedMs = nowMs - startedAtMs;
-          this.#options.logger.warn(
-            { waitingFor: what, waitedMs, err: messageOf(error) },
-            `waiting for ${what}`,
-          );
-        }
-        await pause(retryMs, undefined, { signal });
-      }
-    }
+  #untilItWorks<T>(what: string, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    return untilItWorks({ what, signal, logger: this.#options.logger }, attempt);
   }
 }

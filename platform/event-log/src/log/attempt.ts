@@ -1,7 +1,12 @@
 /** One attempt to append a commit: its records, and what the log says of it. */
 import { Buffer } from 'node:buffer';
 import { propagation, type Context } from '@opentelemetry/api';
-import { COMMIT_HEADER_BYTES, encodeCommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
+import {
+  COMMIT_HEADER_BYTES,
+  encodeCommitHeader,
+  type CommitHeader,
+  type CommitKey,
+} from '../arbitration/commit-header.ts';
 import type { AvroCodec } from '../avro/codec.ts';
 import { logHeaders } from '../headers.ts';
 import { eventIdOfKey } from '../ids.ts';
@@ -21,16 +26,11 @@ export interface AttemptParts<E extends DomainEvent> {
   readonly metadata: CommandMetadata;
 }
 
-/** An attempt is named by its commit and what it was decided on. */
-export const attemptKey = ({
-  commit,
-  previous,
-  history,
-}: {
-  readonly commit: CommitKey;
-  readonly previous: CommitKey;
-  readonly history?: number | undefined;
-}): string => `${commit}${previous}${history ?? ''}`;
+/** An attempt is named by its commit, what it was decided on, and what it says. */
+export const attemptKey = (
+  { commit, previous, base, history }: Pick<CommitHeader, 'commit' | 'previous' | 'base' | 'history'>,
+  content: number,
+): string => `${commit}${previous} ${base} ${history ?? ''} ${content}`;
 
 let timeMs = Number.NaN;
 let timeText = '';

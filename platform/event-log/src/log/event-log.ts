@@ -59,6 +59,23 @@ interface AnyWriter {
   readonly queued: number;
 }
 
+/** Settles as the work does, or rejects as soon as the signal is aborted: what is under way then ends with the transport. */
+async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => {
+    aborted.reject(signal.reason as Error);
+  };
+  signal.addEventListener('abort', onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    const done = await Promise.race([work, aborted.promise]);
+    signal.throwIfAborted();
+    return done;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
 export class TransportLog implements EventLog {
   readonly #transport: Transport;
   readonly #options: LogOptions;
@@ -168,15 +185,21 @@ export class TransportLog implements EventLog {
       signal,
     );
     this.#waitingFor = 'the schema registry';
-    for (const { fold, topic } of topics) await fold.codec.register(topic);
-    await Promise.all(topics.map((parts) => this.#catchUp(parts, loaded.get(parts.topic.name), signal)));
+    for (const { fold, topic } of topics) await unlessAborted(signal, fold.codec.register(topic));
+    await unlessAborted(
+      signal,
+      Promise.all(topics.map((parts) => this.#catchUp(parts, loaded.get(parts.topic.name), signal))),
+    );
     this.#deciding = true;
     for (const [name, writer] of this.#writers) if (!this.#replaying.has(name)) writer.open();
     this.#waitingFor = 'the consumer groups';
     // All at once: each may have to wait until its group has given up a member that was killed.
-    await Promise.all(
-      this.#reactors.map((reactor) =>
-        this.#transport.join(reactor.definition.group, reactor.definition.topic.name, reactor),
+    await unlessAborted(
+      signal,
+      Promise.all(
+        this.#reactors.map((reactor) =>
+          this.#transport.join(reactor.definition.group, reactor.definition.topic.name, reactor),
+        ),
       ),
     );
     this.#waitingFor = undefined;
@@ -274,6 +297,7 @@ export class TransportLog implements EventLog {
     const { fold, topic, keeper } = parts;
     const ends = await this.#transport.endOffsets(topic.name);
     await keeper?.restore(await loaded, ends);
+    signal.throwIfAborted();
     this.#waitingFor = `${topic.name} to be replayed`;
     await this.#transport.read(topic.name, fold);
     await this.#reach(parts, ends, signal);

@@ -17,7 +17,7 @@ interface FoldState {
 }
 
 interface PartitionState {
-  readonly arbiter: Pick<Arbiter<never>, 'isOpen' | 'streams'>;
+  readonly arbiter: Pick<Arbiter<never>, 'openFrom' | 'streams'>;
   next: number;
   lastCommit: CommitKey | undefined;
   readonly rejected: Set<number>;
@@ -53,7 +53,7 @@ const OFFSET_BYTES = 8;
  * and ends between commits; the records of one commit lie in one batch, so this is rare.
  */
 export function freezeFold({ topic, partitions, counts, parts }: FoldState): FrozenFold | undefined {
-  if (partitions.some(({ arbiter }) => arbiter.isOpen)) return undefined;
+  if (partitions.some(({ arbiter }) => arbiter.openFrom !== undefined)) return undefined;
   const heads = partitions.map(({ arbiter }) => arbiter.streams.freeze());
   const rejected = partitions.map((partition) => Float64Array.from(partition.rejected));
   const frozen = parts.map((part) => part.freeze());

@@ -34,7 +34,7 @@ type CallOutcome = 'handled' | 'left';
 export class HandleCalls<E extends DomainEvent> {
   readonly #definition: ReactionDefinition<E>;
   readonly #options: HandleCallsOptions;
-  /** By partition and offset. */
+  /** By stream and event: another one may lie at the position of a log that was cut. */
   readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(definition: ReactionDefinition<E>, options: HandleCallsOptions) {
@@ -52,8 +52,7 @@ export class HandleCalls<E extends DomainEvent> {
     event: RecordedEvent<E>,
     turn: { readonly signal: AbortSignal; readonly attempt: number },
   ): Promise<CallOutcome> {
-    const { partition, offset } = event.position;
-    const key = `${String(partition)}@${String(offset)}`;
+    const key = `${event.streamId} ${event.eventId}`;
     const call = this.#underWay.get(key) ?? this.#call(event, turn);
     const ended = call.finally(() => {
       if (this.#underWay.get(key) === call) this.#underWay.delete(key);

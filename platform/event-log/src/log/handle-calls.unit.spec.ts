@@ -4,12 +4,12 @@ import type { RecordedEvent } from '../ports.ts';
 import { HandleCalls, HandleOverdue } from './handle-calls.ts';
 
 const topic = countedTopic('calls');
-const eventAt = (offset: number): RecordedEvent<Counted> => ({
+const eventAt = (offset: number, eventId = String(offset)): RecordedEvent<Counted> => ({
   event: counted(1),
   streamId: 's',
   version: 1,
   position: { topic: topic.name, partition: 0, offset },
-  eventId: String(offset),
+  eventId,
   commitId: 'c',
   recordedAtMs: 0,
   correlationId: 'c',
@@ -63,4 +63,16 @@ it('an event that is handed out again while its call goes on is not called again
   } finally {
     vi.useRealTimers();
   }
+});
+
+it('another event at the position of one that is still being handled, as after a cut of the log, is handled too', async () => {
+  const { running, calls } = set(1000);
+  const turn = { signal: new AbortController().signal, attempt: 1 };
+  const gone = running.run(eventAt(0, 'gone'), turn);
+  const now = running.run(eventAt(0, 'now'), turn);
+  expect(calls).toHaveLength(2);
+  calls[1]?.resolve(undefined);
+  expect(await now).toBe('handled');
+  calls[0]?.resolve(undefined);
+  expect(await gone).toBe('handled');
 });

@@ -11,7 +11,6 @@ import {
   fromKey,
   historyAfter,
   NO_HISTORY,
-  valueDigest,
   type CommitKey,
 } from '../arbitration/commit-header.ts';
 import type {
@@ -113,7 +112,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
       return;
     }
     const rewound = this.#rewinding.find((other) => other.entry === entry);
-    if (rewound === undefined) entry.settle(unavailable('disconnected'));
+    if (rewound === undefined) entry.settle(this.#givenUp(entry, 'disconnected'));
     else this.#settleUnknown(rewound);
     if (link?.kind === 'commit') {
       // Never sent, so nothing behind it was: what is chained on it is decided again without it, but not at every
@@ -146,6 +145,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
 
   /** Settles everything. What was not sent never will be. The lane is of no use behind it. */
   abandon(reason: Unavailable['reason']): void {
+    for (const entry of this.#waiting) entry.settle(this.#givenUp(entry, reason));
     for (const link of [...this.#chain, ...this.#rewinding]) {
       if (link.kind === 'commit' && link.sent) {
         link.entry.settle({ kind: 'unknown', commitId: fromKey(link.entry.commit) });
@@ -155,7 +155,6 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
         link.entry.settle(unavailable(reason));
       }
     }
-    for (const entry of this.#waiting) entry.settle(unavailable(reason));
     this.#chain = [];
     this.#rewinding = [];
     this.#waiting = [];
@@ -169,10 +168,9 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
   /** When one is overdue: sends all acknowledged ones, in chain order. */
   resend(beforeMs: number): void {
     if (!this.isOverdue(beforeMs)) return;
-    for (const link of this.#acknowledged()) {
-      link.acknowledgedAtMs = undefined;
-      this.#outbox.add(link);
-    }
+    const again = this.#acknowledged();
+    for (const link of again) link.acknowledgedAtMs = undefined;
+    this.#outbox.addFirst(again);
   }
 
   now(): number {
@@ -261,7 +259,7 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
       entry.settle(tooLarge(bytes, limits.maxBatchBytes));
       return;
     }
-    const content = contentOf(records.map(({ value }) => valueDigest(value)));
+    const content = contentOf(records.map(({ value }) => fold.codec.digest(value)));
     const attempt = {
       previous,
       history,
@@ -319,6 +317,14 @@ export class Lane<S, E extends DomainEvent> implements LinkOwner<S, E> {
       this.#held = false;
       this.#advance();
     });
+  }
+
+  /** What is told of a command that has no attempt of its own: one that it repeats may be in the log. */
+  #givenUp({ commit }: Entry<S, E>, reason: Unavailable['reason']): CommandOutcome<S, unknown> {
+    const isOnItsWay = [...this.#chain, ...this.#rewinding].some(
+      (link) => link.kind === 'commit' && link.sent && link.entry.commit === commit,
+    );
+    return isOnItsWay ? { kind: 'unknown', commitId: fromKey(commit) } : unavailable(reason);
   }
 
   #acknowledged(): readonly CommitLink<S, E>[] {

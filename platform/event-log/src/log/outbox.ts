@@ -44,6 +44,12 @@ export class Outbox {
     this.#wake();
   }
 
+  /** Ahead of all that waits, some of which may be chained on these. In their order. */
+  addFirst(outgoing: readonly Outgoing[]): void {
+    this.#waiting.unshift(...outgoing);
+    this.#wake();
+  }
+
   /** Calls back once, when no send is under way and before the next one: what is added then travels in it. */
   whenFree(callback: () => void): void {
     this.#whenFree.push(callback);

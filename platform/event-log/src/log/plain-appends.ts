@@ -1,7 +1,7 @@
 /** Commits appended as they are, without deciding: their fate is that of one attempt. */
 import { context } from '@opentelemetry/api';
 import type { Judged } from '../arbitration/arbiter.ts';
-import { MAX_COMMIT_EVENTS, toKey } from '../arbitration/commit-header.ts';
+import { contentOf, MAX_COMMIT_EVENTS, toKey } from '../arbitration/commit-header.ts';
 import type { AvroCodec } from '../avro/codec.ts';
 import type { AppendOutcome, Commit, DomainEvent, LogPosition } from '../ports.ts';
 import { attemptKey, recordsOf } from './attempt.ts';
@@ -87,7 +87,8 @@ export class PlainAppends<E extends DomainEvent> {
     if (bytes > limits.maxBatchBytes) return tooLarge(bytes, limits.maxBatchBytes);
     return new Promise((resolve) => {
       const state = { sent: false };
-      const attempt = attemptKey({ commit: key, previous });
+      const content = contentOf(records.map(({ value }) => this.#codec.digest(value)));
+      const attempt = attemptKey(parts, content);
       const outbox = this.#outboxOf(commit.streamId);
       const settle = (outcome: AppendOutcome): void => {
         clearTimeout(timer);
@@ -117,7 +118,7 @@ export class PlainAppends<E extends DomainEvent> {
 
   onVerdict(judged: Judged<unknown>, position: LogPosition): void {
     if (this.#count === 0) return;
-    const all = this.#pending.get(attemptKey(judged.header));
+    const all = this.#pending.get(attemptKey(judged.header, judged.content));
     const [first] = all ?? []; // one copy in the log answers one caller
     first?.settle(outcomeOf(judged, position));
   }

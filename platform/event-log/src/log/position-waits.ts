@@ -14,9 +14,19 @@ interface Waitable {
   waitFor(position: LogPosition, deadlineMs: number, givenUp: AbortSignal): Promise<boolean>;
 }
 
+/** A wait of which it is not known yet whether its position lies beyond the end. */
+interface Undecided {
+  readonly position: LogPosition;
+  readonly onBeyondEnd: () => void;
+}
+
 export class PositionWaits {
   readonly #ends: LogEnds;
   readonly #limits: Pick<LogLimits, 'maxWaits' | 'maxWaitsBeyondEnd'>;
+  /** By topic, for as long as they wait: while the log does not answer, those who have left are not kept. */
+  readonly #undecided = new Map<string, Set<Undecided>>();
+  /** Topics whose end is being asked for. */
+  readonly #asking = new Set<string>();
   /** Those that are not known to be beyond the end. */
   #within = 0;
   #beyond = 0;
@@ -32,8 +42,7 @@ export class PositionWaits {
     const givenUp = new AbortController();
     this.#within++;
     let leave = (): number => this.#within--;
-    void this.#isBeyondEnd(position).then((isBeyondEnd) => {
-      if (!isBeyondEnd || givenUp.signal.aborted) return;
+    const onBeyondEnd = (): void => {
       if (this.#beyond >= this.#limits.maxWaitsBeyondEnd) {
         givenUp.abort();
         return;
@@ -41,20 +50,42 @@ export class PositionWaits {
       leave();
       this.#beyond++;
       leave = () => this.#beyond--;
-    });
+    };
+    const decided = this.#decide({ position, onBeyondEnd });
     try {
       return await fold.waitFor(position, deadlineMs, givenUp.signal);
     } finally {
       leave();
-      givenUp.abort();
+      decided();
     }
   }
 
-  /** False also when the log does not say. */
-  async #isBeyondEnd({ topic, partition, offset }: LogPosition): Promise<boolean> {
-    const isIn = (ends: readonly number[] | undefined): boolean => offset < (ends?.[partition] ?? 0);
-    if (isIn(this.#ends.known(topic)?.ends)) return false;
-    const fresh = await this.#ends.fresh(topic);
-    return fresh !== undefined && !isIn(fresh.ends);
+  /** Calls back when the position lies beyond the end, as it is measured after this call. @returns no longer */
+  #decide(wait: Undecided): () => void {
+    const { topic } = wait.position;
+    if (isIn(this.#ends.known(topic)?.ends, wait.position)) return () => undefined;
+    const undecided = this.#undecided.get(topic) ?? new Set();
+    this.#undecided.set(topic, undecided);
+    undecided.add(wait);
+    void this.#ask(topic, undecided);
+    return () => undecided.delete(wait);
+  }
+
+  async #ask(topic: string, undecided: Set<Undecided>): Promise<void> {
+    if (this.#asking.has(topic)) return;
+    this.#asking.add(topic);
+    while (undecided.size > 0) {
+      const asked = [...undecided];
+      const fresh = await this.#ends.fresh(topic);
+      for (const wait of asked) {
+        const isWaiting = undecided.delete(wait);
+        // When the log does not say, it is not known to lie beyond.
+        if (isWaiting && fresh !== undefined && !isIn(fresh.ends, wait.position)) wait.onBeyondEnd();
+      }
+    }
+    this.#asking.delete(topic);
   }
 }
+
+const isIn = (ends: readonly number[] | undefined, { partition, offset }: LogPosition): boolean =>
+  offset < (ends?.[partition] ?? 0);

@@ -140,8 +140,9 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     const { partition } = turn.batch;
     const byStream = new Map<string, RecordedEvent<E>[]>();
     for (const raw of chunk) {
-      if (!(await this.#isFolded(turn, Number(raw.offset)))) return false;
-      if (!this.#fold.isAccepted(partition, Number(raw.offset))) continue;
+      const accepted = await this.#verdict(turn, Number(raw.offset));
+      if (accepted === undefined) return false;
+      if (!accepted) continue;
       const event = await this.#fold.recorded(partition, raw);
       if (event === undefined || this.definition.types?.includes(event.event.type) === false) continue;
       const events = byStream.get(event.streamId) ?? [];
@@ -161,11 +162,19 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     return (await Promise.all(workers)).every(Boolean);
   }
 
-  /** Waits until the process's own fold has reached the offset. False when interrupted. */
-  async #isFolded(turn: Turn, offset: number): Promise<boolean> {
-    const position = { topic: this.definition.topic.name, partition: turn.batch.partition, offset };
-    while (!(await this.#fold.waitFor(position, VERDICT_WAIT_MS))) if (!isActive(turn)) return false;
-    return isActive(turn);
+  /** Waits for the verdict of the process's own fold. Undefined when interrupted. */
+  async #verdict(turn: Turn, offset: number): Promise<boolean | undefined> {
+    const { partition } = turn.batch;
+    const topic = this.definition.topic.name;
+    let upTo = offset;
+    while (isActive(turn)) {
+      const folded = await this.#fold.waitFor({ topic, partition, offset: upTo }, VERDICT_WAIT_MS);
+      const accepted = folded ? this.#fold.isAccepted(partition, offset) : undefined;
+      if (accepted !== undefined) return isActive(turn) ? accepted : undefined;
+      // Its commit is not complete: the next record decides.
+      upTo = folded ? this.#fold.progress(partition).next : offset;
+    }
+    return undefined;
   }
 
   async #handle(turn: Turn, event: RecordedEvent<E>): Promise<boolean> {

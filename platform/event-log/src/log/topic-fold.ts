@@ -1,6 +1,6 @@
 /** One process's fold of one topic: arbitrates every partition and feeds whoever listens with accepted events. */
 import { Arbiter, recentOf, type Judged, type StreamHead } from '../arbitration/arbiter.ts';
-import { fromKey, valueDigest, type CommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
+import { fromKey, type CommitHeader, type CommitKey } from '../arbitration/commit-header.ts';
 import { FOREIGN, type AvroCodec } from '../avro/codec.ts';
 import type { DomainEvent, EventTopic, LogPosition, ReadProgress, RecordedEvent } from '../ports.ts';
 import { SnapshotUnusable } from '../snapshot/errors.ts';
@@ -203,12 +203,16 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     return this.#waiters.wait(position.partition, position.offset, deadlineMs, givenUp);
   }
 
-  /** The verdict on a folded offset. @throws RangeError when it is not folded yet or too far back. */
-  isAccepted(partition: number, offset: number): boolean {
-    const { next, rejected, forgottenBelow } = this.#at(partition);
+  /**
+   * The verdict on a folded offset; undefined while the commit that it belongs to is not complete.
+   * @throws RangeError when it is not folded yet or too far back.
+   */
+  isAccepted(partition: number, offset: number): boolean | undefined {
+    const { next, rejected, forgottenBelow, arbiter } = this.#at(partition);
     if (offset >= next) throw new RangeError(`${this.topic.name}/${partition}@${offset} is not folded yet`);
     if (offset < forgottenBelow)
       throw new RangeError(`the verdict on ${this.topic.name}/${partition}@${offset} is forgotten`);
+    if (offset >= (arbiter.openFrom ?? next)) return undefined;
     return !rejected.has(offset);
   }
 
@@ -293,7 +297,7 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
       streamId,
       header,
       event,
-      digest: valueDigest(raw.value),
+      digest: this.codec.digest(raw.value),
     });
     this.#reject(state, dropped);
     if (judged === undefined) return;

@@ -1,7 +1,6 @@
 /** The write side of one aggregate type: a lane per stream that is busy, and an outbox per partition. */
 import type { Judged } from '../arbitration/arbiter.ts';
-import { fromKey } from '../arbitration/commit-header.ts';
-import { uuidToLatin1 } from '../ids.ts';
+import { fromKey, keyOf, type CommitKey } from '../arbitration/commit-header.ts';
 import type {
   AggregateDefinition,
   Aggregates,
@@ -119,20 +118,15 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     return this.#fold.streamIds();
   }
 
+  /** Rejects for an id that can name no commit, and as the decider does. */
   execute<R>(command: Command<S, E, R>): Promise<CommandOutcome<S, R>> {
     if (this.#refusing !== undefined) return Promise.resolve(unavailable(this.#refusing));
-    const commit = uuidToLatin1(command.commandId);
+    const commit = keyOf(command.commandId);
     if (commit === undefined)
-      return Promise.reject(new TypeError(`not a UUID: ${command.commandId.slice(0, 64)}`));
+      return Promise.reject(new TypeError(`not the UUID of a command: ${command.commandId.slice(0, 64)}`));
     const name = commit + command.streamId; // one id has several spellings
     const under = this.#byCommand.get(name);
-    if (under !== undefined) {
-      // The same command twice at the same time: one commit, the second caller hears of the first one's.
-      return under.then((outcome) => {
-        const same = outcome as CommandOutcome<S, R>; // one command id names one command, so one rejection type
-        return same.kind === 'accepted' ? { ...same, kind: 'duplicate' } : same;
-      });
-    }
+    if (under !== undefined) return this.#repeated(under, commit, command);
     if (this.#queued + this.#shared.orphans.count >= this.#options.limits.maxQueuedCommands)
       return Promise.resolve(unavailable('queue-full'));
     const span = startAppend(this.#definition.topic.name);
@@ -164,13 +158,37 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#abandon('disconnected');
   }
 
+  /** The same command twice at the same time: one commit, and its fate is told here too, within a deadline of its own. */
+  async #repeated<R>(
+    under: Promise<CommandOutcome<S, unknown>>,
+    commit: CommitKey,
+    command: Command<S, E, R>,
+  ): Promise<CommandOutcome<S, R>> {
+    const late = Promise.withResolvers<CommandOutcome<S, unknown>>();
+    const timer = setTimeout(late.resolve, this.#deadlineMs(command), {
+      kind: 'unknown',
+      commitId: fromKey(commit),
+    } satisfies CommandOutcome<S, unknown>);
+    try {
+      const outcome = await Promise.race([under, late.promise]);
+      const same = outcome as CommandOutcome<S, R>; // one command id names one command, so one rejection type
+      return same.kind === 'accepted' ? { ...same, kind: 'duplicate' } : same;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #deadlineMs<R>({ deadlineMs }: Command<S, E, R>): number {
+    return deadlineMs ?? this.#options.limits.echoDeadlineMs;
+  }
+
   #enqueue(entry: Entry<S, E>): void {
-    const { streamId, deadlineMs = this.#options.limits.echoDeadlineMs } = entry.command;
+    const { streamId } = entry.command;
     this.#queued++;
     const lane = this.#laneOf(streamId);
     entry.timer = setTimeout(() => {
       lane.onDeadline(entry);
-    }, deadlineMs);
+    }, this.#deadlineMs(entry.command));
     lane.add(entry);
   }
 

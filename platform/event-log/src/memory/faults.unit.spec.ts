@@ -49,6 +49,23 @@ describe('a send', () => {
     expect((await open()).counters.load('s')).toMatchObject({ state: 7, version: 3 });
   });
 
+  it('that went with the end of the log is sent again ahead of what is chained on it and waits', async () => {
+    const { broker, counters } = await setUp({ echoDeadlineMs: 100 });
+    broker.failNextSends('dropped', ...Array.from({ length: 5 }, () => 'lost' as const));
+    const gone = run(counters, 's', 1, { deadlineMs: 20_000 });
+    await nextTurn(); // on its way
+    // A send that is repeated for a second and a half; what is chained waits behind it.
+    const neighbour = run(counters, streamLike('t'), 1, { deadlineMs: 20_000 });
+    await nextTurn();
+    const chained = run(counters, 's', 2, { deadlineMs: 20_000 });
+    expect(await Promise.all([gone, neighbour, chained])).toMatchObject([
+      { kind: 'accepted', state: 1, version: 1 },
+      { kind: 'accepted' },
+      { kind: 'accepted', state: 3, version: 2 },
+    ]);
+    expect(broker.records('faults', partition)).toHaveLength(3); // so nothing lay ahead of its predecessor
+  });
+
   it('that is refused for one of its commits loses that one alone', async () => {
     const { broker, counters } = await setUp();
     broker.failNextSends('refused', 'refused'); // the batch of three, then its first commit alone

@@ -331,7 +331,12 @@ export class SnapshotKeeper {
     const mine = names.filter(
       (name) => name.startsWith(`${this.#fold.topic.name}.`) && name.endsWith(UNFINISHED),
     );
-    for (const name of mine) await rm(join(directory, name), { force: true });
+    for (const name of mine) {
+      const path = join(directory, name);
+      await rm(path, { force: true }).catch((error: unknown) => {
+        this.#options.logger.warn({ ...this.#about, path, err: error }, 'a leftover stays');
+      });
+    }
   }
 
   async #prune(): Promise<void> {

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
@@ -94,6 +94,15 @@ describe('a snapshot', { timeout: 60_000 }, () => {
       fold.adopt(usable);
     }).toThrow(SnapshotUnusable);
     expect(() => fold.freeze()).toThrow('a listener');
+  });
+
+  it('is started from, whatever lies in the folder that cannot be removed', async () => {
+    const { folder, broker } = await twoSnapshots();
+    await mkdir(join(folder, `${topic.name}.1.writing`)); // `rm` refuses a folder
+    const { logger, lines } = listening();
+    const node = await start({ broker, snapshotDir: folder, logger });
+    expect(node.log.health().ready).toBe(true);
+    expect(lines).toContainEqual(expect.objectContaining({ msg: 'started from a snapshot' }));
   });
 
   it('of a read model that a rebuild finds wrong is not started from again', async () => {
