@@ -103,6 +103,7 @@ describe('openapi.json', () => {
         'placeOrder 402',
         'placeOrder 404',
         'placeOrder 409',
+        'voidPayment 200',
       ].sort(),
     );
   });
