@@ -2,7 +2,6 @@ import kafkajs, { type ISocketFactory, type Kafka, type Producer } from 'kafkajs
 import type { Logger } from 'pino';
 import type { SchemaStore } from '../avro/codec.ts';
 import {
-  BatchRefused,
   type GroupListener,
   type NewRecord,
   type ReadPace,
@@ -10,19 +9,12 @@ import {
   type Transport,
 } from '../log/transport.ts';
 import { kafkaClient } from './client.ts';
+import { CombinedSends } from './combined-sends.ts';
 import { joinGroup, memberOf } from './group-member.ts';
 import { registryStore } from './registry.ts';
 import { SupervisedConsumer, type SupervisedConsumerOptions } from './supervised-consumer.ts';
 import { readerOf, readTopic } from './topic-reader.ts';
 import { untilItWorks } from './until-it-works.ts';
-
-/** Broker answers after which nothing of the batch is in the log and never will be. */
-const FINAL = new Set([
-  'MESSAGE_TOO_LARGE',
-  'RECORD_LIST_TOO_LARGE',
-  'INVALID_RECORD',
-  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
-]);
 
 export interface KafkaTransportOptions {
   readonly clientId: string;
@@ -35,13 +27,12 @@ export interface KafkaTransportOptions {
   readonly socketFactory?: ISocketFactory;
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 export class KafkaTransport implements Transport {
   readonly schemas: SchemaStore;
   readonly #options: KafkaTransportOptions;
   readonly #kafka: Kafka;
   readonly #producer: Producer;
+  readonly #sends: CombinedSends;
   readonly #readers = new Set<SupervisedConsumer>();
   readonly #members: SupervisedConsumer[] = [];
   readonly #partitions = new Map<string, number>();
@@ -55,6 +46,7 @@ export class KafkaTransport implements Transport {
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 3 }, // the outbox repeats; duplicates are inert
     });
+    this.#sends = new CombinedSends(this.#producer);
     const store = registryStore(options.registryUrl);
     this.schemas = {
       register: (subject, schema) =>
@@ -114,19 +106,8 @@ export class KafkaTransport implements Transport {
     });
   }
 
-  async send(topic: string, partition: number, records: readonly NewRecord[]): Promise<void> {
-    const messages = records.map(({ key, value, headers }) => ({ key, value, headers, partition }));
-    try {
-      const written = await this.#producer.send({ topic, acks: -1, messages });
-      // kafkajs can resolve a send whose partition was not written: the answer must name it.
-      if (!written.some((answer) => answer.partition === partition && answer.errorCode === 0)) {
-        throw new Error(`the broker did not name ${topic}/${String(partition)} in its answer`);
-      }
-    } catch (error) {
-      const type = error instanceof Error && 'type' in error ? String(error.type) : '';
-      if (FINAL.has(type)) throw new BatchRefused(messageOf(error), { cause: error });
-      throw error;
-    }
+  send(topic: string, partition: number, records: readonly NewRecord[]): Promise<void> {
+    return this.#sends.send(topic, partition, records);
   }
 
   async read(topic: string, listener: TopicListener, pace: ReadPace = 'full'): Promise<() => Promise<void>> {

@@ -5,6 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LogLimits } from './limits.ts';
+import { inNextTurn } from './next-turn.ts';
 import { BatchRefused, type NewRecord } from './transport.ts';
 
 const RETRY_MS_MIN = 50;
@@ -72,7 +73,7 @@ export class Outbox {
   #wake(): void {
     if (this.#running) return;
     this.#running = true;
-    setImmediate(() => void this.#run()); // whatever else is decided in this turn travels in the same batch
+    inNextTurn(() => void this.#run()); // whatever else is decided in this turn travels in the same batch
   }
 
   async #run(): Promise<void> {
