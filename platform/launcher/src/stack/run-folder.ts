@@ -5,10 +5,11 @@ import { waitUntil } from '@parley/engines/wait';
 import type { Output } from '../cli/output.ts';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { rootDir, runDirFrom, runFiles } from './context.ts';
-import { endpointsText, writeEndpoints } from './endpoints-file.ts';
+import { endpointsText, removeEndpoints, writeEndpoints } from './endpoints-file.ts';
 import { holderOf } from './lock.ts';
 
-const lookEveryMs = 500;
+/** How often the run folder is looked at. */
+export const lookEveryMs = 500;
 /** One look may fall into the moment in which another start has the lock in its hand, to see whether it is a dead one's. */
 const lossesMin = 2;
 const launcherPath = `${rootDir}/platform/launcher/src/main.ts`;
@@ -19,6 +20,8 @@ export interface WatchedRunFolder {
   readonly lost: AbortSignal;
   /** Writes endpoints.json, and again whenever it is removed or changed. */
   publish(endpoints: Endpoints): Promise<void>;
+  /** Removes endpoints.json, for good: the stack is no longer to be used. */
+  withdraw(): Promise<void>;
   end(): void;
 }
 
@@ -40,8 +43,7 @@ const textOf = (path: string): string | undefined => {
 /** Looks twice a second whether the run folder is still the one of this process, which holds its lock. */
 export const watchRunFolder = (runDir: string, output: Output): WatchedRunFolder => {
   const lost = new AbortController();
-  const state: { published?: Endpoints; isLooking: boolean; losses: number } = {
-    isLooking: false,
+  const state: { published?: Endpoints | undefined; looking?: Promise<void> | undefined; losses: number } = {
     losses: 0,
   };
   const restore = async (endpoints: Endpoints): Promise<void> => {
@@ -63,19 +65,22 @@ export const watchRunFolder = (runDir: string, output: Output): WatchedRunFolder
     lost.abort(new CommandError(exitCodes.environment, message));
   };
   const timer = setInterval(() => {
-    if (state.isLooking) return;
-    state.isLooking = true;
-    look()
+    state.looking ??= look()
       .catch((error: unknown) => {
         output.bad(`the run folder: ${messageOf(error)}`);
       })
-      .finally(() => (state.isLooking = false));
+      .finally(() => (state.looking = undefined));
   }, lookEveryMs);
   return {
     lost: lost.signal,
     publish: async (endpoints) => {
       await writeEndpoints(runDir, endpoints);
       state.published = endpoints;
+    },
+    withdraw: async () => {
+      state.published = undefined;
+      await state.looking; // it may be writing
+      await removeEndpoints(runDir);
     },
     end: () => {
       clearInterval(timer);

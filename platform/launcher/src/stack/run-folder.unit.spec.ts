@@ -2,13 +2,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitUntil } from '@parley/engines/wait';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { exitCodes } from '../cli/exit.ts';
 import { endpointsOf } from './addresses.ts';
 import { runFiles } from './context.ts';
 import { endpointsText } from './endpoints-file.ts';
 import { acquireLock } from './lock.ts';
-import { watchRunFolder, type WatchedRunFolder } from './run-folder.ts';
+import { lookEveryMs, watchRunFolder, type WatchedRunFolder } from './run-folder.ts';
 
 const deadlineMs = 5000;
 const endpoints = endpointsOf({ portBase: 4000 });
@@ -54,6 +54,27 @@ it.each([
     expect(watched.lost.aborted).toBe(false);
   },
 );
+
+it('endpoints.json that is withdrawn stays away, also when somebody is just looking for it', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const say = (line: string): void => void said.push(line);
+  const own = watchRunFolder(runDir, { line: say, good: say, bad: say, dim: say });
+  const look = () => vi.advanceTimersByTime(lookEveryMs); // `withdraw` waits for it
+  try {
+    await own.publish(endpoints);
+    const { endpoints: path } = runFiles(runDir);
+    rmSync(path);
+    look();
+    await own.withdraw();
+    expect(existsSync(path)).toBe(false);
+    look();
+    await own.withdraw();
+    expect(said).toEqual([]);
+  } finally {
+    own.end();
+    vi.useRealTimers();
+  }
+});
 
 it('a run folder that is removed is lost, and what was released is not the lock of another launcher', async () => {
   rmSync(runDir, { recursive: true });

@@ -4,7 +4,6 @@ import type { Output } from '../cli/output.ts';
 import { formatBytes } from '../cli/table.ts';
 import { endpointsOf } from './addresses.ts';
 import type { StackContext } from './context.ts';
-import { removeEndpoints } from './endpoints-file.ts';
 import type { EngineHost, EngineName } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
@@ -13,7 +12,7 @@ import { logBytesKept, shortenLogs } from './old-logs.ts';
 import { outgoingWarning } from './ports.ts';
 import { untilReady } from './readiness.ts';
 import { refuseFullDisk } from './room.ts';
-import { otherLaunchers, otherLaunchersGone, watchRunFolder } from './run-folder.ts';
+import { otherLaunchers, otherLaunchersGone, watchRunFolder, type WatchedRunFolder } from './run-folder.ts';
 import { writeStartRecord } from './start-record.ts';
 import { refuseTakenPorts } from './taken-ports.ts';
 import { keepServices, type KeptServices } from './services.ts';
@@ -76,20 +75,26 @@ const stopOrder: readonly (readonly EngineName[])[] = [
 class StartedStack {
   readonly #context: StackContext;
   readonly #output: Output;
+  readonly #folder: WatchedRunFolder;
   readonly #release: () => Promise<void>;
   readonly engines = new Map<EngineName, KeptEngine>();
   services: KeptServices | undefined;
 
-  constructor(context: StackContext, output: Output, release: () => Promise<void>) {
+  constructor(
+    context: StackContext,
+    output: Output,
+    hold: { readonly folder: WatchedRunFolder; readonly release: () => Promise<void> },
+  ) {
     this.#context = context;
     this.#output = output;
-    this.#release = release;
+    this.#folder = hold.folder;
+    this.#release = hold.release;
   }
 
   async stop(): Promise<void> {
     const { runDir } = this.#context;
     const isOurs = (await holderOf(runDir))?.pid === process.pid;
-    if (isOurs) await removeEndpoints(runDir);
+    if (isOurs) await this.#folder.withdraw();
     if (this.services !== undefined) {
       this.#output.line('draining the services …');
       await this.services.stop();
@@ -101,6 +106,7 @@ class StartedStack {
     }
     await endLeftovers(runDir, leftoverGraceMs);
     removeTraces(runDir);
+    this.#folder.end();
     await this.#release();
   }
 }
@@ -152,10 +158,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
   const release = await acquireLock(runDir, context.portBase);
   const folder = watchRunFolder(runDir, output);
   const signal = AbortSignal.any([options.signal, folder.lost]);
-  const started = new StartedStack(context, output, async () => {
-    folder.end();
-    await release();
-  });
+  const started = new StartedStack(context, output, { folder, release });
   const say = (line: string): void => {
     output.line(line);
   };
