@@ -39,6 +39,7 @@ class Sweep implements TopicListener {
     this.#next = ends.map(() => 0);
     this.#onRecords = onRecords;
     this.done = this.#finished.promise;
+    this.done.catch(() => undefined); // it may fail before anybody waits for it
     this.#settle();
   }
 

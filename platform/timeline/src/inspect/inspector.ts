@@ -134,7 +134,9 @@ export class TopicInspector {
         decoded,
       );
     }
-    if (judged.verdict !== 'accepted') this.#remember(partition, judged.header.commit, first.offset);
+    // A command that lost may be accepted later under the same id: what is chained to it then has not lost by it.
+    if (judged.verdict === 'accepted') this.#at(partition).lost.delete(judged.header.commit);
+    else this.#remember(partition, judged.header.commit, first.offset);
   }
 
   /** Pending records before this offset have no commit that could still be judged. */

@@ -164,6 +164,7 @@ class Reading {
     this.#onRecords = onRecords;
     this.#consumer = consumer;
     this.#next = range.to.map((_, partition) => range.from[partition] ?? 0);
+    this.#settled.promise.catch(() => undefined); // it may fail before anybody waits for it
   }
 
   get done(): Promise<undefined> {
