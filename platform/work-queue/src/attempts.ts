@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ConsumerOptions, IncomingMessage, QueueDefinition } from './ports.ts';
+import { NotYet, type ConsumerOptions, type IncomingMessage, type QueueDefinition } from './ports.ts';
 import { type AsyncHops, consuming } from './spans.ts';
 
 const DEFAULT_ATTEMPTS = 3;
@@ -30,7 +30,8 @@ const deadLetter = (reason: string, message: string, attempts: number): Settleme
 });
 
 /**
- * Calls the handler, again with growing pauses while it rejects, `attempts` times at most. Never rejects. An abort
+ * Calls the handler, again with growing pauses while it rejects: `attempts` times at most, and as often as it rejects
+ * with `NotYet`. Never rejects. An abort
  * ends the pauses: the message is then released.
  */
 export const workOn = async (
@@ -47,6 +48,7 @@ export const workOn = async (
 ): Promise<Settlement> => {
   const { hops, signal, stopping } = delivery;
   const attempts = consumer.attempts ?? DEFAULT_ATTEMPTS;
+  let failures = 0;
   let delayMs = consumer.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS;
   for (let attempt = 1; ; attempt += 1) {
     const message: IncomingMessage = { ...delivery.message, attempt };
@@ -57,7 +59,8 @@ export const workOn = async (
       return deadLetter(verdict.deadLetter, verdict.deadLetter, attempt);
     } catch (error) {
       if (stopping.aborted) return { kind: 'release' };
-      if (attempt >= attempts) return deadLetter('attempts-exhausted', messageOf(error), attempt);
+      if (!(error instanceof NotYet)) failures += 1;
+      if (failures >= attempts) return deadLetter('attempts-exhausted', messageOf(error), attempt);
     }
     try {
       await pause(delayMs, undefined, { signal: stopping });

@@ -1,4 +1,5 @@
 export {
+  NotYet,
   PublishError,
   type ConsumerOptions,
   type IncomingMessage,

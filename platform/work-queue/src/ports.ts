@@ -77,16 +77,26 @@ export interface Publisher {
   publish(message: OutgoingMessage, options?: { readonly deadlineMs?: number }): Promise<void>;
 }
 
+/**
+ * What a handler rejects with when something that it needs is away: the message is not to blame, and the call does not
+ * count as an attempt. It is called again for as long as the broker lets a consumer hold a message, and by as many
+ * consumers one after the other as the queue's delivery limit says.
+ */
+export class NotYet extends Error {
+  override readonly name = 'NotYet';
+}
+
 export interface ConsumerOptions {
   /** How many unacknowledged messages this consumer holds at most. Default 16. */
   readonly prefetch?: number;
   /**
    * Works on one message; up to `prefetch` run concurrently. The message is acknowledged after it resolves 'ack'. When
-   * it rejects, it is called again with growing pauses while the message is held, `attempts` times in all; then the
-   * message becomes a dead letter with x-error-reason and x-error-message. May see a message more than once.
+   * it rejects, it is called again with growing pauses while the message is held, `attempts` times in all, those that
+   * reject with `NotYet` not counted; then the message becomes a dead letter with x-error-reason and x-error-message.
+   * May see a message more than once.
    */
   readonly handle: (message: IncomingMessage, context: { readonly signal: AbortSignal }) => Promise<Verdict>;
-  /** Calls of `handle` per delivery. Default 3. */
+  /** Calls of `handle` per delivery that count. Default 3. */
   readonly attempts?: number;
   /** Pause after the first failed attempt, doubled after each further one. Default 200 ms. */
   readonly retryDelayMs?: number;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type IncomingMessage,
   type OutgoingMessage,
+  NotYet,
   PublishError,
   type QueueDefinition,
   type WorkQueue,
@@ -139,6 +140,25 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       await queue.publisher(definition).publish(messageOf());
       await until(() => {
         expect(attempts).toEqual([1, 2, 3]);
+      });
+      expect(await harness.deadLetters(definition)).toEqual([]);
+    });
+
+    it('does not count calls of a handler that has to wait for something else', async () => {
+      const definition = definitionOf('not-yet');
+      const queue = await open();
+      let calls = 0;
+      queue.consume(definition, {
+        attempts: 1,
+        retryDelayMs: 5,
+        handle: () => {
+          calls += 1;
+          return calls < 5 ? Promise.reject(new NotYet('the log is away')) : Promise.resolve('ack');
+        },
+      });
+      await queue.publisher(definition).publish(messageOf());
+      await until(() => {
+        expect(calls).toBe(5);
       });
       expect(await harness.deadLetters(definition)).toEqual([]);
     });

@@ -16,9 +16,11 @@ export const shipmentAggregate: AggregateDefinition<ShipmentState, ShippingEvent
 export type DispatchOutcome =
   /** In the log; `repeated` when it already was. */
   | { readonly kind: 'dispatched'; readonly repeated: boolean }
-  | { readonly kind: 'refused'; readonly rejection: AlreadyDispatched };
+  | { readonly kind: 'refused'; readonly rejection: AlreadyDispatched }
+  /** The log has not confirmed it: the request is to be tried again. */
+  | { readonly kind: 'unconfirmed'; readonly why: 'conflict' | 'unavailable' | 'unknown' };
 
-/** Ships a paid order. Rejects when the log has not confirmed it: the request is then to be tried again. */
+/** Ships a paid order. Rejects when the log refuses it for good. */
 export type Dispatch = (
   request: ShippingRequested,
   context: { readonly correlationId: string },
@@ -58,9 +60,10 @@ export const createDispatch =
       case 'refused':
         return { kind: 'refused', rejection: outcome.rejection };
       case 'conflict':
-      case 'rejected':
       case 'unavailable':
       case 'unknown':
-        throw new Error(`the shipment of order ${orderId} is not in the log yet: ${outcome.kind}`);
+        return { kind: 'unconfirmed', why: outcome.kind };
+      case 'rejected':
+        throw new Error(`the log refuses the shipment of order ${orderId}: ${outcome.reason}`);
     }
   };

@@ -47,12 +47,12 @@ describe('dispatch', () => {
     });
   });
 
-  it('rejects while the log has not confirmed, so that the request is tried again', async () => {
+  it('says that the log has not confirmed, so that the request is tried again', async () => {
     const dispatch = createDispatch({
       shipments: { execute: () => Promise.resolve({ kind: 'unavailable', reason: 'disconnected' }) },
       now: () => 1,
     });
-    await expect(dispatch(requestFor(1), context)).rejects.toThrow('unavailable');
+    expect(await dispatch(requestFor(1), context)).toEqual({ kind: 'unconfirmed', why: 'unavailable' });
   });
 
   it('comes to the same shipments in any order, with any repetitions', async () => {

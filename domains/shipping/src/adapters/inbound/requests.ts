@@ -1,6 +1,6 @@
 import { ShippingRequested } from '@parley/contracts/queues';
 import { currentContext, runInContext, type Logger } from '@parley/service';
-import type { ConsumerOptions, IncomingMessage, Verdict } from '@parley/work-queue';
+import { NotYet, type ConsumerOptions, type IncomingMessage, type Verdict } from '@parley/work-queue';
 import type { Dispatch } from '../../application/dispatch.ts';
 
 const parse = (body: Buffer): { readonly request: ShippingRequested } | { readonly problem: string } => {
@@ -32,6 +32,8 @@ const handle = async (
   const { orderId } = parsed.request;
   const { correlationId } = currentContext();
   const outcome = await deps.dispatch(parsed.request, { correlationId });
+  if (outcome.kind === 'unconfirmed')
+    throw new NotYet(`the shipment of order ${orderId} is not in the log yet: ${outcome.why}`);
   if (outcome.kind === 'refused') {
     const deadLetter = `already dispatched as shipment ${outcome.rejection.shipmentId}`;
     deps.logger.error({ messageId, orderId, deadLetter }, 'a shipping request is dead');
@@ -43,7 +45,7 @@ const handle = async (
 
 /** Unacknowledged requests held by one instance: enough to fill the log's batches, little enough to share. */
 const PREFETCH = 64;
-/** With pauses of up to 10 s this outlasts an outage of 15 minutes, and ends before the broker's 30-minute limit. */
+/** Of a request that cannot be worked on for another cause than the log, which would be a bug of this release. */
 const ATTEMPTS = 100;
 
 /**

@@ -1,7 +1,7 @@
 import { shippingRequests } from '@parley/contracts/queues';
 import { openMemoryLog } from '@parley/event-log';
 import { shipments } from '@parley/projection-shipments';
-import type { IncomingMessage } from '@parley/work-queue';
+import { NotYet, type IncomingMessage } from '@parley/work-queue';
 import { InMemoryBroker } from '@parley/work-queue/testing';
 import fc from 'fast-check';
 import { currentContext } from '@parley/service';
@@ -77,11 +77,13 @@ describe('a shipping request', () => {
     });
   });
 
-  it('is tried again when the log did not confirm', async () => {
-    const dispatch: Dispatch = () => Promise.reject(new Error('unavailable'));
-    const onRequest = requestConsumer({ dispatch, logger }).handle;
-    await expect(onRequest(delivery(JSON.stringify(request)), context)).rejects.toThrow('unavailable');
-  });
+  it.each(['conflict', 'unavailable', 'unknown'] as const)(
+    'is tried again, however often, while the log does not confirm: %s',
+    async (why) => {
+      const { onRequest } = answering({ kind: 'unconfirmed', why });
+      await expect(onRequest(delivery(JSON.stringify(request)), context)).rejects.toBeInstanceOf(NotYet);
+    },
+  );
 
   it('without a correlation id goes by its message id', async () => {
     const { onRequest, asked } = answering({ kind: 'dispatched', repeated: false });
