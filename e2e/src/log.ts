@@ -63,7 +63,8 @@ class Judge {
       this.dropped += this.#open?.records.length ?? 0;
       this.#open = { commit, records: [], values: [] };
     }
-    this.#open.values.push(crc32(message.value?.subarray(5) ?? ''));
+    const schema = `${at.topic.replace(/events$/, '')}${text(message, 'ce_type')}`; // parley.order.OrderCreated
+    this.#open.values.push(crc32(message.value?.subarray(5) ?? '', crc32(schema)));
     this.#open.records.push({
       ...at,
       offset: Number(message.offset),
@@ -82,7 +83,8 @@ class Judge {
       this.dropped += records.length;
       return;
     }
-    // FNV-1a, of what the commit says (how many values, and the CRC-32 of each behind its schema's id) and of its id and that.
+    // FNV-1a, of what the commit says (how many values, and the CRC-32 of each one's schema's name and of what is behind
+    // its schema's id) and of its id and that.
     const mix = (digest: number, word: number): number => Math.imul(digest ^ word, 0x01000193);
     const after = [...Buffer.from(commit, 'hex'), values.reduce(mix, size)].reduce(mix, history);
     this.#heads.set(streamId, { version: base + size, last: commit, history: after });
