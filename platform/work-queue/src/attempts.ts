@@ -31,8 +31,7 @@ const deadLetter = (reason: string, message: string, attempts: number): Settleme
 
 /**
  * Calls the handler, again with growing pauses while it rejects: `attempts` times at most, and as often as it rejects
- * with `NotYet`. Never rejects. An abort
- * ends the pauses: the message is then released.
+ * with `NotYet`. Never rejects. An abort ends the pauses: the message is then released.
  */
 export const workOn = async (
   definition: QueueDefinition,

@@ -23,7 +23,7 @@ export type PaymentState =
       readonly failedAtMs: number;
     }
   /** There is no payment and never will be. */
-  | { readonly status: 'VOIDED'; readonly orderId: string; readonly voidedAtMs: number };
+  | { readonly status: 'VOIDED' };
 
 export const noPayment: PaymentState = { status: 'NONE' };
 
@@ -58,6 +58,6 @@ export const evolve = (state: PaymentState, event: PaymentEvent): PaymentState =
       };
     case 'PaymentVoided':
       if (state.status !== 'NONE') throw new Error(`${event.type} in a payment that is ${state.status}`);
-      return { status: 'VOIDED', orderId: event.data.orderId, voidedAtMs: event.data.voidedAt };
+      return { status: 'VOIDED' };
   }
 };

@@ -1,6 +1,6 @@
 /**
- * Sends what is asked for in one turn in one request: a request costs the client and the broker as much as a dozen of
- * small records, and the batches of four partitions, each with its own outbox, are due at the same time.
+ * Sends what is asked for in one turn in one request: the batches of four partitions, each with its own outbox, are due
+ * at the same time, and every request has a price of its own.
  *
  * kafkajs 2.2.4 can resolve a send of which a part was never written, and throws away what the broker says of the other
  * partitions when one fails. So each partition must be named in the answer; those that are not, and all when a request
@@ -33,7 +33,7 @@ const nameOf = ({ topic, partition }: Pick<Send, 'topic' | 'partition'>): string
 export class CombinedSends {
   readonly #producer: Pick<Producer, 'sendBatch'>;
   /** Asked for in this turn. */
-  #due: Send[] = [];
+  readonly #due: Send[] = [];
   /** Partitions whose last send of several was not answered. */
   readonly #alone = new Set<string>();
 
@@ -53,9 +53,11 @@ export class CombinedSends {
   }
 
   #flush(due: readonly Send[]): void {
-    const together = due.filter((send) => !this.#alone.has(nameOf(send)));
+    const together: Send[] = [];
+    const alone: Send[] = [];
+    for (const send of due) (this.#alone.has(nameOf(send)) ? alone : together).push(send);
     if (together.length > 0) void this.#request(together);
-    for (const send of due) if (!together.includes(send)) void this.#request([send]);
+    for (const send of alone) void this.#request([send]);
   }
 
   async #request(sends: readonly Send[]): Promise<void> {

@@ -24,7 +24,7 @@ const GAP_PAUSE_MS_MAX = 5000;
 
 /**
  * Bytes of one partition in one answer. An answer is taken apart without a pause: four partitions of a mebibyte keep
- * the event loop for some 50 ms, which nobody feels at a start, and every request beside a rebuild would.
+ * the event loop for 50 to 200 ms, which nobody feels at a start, and every request beside a rebuild would.
  */
 const FETCH_BYTES: Readonly<Record<ReadPace, number>> = { full: 1_048_576, beside: 131_072 };
 

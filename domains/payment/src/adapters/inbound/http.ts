@@ -51,6 +51,9 @@ const detailOf = (rejection: Extract<PayOutcome, { kind: 'refused' }>['rejection
 
 const Params = z.object({ orderId: OrderId });
 
+/** Of one request. */
+type Context = Parameters<Service<ErrorCode>['problem']>[0];
+
 /** Mounts the REST edge. */
 export const mountHttp = (
   service: Service<ErrorCode>,
@@ -62,14 +65,22 @@ export const mountHttp = (
     readonly positionOf: (orderId: string) => LogPosition | undefined;
   },
 ): void => {
+  const failed = (c: Context, failure: LogFailure): Response => {
+    const { code, ...options } = refusalOf(failure);
+    return service.problem(c, code, options);
+  };
+  const tellPosition = (c: Context, orderId: string): void => {
+    const position = deps.positionOf(orderId);
+    if (position !== undefined) c.header(httpHeaders.position, formatPosition(position));
+  };
+
   service.http.post('/api/v1/payments', service.body(PaymentRequest), async (c) => {
     const { correlationId } = currentContext();
     const request = c.req.valid('json');
     const outcome = await deps.pay(request, { correlationId });
     switch (outcome.kind) {
       case 'settled': {
-        const position = deps.positionOf(request.orderId);
-        if (position !== undefined) c.header(httpHeaders.position, formatPosition(position));
+        tellPosition(c, request.orderId);
         return c.json(resourceOfPayment(outcome.payment), 201);
       }
       case 'refused':
@@ -77,10 +88,8 @@ export const mountHttp = (
           detail: detailOf(outcome.rejection),
           orderId: outcome.rejection.orderId,
         });
-      case 'failed': {
-        const { code, ...options } = refusalOf(outcome.failure);
-        return service.problem(c, code, options);
-      }
+      case 'failed':
+        return failed(c, outcome.failure);
     }
   });
 
@@ -88,12 +97,8 @@ export const mountHttp = (
     const { correlationId } = currentContext();
     const { orderId } = c.req.valid('param');
     const outcome = await deps.voidPayment(orderId, { correlationId });
-    if (outcome.kind === 'failed') {
-      const { code, ...options } = refusalOf(outcome.failure);
-      return service.problem(c, code, options);
-    }
-    const position = deps.positionOf(orderId);
-    if (position !== undefined) c.header(httpHeaders.position, formatPosition(position));
+    if (outcome.kind === 'failed') return failed(c, outcome.failure);
+    tellPosition(c, orderId);
     const body: VoidedPayment =
       outcome.kind === 'voided'
         ? { orderId, voided: true }
