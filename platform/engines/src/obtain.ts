@@ -9,7 +9,7 @@ import { type EngineName, engineNames } from './ports.ts';
 /** One step of obtaining an engine. */
 export interface ObtainProgress {
   readonly name: EngineName | 'prerequisites';
-  /** `started`, `done`, `cached`, `going on`, or a few words on what is out of the ordinary. */
+  /** `started`, `downloading`, `going on`, `done`, `cached`, or a few words on what is out of the ordinary. */
   readonly step: string;
   readonly seconds: number;
   /** Of its folder in the cache, when it has one; while it goes on, of what has arrived. */
@@ -91,8 +91,9 @@ export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
     const isThere = existsSync(folder);
     if (!isThere) say('started');
     const timer = setInterval(() => {
-      const sizeBytes = arrived(entry); // nothing while Maven fills its own repository first
-      say('going on', sizeBytes > 0 ? sizeBytes : undefined);
+      const sizeBytes = arrived(entry);
+      if (sizeBytes > 0) say('going on', sizeBytes);
+      else say('downloading'); // Maven copies from its own repository when all is there
     }, progressEveryMs);
     try {
       await engines[name].obtain({ ...control, say });

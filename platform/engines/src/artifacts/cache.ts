@@ -7,7 +7,7 @@ import { isRunning, startTicksOf } from '../procfs.ts';
 import { typedCommand } from '../typed-command.ts';
 import { waitUntil } from '../wait.ts';
 import { damageIn, writeManifest, type Depth } from './manifest.ts';
-import type { RunControl } from './run.ts';
+import { type RunControl, withoutPerfData } from './run.ts';
 
 /** Changes with the shape of a cache entry, so that an older clone never meets a newer one's entries. */
 const layout = 'engines-2';
@@ -114,7 +114,7 @@ const explained = (error: unknown, { root, name, signal }: CacheEntry): unknown 
 /** What makes pip leave its temporary files in a folder that goes with the build, also after a kill, and Maven none. */
 const temporaryIn = (folder: string): Record<string, string> => ({
   TMPDIR: folder,
-  MAVEN_OPTS: `${process.env.MAVEN_OPTS ?? ''} -XX:-UsePerfData`.trim(), // its script splits at blanks: no path here
+  ...withoutPerfData(),
 });
 
 const locksIn = (root: string): string => join(root, '.locks');

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import { EnvironmentError } from '../errors.ts';
 import type { ObtainControl } from './cache.ts';
-import { run } from './run.ts';
+import { run, withoutPerfData } from './run.ts';
 
 /** What the machine itself must have, from Debian when it may be installed. */
 export type Prerequisite = 'maven' | 'python3' | 'pip' | 'rabbitmq';
@@ -22,7 +22,9 @@ const packages: Readonly<Record<Prerequisite, string>> = {
 
 const output = async (command: string, args: readonly string[]): Promise<string | undefined> => {
   try {
-    return stripVTControlCharacters(await run(command, args, { deadlineMs: probeDeadlineMs }));
+    return stripVTControlCharacters(
+      await run(command, args, { deadlineMs: probeDeadlineMs, marks: withoutPerfData() }),
+    );
   } catch {
     return undefined; // missing or broken: the same to the caller
   }

@@ -65,7 +65,7 @@ export const fromMaven = (
             ]
           : [`${plugin}:copy`, `-Dartifact=${artifact}`];
       await run('mvn', ['-q', '-B', userHome, ...goal, `-DoutputDirectory=${folder}`], {
-        ...control,
+        ...tools,
         cwd: folder,
         deadlineMs,
       });

@@ -12,6 +12,11 @@ export interface RunControl {
   readonly marks?: Readonly<Record<string, string>> | undefined;
 }
 
+/** What keeps Maven's Java from leaving `hsperfdata` in the system's temporary folder. */
+export const withoutPerfData = (): Record<string, string> => ({
+  MAVEN_OPTS: `${process.env.MAVEN_OPTS ?? ''} -XX:-UsePerfData`.trim(), // its script splits at blanks: no path here
+});
+
 /** How to run one tool. */
 export interface RunOptions extends RunControl {
   readonly cwd?: string;
