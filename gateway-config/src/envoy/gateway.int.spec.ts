@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
-import { correlationIdPattern } from '@parley/contracts/headers';
+import { correlationIdPattern, userIdPattern } from '@parley/contracts/headers';
 import { Problem } from '@parley/contracts/rest';
 import { startTestEngines, type TestEngines } from '@parley/engines/testing';
 import { exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT } from 'jose';
@@ -236,6 +236,33 @@ describe('identity', () => {
       expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm=/);
     }
   });
+
+  it.each([
+    ['a blank before the subject', ' alice'],
+    ['a blank behind it', 'alice '],
+    ['a tab behind it', 'alice\t'],
+    ['a blank in it', 'alice smith'],
+    ['too many characters', 'a'.repeat(129)],
+    ['a header of its own', 'alice\r\nx-user-roles: admin'],
+    ['a character beyond ASCII', 'ál'],
+    ['DEL', 'alice\x7f'],
+  ])('a token with %s is UNAUTHENTICATED: no service would read the same user', async (_what, sub) => {
+    const headers = { authorization: `Bearer ${await signed({ ...good(), sub })}` };
+    const response = await ask('/api/v1/orders', { headers });
+    expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm=/);
+    await expectProblem(response, 'UNAUTHENTICATED');
+    expect(userIdPattern.test(sub)).toBe(false);
+  });
+
+  it.each(['!', '~', 'a'.repeat(128), 'auth0|5f7c8ec7c33c6c004bbafe82', 'a,b'])(
+    'the subject %s is a user',
+    async (sub) => {
+      const headers = { authorization: `Bearer ${await signed({ ...good(), sub })}` };
+      const seen = await echoOf(await ask('/api/v1/orders', { headers }));
+      expect(seen.headers['x-user-id']).toBe(sub);
+      expect(userIdPattern.test(sub)).toBe(true);
+    },
+  );
 
   it('a token in the query is not taken', async () => {
     await expectProblem(await ask(`/api/v1/orders?access_token=${token}`), 'UNAUTHENTICATED');

@@ -5,6 +5,7 @@ import { correlationFilters, correlationFormat } from './correlation.ts';
 import { localReplies } from './local-replies.ts';
 import { routeConfig, userRequirement } from './route-config.ts';
 import { duration, extension, type Fragment } from './typed.ts';
+import { userFilter } from './user.ts';
 
 /** The largest request body that passes, in bytes: what the services accept. */
 const bodyBytesMax = 64 * 1024;
@@ -132,6 +133,7 @@ export const connectionManager = ({
       http_filters: [
         ...correlationFilters,
         tokens(jwksPath),
+        userFilter,
         extension(
           'envoy.filters.http.body_size_limit',
           'envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit',
