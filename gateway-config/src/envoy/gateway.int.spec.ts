@@ -28,6 +28,7 @@ const Span = z.looseObject({
   parentId: z.string().optional(),
   kind: z.string(),
   localEndpoint: z.looseObject({ serviceName: z.string() }),
+  tags: z.record(z.string(), z.string()),
 });
 type Span = z.infer<typeof Span>;
 
@@ -147,6 +148,7 @@ describe('routing', () => {
   });
 
   it.each([
+    ['a request without a host', 'GET /api/v1/products HTTP/1.1\r\n\r\n'],
     ['what is not HTTP', 'GET nowhere\r\n\r\n'],
     ['a transfer encoding that nobody has', 'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: y\r\n\r\n'],
   ])('%s is MALFORMED_REQUEST, with a correlation id all the same', async (_what, sent) => {
@@ -334,6 +336,26 @@ describe('traces', () => {
     expect(server).toMatchObject({ kind: 'SERVER', parentId, localEndpoint: { serviceName: 'gateway' } });
     expect(client).toMatchObject({ kind: 'CLIENT', parentId: server?.id });
     expect(seen.headers.traceparent).toBe(`00-${traceId}-${client?.id ?? ''}-01`);
+  });
+
+  it('nothing on a span says who asked: no address, no user agent, no query', async () => {
+    const traceId = randomBytes(16).toString('hex');
+    const headers = {
+      traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-01`,
+      'user-agent': 'a-browser-of-alice',
+    };
+    await ask('/api/v1/products?after=alices-own', { headers });
+    const told = await spansOf(traceId, 2);
+    expect(told.find(({ kind }) => kind === 'SERVER')?.tags).toMatchObject({
+      'http.method': 'GET',
+      'http.url': '/api/v1/products',
+      'http.status_code': '200',
+      upstream_cluster: 'product',
+    });
+    for (const { tags } of told) {
+      expect(tags['peer.address'] ?? '-').toBe('-');
+      expect(JSON.stringify(tags)).not.toMatch(/alice/);
+    }
   });
 
   it('a request without a trace gets one', async () => {
