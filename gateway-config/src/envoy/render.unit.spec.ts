@@ -124,6 +124,8 @@ describe('the rendered gateway', () => {
       filters.indexOf(name),
     );
     expect(looked).toBe((verified ?? 0) + 1);
+    for (const { typed_per_filter_config: filtered = {} } of render().entries)
+      expect('parley.user' in filtered).toBe('envoy.filters.http.jwt_authn' in filtered);
   });
 
   it('makes no spans without a place for them', () => {
