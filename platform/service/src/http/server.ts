@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
+import { answerUnreadable } from './unreadable.ts';
 
 /** A listening HTTP server. */
 export interface HttpServer {
@@ -41,10 +42,14 @@ export const listenHttp = async (
     readonly requestMsMax?: number;
   },
 ): Promise<HttpServer> => {
-  const handle = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const handle = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: answerUnreadable(app),
+  });
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
+      requireHostHeader: false, // Node would answer 400 without a problem
       headersTimeout: options.headersMsMax ?? HEADERS_MS_MAX,
       requestTimeout: options.requestMsMax ?? REQUEST_MS_MAX,
       connectionsCheckingInterval: Math.min(CHECK_MS, options.headersMsMax ?? CHECK_MS),
