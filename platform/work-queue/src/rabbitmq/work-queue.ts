@@ -77,7 +77,7 @@ class RabbitWorkQueue implements WorkQueue {
     }
     const idle = this.#consumers.find((consumer) => !consumer.active);
     if (idle !== undefined) return { ready: false, waitingFor: `the consumer of ${idle.definition.queue}` };
-    // Still ready: what is not dead is worked on, and no other instance would find more room.
+    // Still ready: no other instance would find more room, and what is not dead is worked on while a place is left.
     const full = this.#consumers.find((consumer) => consumer.awaitedRoom !== undefined);
     return { ready: true, waitingFor: full?.awaitedRoom };
   }
