@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { RequestError } from '@hono/node-server';
 import type { Hono, MiddlewareHandler } from 'hono';
 import type { KitErrorCode } from '../errors.ts';
@@ -10,12 +11,16 @@ const UNREADABLE = { unreadable: true } as const;
  * The answer to what went wrong before or outside the application. A request without a host, or with a host or an
  * address that is none, would be answered with an empty 400: the application makes its problem, log line and span.
  */
-export const answerUnreadable =
-  (app: Hono) =>
-  (error: unknown): Response | Promise<Response> =>
-    error instanceof RequestError
-      ? app.fetch(new Request('http://unreadable/'), UNREADABLE)
-      : new Response(null, { status: 500 });
+export const answerUnreadable = (
+  app: Hono,
+  error: unknown,
+  received: IncomingHttpHeaders = {},
+): Response | Promise<Response> => {
+  if (!(error instanceof RequestError)) return new Response(null, { status: 500 });
+  const headers = new Headers();
+  for (const name of ['x-correlation-id', 'traceparent']) headers.set(name, String(received[name] ?? ''));
+  return app.fetch(new Request('http://unreadable/', { headers }), UNREADABLE);
+};
 
 /** Answers MALFORMED_REQUEST to such a request and lets every other one through. */
 export const refuseUnreadable =
