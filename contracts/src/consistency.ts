@@ -120,6 +120,6 @@ export const atLeast =
     );
     const late = parsed.positions.find((_position, index) => outcomes[index] === 'late');
     if (late === undefined) return undefined;
-    const detail = `This service had not come to ${formatPosition(late)} within ${String(deadlineMs)} ms.`;
+    const detail = `This service has not come to ${formatPosition(late)} yet; it waits ${String(deadlineMs)} ms at most.`;
     return { code: 'NOT_YET_CONSISTENT', detail, retryAfterSeconds: RETRY_AFTER_SECONDS };
   };

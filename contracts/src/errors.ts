@@ -80,5 +80,10 @@ export const errorCatalog = {
   DEADLINE_EXCEEDED: define(504, 4, 'DEADLINE_EXCEEDED', true, 'The request was not finished in time'),
 } as const satisfies Record<string, ErrorDefinition>;
 
+/** The closed list as a GraphQL client sees it: several errors may have one code there. */
+export const graphqlCodes: ReadonlySet<string> = new Set(
+  Object.values(errorCatalog).map(({ graphqlCode }) => graphqlCode),
+);
+
 /** One of the closed list of error codes. */
 export type ErrorCode = keyof typeof errorCatalog;

@@ -27,5 +27,11 @@ export const grpcMetadata = {
 /** What a correlation id may look like; anything else is replaced by a fresh one. */
 export const correlationIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
+/**
+ * What the subject of a token, and so a user id, may look like: 1 to 128 visible ASCII characters. A header loses the
+ * blanks around its value, so one with blanks would be read as somebody else.
+ */
+export const userIdPattern = /^[\x21-\x7e]{1,128}$/;
+
 /** What an Idempotency-Key may look like: 1 to 128 visible ASCII characters. */
 export const idempotencyKeyPattern = /^[\x21-\x7e]{1,128}$/;

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { graphqlCodes } from '../errors.ts';
+
+const codes = [...graphqlCodes] as [string, ...string[]];
 
 /** Body of `POST /graphql`. */
 export const GraphqlRequest = z.object({
@@ -15,7 +18,8 @@ export const GraphqlResponse = z.object({
       z.object({
         message: z.string(),
         path: z.array(z.union([z.string(), z.int()])).optional(),
-        extensions: z.object({ code: z.string() }),
+        /** More codes may come: a client treats one that it does not know by `data`, which is then null or lacks the field. */
+        extensions: z.object({ code: z.enum(codes).meta({ extensible: true }) }),
       }),
     )
     .optional(),

@@ -185,6 +185,8 @@ const badTokens = async (): Promise<Readonly<Record<string, string | undefined>>
     'of another issuer': `Bearer ${await mintToken(stack, { sub, iss: 'someone-else' })}`,
     'for another audience': `Bearer ${await mintToken(stack, { sub, aud: 'another-api' })}`,
     'for no audience': `Bearer ${await mintToken(stack, { sub, aud: undefined })}`,
+    'of no subject': `Bearer ${await mintToken(stack, { sub: '' })}`,
+    'of a subject with a blank around it': `Bearer ${await mintToken(stack, { sub: ` ${sub}` })}`,
     'of another key': `Bearer ${await forged('RS256', sub)}`,
     'of a symmetric key': `Bearer ${await forged('HS256', sub)}`,
     'unsigned (alg none)': `Bearer ${base64url({ alg: 'none', typ: 'JWT' })}.${body}.`,

@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
-import { correlationIdPattern } from '@parley/contracts/headers';
+import { correlationIdPattern, userIdPattern } from '@parley/contracts/headers';
 import { Problem } from '@parley/contracts/rest';
 import { startTestEngines, type TestEngines } from '@parley/engines/testing';
 import { exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT } from 'jose';
@@ -28,6 +28,7 @@ const Span = z.looseObject({
   parentId: z.string().optional(),
   kind: z.string(),
   localEndpoint: z.looseObject({ serviceName: z.string() }),
+  tags: z.record(z.string(), z.string()),
 });
 type Span = z.infer<typeof Span>;
 
@@ -147,6 +148,7 @@ describe('routing', () => {
   });
 
   it.each([
+    ['a request without a host', 'GET /api/v1/products HTTP/1.1\r\n\r\n'],
     ['what is not HTTP', 'GET nowhere\r\n\r\n'],
     ['a transfer encoding that nobody has', 'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: y\r\n\r\n'],
   ])('%s is MALFORMED_REQUEST, with a correlation id all the same', async (_what, sent) => {
@@ -237,6 +239,35 @@ describe('identity', () => {
     }
   });
 
+  it.each([
+    ['no subject', undefined],
+    ['an empty subject', ''],
+    ['a blank before the subject', ' alice'],
+    ['a blank behind it', 'alice '],
+    ['a tab behind it', 'alice\t'],
+    ['a blank in it', 'alice smith'],
+    ['too many characters', 'a'.repeat(129)],
+    ['a header of its own', 'alice\r\nx-user-roles: admin'],
+    ['a character beyond ASCII', 'ál'],
+    ['DEL', 'alice\x7f'],
+  ])('a token with %s is UNAUTHENTICATED: no service would read the same user', async (_what, sub) => {
+    const headers = { authorization: `Bearer ${await signed({ ...good(), sub })}` };
+    const response = await ask('/api/v1/orders', { headers });
+    expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm=/);
+    await expectProblem(response, 'UNAUTHENTICATED');
+    expect(userIdPattern.test(sub ?? '')).toBe(false);
+  });
+
+  it.each(['!', '~', 'a'.repeat(128), 'auth0|5f7c8ec7c33c6c004bbafe82', 'a,b'])(
+    'the subject %s is a user',
+    async (sub) => {
+      const headers = { authorization: `Bearer ${await signed({ ...good(), sub })}` };
+      const seen = await echoOf(await ask('/api/v1/orders', { headers }));
+      expect(seen.headers['x-user-id']).toBe(sub);
+      expect(userIdPattern.test(sub)).toBe(true);
+    },
+  );
+
   it('a token in the query is not taken', async () => {
     await expectProblem(await ask(`/api/v1/orders?access_token=${token}`), 'UNAUTHENTICATED');
   });
@@ -307,6 +338,26 @@ describe('traces', () => {
     expect(server).toMatchObject({ kind: 'SERVER', parentId, localEndpoint: { serviceName: 'gateway' } });
     expect(client).toMatchObject({ kind: 'CLIENT', parentId: server?.id });
     expect(seen.headers.traceparent).toBe(`00-${traceId}-${client?.id ?? ''}-01`);
+  });
+
+  it('nothing on a span says who asked: no address, no user agent, no query', async () => {
+    const traceId = randomBytes(16).toString('hex');
+    const headers = {
+      traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-01`,
+      'user-agent': 'a-browser-of-alice',
+    };
+    await ask('/api/v1/products?after=alices-own', { headers });
+    const told = await spansOf(traceId, 2);
+    expect(told.find(({ kind }) => kind === 'SERVER')?.tags).toMatchObject({
+      'http.method': 'GET',
+      'http.url': '/api/v1/products',
+      'http.status_code': '200',
+      upstream_cluster: 'product',
+    });
+    for (const { tags } of told) {
+      expect(tags['peer.address'] ?? '-').toBe('-');
+      expect(JSON.stringify(tags)).not.toMatch(/alice/);
+    }
   });
 
   it('a request without a trace gets one', async () => {

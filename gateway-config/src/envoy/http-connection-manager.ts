@@ -5,6 +5,7 @@ import { correlationFilters, correlationFormat } from './correlation.ts';
 import { localReplies } from './local-replies.ts';
 import { routeConfig, userRequirement } from './route-config.ts';
 import { duration, extension, type Fragment } from './typed.ts';
+import { userFilter } from './user.ts';
 
 /** The largest request body that passes, in bytes: what the services accept. */
 const bodyBytesMax = 64 * 1024;
@@ -29,12 +30,25 @@ const b3Headers = ['b3', 'x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-
 /** Headers in which only the gateway may speak: gone from every request, on open routes too, before anything reads them. */
 const stripped = [httpHeaders.userId, 'x-user-roles', 'x-forwarded-host', 'x-real-ip', ...b3Headers];
 
+/**
+ * Written over what Envoy says of a client by itself and cannot be told to leave out: its address, its browser, and what
+ * it put into a query.
+ */
+const impersonal = [
+  { tag: 'peer.address', literal: { value: '-' } },
+  { tag: 'user_agent', literal: { value: '-' } },
+  { tag: 'http.url', value: '%PATH(NQ)%' },
+];
+
 const tracing: Fragment = {
   random_sampling: { value: 100 },
   spawn_upstream_span: true,
   operation: '%REQ(:METHOD)% %ROUTE_NAME%',
   upstream_operation: '%REQ(:METHOD)% -> %UPSTREAM_CLUSTER%',
-  custom_tags: [{ tag: 'parley.correlation_id', request_header: { name: httpHeaders.correlationId } }],
+  custom_tags: [
+    { tag: 'parley.correlation_id', request_header: { name: httpHeaders.correlationId } },
+    ...impersonal,
+  ],
   provider: extension('envoy.tracers.zipkin', 'envoy.config.trace.v3.ZipkinConfig', {
     collector_cluster: 'zipkin',
     collector_endpoint: '/api/v2/spans',
@@ -132,6 +146,7 @@ export const connectionManager = ({
       http_filters: [
         ...correlationFilters,
         tokens(jwksPath),
+        userFilter,
         extension(
           'envoy.filters.http.body_size_limit',
           'envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit',

@@ -57,6 +57,7 @@ export const localReplies: Fragment = {
     // refused, no healthy host, closed, retries used up, overflow, reset (local, remote, protocol), no cluster
     answer(flags('UF', 'UH', 'UC', 'URX', 'UO', 'LR', 'UR', 'UPE', 'NC'), 'BACKEND_UNAVAILABLE', true),
     answer(tokenRefused, 'UNAUTHENTICATED'),
+    answer(status('EQ', 401), 'UNAUTHENTICATED'),
     answer(flags('NR'), 'ROUTE_NOT_FOUND'),
     answer(status('EQ', 405), 'METHOD_NOT_ALLOWED'),
     answer(status('EQ', 413), 'PAYLOAD_TOO_LARGE'),

@@ -118,6 +118,16 @@ describe('the rendered gateway', () => {
     expect(filters.at(-1)).toBe('envoy.filters.http.router');
   });
 
+  it('looks at the subject of a token once it is verified, and before the service sees it', () => {
+    const filters = render().manager.http_filters.map((filter) => filter.name);
+    const [verified, looked] = ['envoy.filters.http.jwt_authn', 'parley.user'].map((name) =>
+      filters.indexOf(name),
+    );
+    expect(looked).toBe((verified ?? 0) + 1);
+    for (const { typed_per_filter_config: filtered = {} } of render().entries)
+      expect('parley.user' in filtered).toBe('envoy.filters.http.jwt_authn' in filtered);
+  });
+
   it('makes no spans without a place for them', () => {
     const { bootstrap, manager } = render({ zipkin: undefined });
     expect(manager.tracing).toBeUndefined();

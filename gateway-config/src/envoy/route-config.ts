@@ -1,5 +1,6 @@
 import type { PathMatch, Route } from '../routes.ts';
 import { duration, typed, type Fragment } from './typed.ts';
+import { userAsked } from './user.ts';
 
 /** Name of the jwt_authn requirement that a protected route refers to. */
 export const userRequirement = 'user';
@@ -38,6 +39,7 @@ const forwarded = (route: Route): Fragment => ({
           'envoy.filters.http.jwt_authn': typed('envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig', {
             requirement_name: userRequirement,
           }),
+          ...userAsked,
         },
       }
     : {}),

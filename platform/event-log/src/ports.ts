@@ -247,7 +247,7 @@ export interface ReactionStatus {
   readonly handled: number;
   /** Log end minus committed, over the assigned partitions. */
   readonly lag: number;
-  /** Set while an event is being retried, or its `handle` goes on past its deadline. */
+  /** Set while an event is being retried, or its `handle` goes on past its deadline: of several, the one tried most. */
   readonly stalled:
     { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
 }
@@ -262,7 +262,10 @@ export interface EventLogHealth {
    * tells, and whoever else is asked fails on the same event.
    */
   readonly ready: boolean;
-  /** One sentence: what is awaited, and for how long. While ready: undefined, or the log, when it does not answer. */
+  /**
+   * One sentence: what is awaited, and for how long. While ready: undefined, or the log, when it does not answer, or the
+   * event that a reaction fails on, with the number of attempts.
+   */
   readonly waitingFor: string | undefined;
   readonly topics: readonly ReadProgress[];
   readonly reactions: readonly ReactionStatus[];

@@ -76,4 +76,48 @@ export function reactionSuite(nodes: Nodes): void {
       .poll(() => log.health().reactions, PATIENCE)
       .toMatchObject([{ handled: 2, stalled: undefined }]);
   });
+
+  it('a reaction that fails on one event tells how often while others recover, says it in its health without the error, and stays ready', async () => {
+    const topic = { ...freshTopic(), partitions: 1 };
+    const { counters } = await nodes.node(topic);
+    await run(counters, 'broken', 1);
+    await run(counters, 'other', 1);
+    const { log } = await nodes.open();
+    const group = `${topic.name}.failing`;
+    const thirdFailure = Promise.withResolvers<undefined>();
+    const others: (number | undefined)[] = [];
+    let broken = true;
+    const stalled = () => log.health().reactions[0]?.stalled;
+    log.react({
+      group,
+      topic,
+      handle: async ({ streamId }, { attempt }) => {
+        if (streamId === 'broken') {
+          if (attempt === 4) thirdFailure.resolve(undefined);
+          if (broken) throw new Error('alice has no address');
+          return;
+        }
+        await thirdFailure.promise;
+        others.push(stalled()?.position.offset);
+        if (attempt === 1) throw new Error('once');
+      },
+    });
+    await log.start();
+    await expect.poll(() => others.length, PATIENCE).toBe(2);
+    const { offset } = stalled()?.position ?? {};
+    expect(others).toEqual([offset, offset]);
+    expect(stalled()?.attempt).toBeGreaterThanOrEqual(3);
+    const { ready, waitingFor } = log.health();
+    expect(ready).toBe(true);
+    expect(waitingFor).toMatch(
+      new RegExp(`^the reaction ${group} to handle ${topic.name}/0@${String(offset)}, at attempt \\d+$`),
+    );
+    broken = false;
+    await expect
+      .poll(() => log.health(), PATIENCE)
+      .toMatchObject({
+        waitingFor: undefined,
+        reactions: [{ handled: 2, stalled: undefined }],
+      });
+  });
 }

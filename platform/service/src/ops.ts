@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import type { KitErrorCode } from './errors.ts';
 import type { ProblemFunction } from './http/problem.ts';
+import { refuseUnreadable } from './http/unreadable.ts';
 import type { Logger } from './logging.ts';
 import type { Readiness } from './readiness.ts';
 
@@ -38,6 +39,7 @@ export const createOpsApp = (options: {
 }): OpsApp => {
   const { service, instance, readiness, problem, logger } = options;
   const app = new Hono();
+  app.use('*', refuseUnreadable(problem));
   app.notFound((c) => problem(c, 'ROUTE_NOT_FOUND'));
   app.onError((error, c) => {
     logger.error({ err: error }, 'an operations request failed unexpectedly');

@@ -7,11 +7,14 @@ const DEFAULT_RETRY_DELAY_MS = 200;
 const MAX_RETRY_DELAY_MS = 10_000;
 const MAX_ERROR_TEXT = 500;
 
+/** Why a message is dead, in the headers of its dead letter. */
+export type DeadLetterHeaders = Readonly<Record<string, string>>;
+
 /** What a queue is to do with a delivery that was worked on. */
 export type Settlement =
   | { readonly kind: 'ack' }
   /** `headers` are added to those of the message. */
-  | { readonly kind: 'dead-letter'; readonly headers: Readonly<Record<string, string>> }
+  | { readonly kind: 'dead-letter'; readonly headers: DeadLetterHeaders }
   /** Given back untouched: the consumer stops or has lost its connection. */
   | { readonly kind: 'release' };
 

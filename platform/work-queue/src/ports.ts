@@ -7,6 +7,11 @@ export interface QueueDefinition {
   readonly routingKey: string;
   readonly deadLetterExchange: string;
   readonly deadLetterQueue: string;
+  /**
+   * Dead letters that are kept for a look. At the bound the dead-letter queue refuses further ones; the messages stay in
+   * the queue, held by its consumers, until there is room. Default 10,000.
+   */
+  readonly deadLettersMax?: number;
 }
 
 /** A message to be worked on once or more, by one consumer at a time. */
@@ -104,7 +109,7 @@ export interface ConsumerOptions {
 
 export interface WorkQueueHealth {
   readonly ready: boolean;
-  /** One sentence: what is awaited, or undefined when ready. */
+  /** One sentence: what is awaited. A work queue that is ready may await room for dead letters. */
   readonly waitingFor: string | undefined;
 }
 

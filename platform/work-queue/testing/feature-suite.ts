@@ -16,7 +16,7 @@ export interface WorkQueueHarness {
   start(): Promise<void>;
   stop(): Promise<void>;
   open(options?: { readonly asyncHops?: AsyncHops }): WorkQueue;
-  /** What has become a dead letter, oldest first; not removed or removed, as the broker likes. */
+  /** Takes what has become a dead letter, oldest first. */
   deadLetters(definition: QueueDefinition): Promise<readonly Omit<IncomingMessage, 'attempt'>[]>;
   /** A client takes one message and dies without settling it. Resolves with its message id. */
   crashHolding(definition: QueueDefinition): Promise<string | undefined>;
@@ -238,6 +238,60 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
         const [dead] = await harness.deadLetters(definition);
         expect(dead?.messageId).toBe(sent.messageId);
         expect(dead?.headers['x-error-reason']).toBe(`unknown key "a  b ${'x'.repeat(482)}`);
+      });
+    });
+
+    it('holds back what is dead while its queue is full, says so, works on the rest, and loses none', async () => {
+      const definition = { ...definitionOf('full'), deadLettersMax: 1 };
+      const queue = await open();
+      const calls: string[] = [];
+      queue.consume(definition, {
+        handle: ({ messageId, type }) => {
+          calls.push(messageId);
+          return Promise.resolve(type === 'Poison' ? { deadLetter: 'poison' } : 'ack');
+        },
+      });
+      const poison = Array.from({ length: 5 }, () => messageOf({ type: 'Poison' }));
+      const publisher = queue.publisher(definition);
+      for (const message of poison) await publisher.publish(message);
+      await until(() => {
+        expect(queue.health()).toMatchObject({
+          ready: true,
+          waitingFor: expect.stringContaining(definition.deadLetterQueue) as unknown,
+        });
+      });
+      const good = messageOf();
+      await publisher.publish(good);
+      await until(() => {
+        expect(calls).toContain(good.messageId);
+      });
+      const dead: string[] = [];
+      await until(async () => {
+        dead.push(...(await harness.deadLetters(definition)).map(({ messageId }) => messageId));
+        expect(new Set(dead)).toEqual(new Set(poison.map(({ messageId }) => messageId)));
+      });
+      await until(() => {
+        expect(queue.health()).toEqual({ ready: true, waitingFor: undefined });
+      });
+      expect(dead).toHaveLength(poison.length);
+      expect(calls).toHaveLength(poison.length + 1);
+    });
+
+    it('gives a dead message back when it closes while there is no room for it', async () => {
+      const definition = { ...definitionOf('full-close'), deadLettersMax: 1 };
+      const queue = await open();
+      queue.consume(definition, { handle: () => Promise.resolve({ deadLetter: 'poison' }) });
+      const poison = Array.from({ length: 5 }, () => messageOf());
+      for (const message of poison) await queue.publisher(definition).publish(message);
+      await until(() => {
+        expect(queue.health().waitingFor).toContain(definition.deadLetterQueue);
+      });
+      await queue.close();
+      const ids = (await harness.deadLetters(definition)).map(({ messageId }) => messageId);
+      const seen = collect(await open(), definition);
+      await until(() => {
+        const all = [...ids, ...seen.map(({ messageId }) => messageId)];
+        expect(new Set(all)).toEqual(new Set(poison.map(({ messageId }) => messageId)));
       });
     });
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { workOn } from '../src/attempts.ts';
+import { awaitedRoom, DEAD_LETTERS_MAX, untilTaken } from '../src/dead-letters.ts';
 import {
   type ConsumerOptions,
   type IncomingMessage,
@@ -18,6 +19,7 @@ interface Bound {
   readonly hops: AsyncHops;
   readonly stopping: AbortController;
   readonly held: Set<Promise<void>>;
+  heldBack: number;
 }
 
 interface Queue {
@@ -46,6 +48,11 @@ export class InMemoryBroker {
     return this.#queue(definition).dead;
   }
 
+  /** The same, and makes room for others. */
+  takeDeadLetters(definition: QueueDefinition): readonly Stored[] {
+    return this.#queue(definition).dead.splice(0);
+  }
+
   /** Messages that wait and are held by nobody. */
   waiting(definition: QueueDefinition): number {
     return this.#queue(definition).waiting.length;
@@ -71,9 +78,13 @@ export class InMemoryBroker {
     const hops = options.asyncHops ?? 'child';
     const closing = new AbortController();
     const own: Bound[] = [];
+    const awaited = (): string | undefined => {
+      const full = own.find(({ heldBack }) => heldBack > 0);
+      return full && awaitedRoom(full.definition.deadLetterQueue, full.heldBack);
+    };
     const health = (): ReturnType<WorkQueue['health']> => ({
       ready: this.#available && !closing.signal.aborted,
-      waitingFor: this.#available ? undefined : 'the broker in memory',
+      waitingFor: this.#available ? awaited() : 'the broker in memory',
     });
     return {
       publisher: (definition) => {
@@ -94,6 +105,7 @@ export class InMemoryBroker {
           hops,
           stopping: new AbortController(),
           held: new Set<Promise<void>>(),
+          heldBack: 0,
         };
         const queue = this.#queue(definition);
         own.push(bound);
@@ -162,6 +174,26 @@ export class InMemoryBroker {
     const settlement = await workOn(bound.definition, bound.consumer, delivery);
     if (settlement.kind === 'release') queue.waiting.unshift({ ...message, redelivered: true });
     if (settlement.kind !== 'dead-letter') return;
-    queue.dead.push({ ...message, headers: { ...message.headers, ...settlement.headers } });
+    const letter = { ...message, headers: { ...message.headers, ...settlement.headers } };
+    if (!(await this.#bury(queue, bound, letter))) queue.waiting.unshift({ ...message, redelivered: true });
+  }
+
+  async #bury(queue: Queue, bound: Bound, letter: Stored): Promise<boolean> {
+    const { deadLettersMax = DEAD_LETTERS_MAX } = bound.definition;
+    let heldBack = 0;
+    const taken = await untilTaken({
+      send: async () => {
+        await Promise.resolve(); // as with a broker, never in the same turn
+        if (queue.dead.length >= deadLettersMax) throw new PublishError('refused', letter.messageId);
+        queue.dead.push(letter);
+      },
+      refused: () => {
+        heldBack = 1;
+        bound.heldBack += 1;
+      },
+      stopping: bound.stopping.signal,
+    });
+    bound.heldBack -= heldBack;
+    return taken;
   }
 }

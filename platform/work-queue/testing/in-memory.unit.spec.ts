@@ -8,7 +8,7 @@ workQueueFeatures('memory', {
   start: () => Promise.resolve(),
   stop: () => Promise.resolve(),
   open: (options) => broker.connect(options),
-  deadLetters: (definition) => Promise.resolve(broker.deadLetters(definition)),
+  deadLetters: (definition) => Promise.resolve(broker.takeDeadLetters(definition)),
   crashHolding: (definition) => Promise.resolve(broker.crashHolding(definition)),
   unbind: (definition) => {
     broker.unbind(definition);

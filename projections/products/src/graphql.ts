@@ -1,4 +1,5 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { errorCatalog, graphqlCodes } from '@parley/contracts/errors';
 import { graphqlSdl } from '@parley/contracts/graphql';
 import type { View } from '@parley/event-log';
 import type { DocumentNode, GraphQLError } from 'graphql';
@@ -58,7 +59,25 @@ const resolvers = (view: View<ProductRow>): Resolvers => ({
   },
 });
 
-/** Refuses long documents in the parser and dear ones in validation, and gives every error a code. */
+/** An error made for clients, perhaps wrapped once more on its way. By name and not by class, as yoga may load another copy. */
+const isMeantForClients = (error: unknown): error is Error => {
+  if (!(error instanceof Error) || error.name !== 'GraphQLError') return false;
+  const { originalError } = error as Partial<Pick<GraphQLError, 'originalError'>>;
+  return originalError === undefined || isMeantForClients(originalError);
+};
+
+/**
+ * With a code of the closed list: graphql-js gives none, and yoga codes of its own, all for what a request got wrong. The
+ * error itself, as yoga takes the status from it.
+ */
+const forClients = (error: Error): Error => {
+  const { extensions = {} } = error as { readonly extensions?: Record<string, unknown> }; // a GraphQLError
+  if (!graphqlCodes.has(String(extensions.code)))
+    extensions.code = errorCatalog.MALFORMED_REQUEST.graphqlCode;
+  return error;
+};
+
+/** Refuses long documents in the parser and dear ones in validation, and gives what it refuses a code. */
 const limits: Plugin = {
   onParse: ({ parseFn, setParseFn }) => {
     // yoga's own signature is `any`
@@ -69,21 +88,10 @@ const limits: Plugin = {
   },
   onValidate: ({ addValidationRule }) => {
     addValidationRule(queryLimits({ depthMax: DEPTH_MAX, costMax: COST_MAX }));
+    return ({ valid, result }) => {
+      if (!valid) for (const error of result as readonly GraphQLError[]) forClients(error); // yoga masks none of them
+    };
   },
-};
-
-/** An error made for clients, perhaps wrapped once more on its way. By name and not by class, as yoga may load another copy. */
-const isMeantForClients = (error: unknown): error is Error => {
-  if (!(error instanceof Error) || error.name !== 'GraphQLError') return false;
-  const { originalError } = error as Partial<Pick<GraphQLError, 'originalError'>>;
-  return originalError === undefined || isMeantForClients(originalError);
-};
-
-/** With a code, as the contract has it: graphql-js gives none. The error itself, as yoga takes the status from it. */
-const forClients = (error: Error): Error => {
-  const { extensions = {} } = error as { readonly extensions?: Record<string, unknown> }; // a GraphQLError
-  extensions.code ??= 'BAD_USER_INPUT';
-  return error;
 };
 
 /** Where problems inside a resolver are written; the client sees only a code. */

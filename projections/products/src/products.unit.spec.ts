@@ -142,13 +142,13 @@ describe('GraphQL', () => {
     ]);
   });
   it('refuses an unknown field and a broken document with a code', async () => {
-    expect(codesOf(await ask('{ products { secret } }'))).toEqual(['GRAPHQL_VALIDATION_FAILED']);
-    expect(codesOf(await ask('{ products {'))).toEqual(['GRAPHQL_PARSE_FAILED']);
+    expect(codesOf(await ask('{ products { secret } }'))).toEqual(['BAD_USER_INPUT']);
+    expect(codesOf(await ask('{ products {'))).toEqual(['BAD_USER_INPUT']);
   });
   it('refuses what is too long, too deep or too dear before resolving it', async () => {
     const many = (count: number, field: string): string =>
       `{ ${Array.from({ length: count }, (_, index) => `f${index}: ${field}`).join(' ')} }`;
-    expect(codesOf(await ask(many(600, 'categories')))).toEqual(['GRAPHQL_PARSE_FAILED']);
+    expect(codesOf(await ask(many(600, 'categories')))).toEqual(['BAD_USER_INPUT']);
     expect(codesOf(await ask(many(30, 'products(limit: 100) { name }')))).toEqual(['BAD_USER_INPUT']);
     const fragments = `query { ...A } fragment A on Query { ${many(30, 'products(limit: 100) { name }').slice(1, -1)} }`;
     expect(codesOf(await ask(fragments))).toEqual(['BAD_USER_INPUT']);
@@ -174,7 +174,20 @@ describe('GraphQL', () => {
     );
     expect(response.status).toBe(400);
     const { errors = [] } = GraphqlResponse.parse(await response.json());
-    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_REQUEST']);
+    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
+  });
+  it.each([
+    ['without a query', { variables: {} }],
+    ['with a query that is no text', { query: 1 }],
+    ['with a parameter of its own', { query: '{ categories }', own: true }],
+    ['with variables that are none', { query: '{ categories }', variables: 1 }],
+    ['that names no operation of several', { query: 'query A { categories } query B { categories }' }],
+  ])('refuses a body %s with a code of the closed list', async (_what, body) => {
+    const headers = { 'content-type': 'application/json' };
+    const request = { method: 'POST', headers, body: JSON.stringify(body) };
+    const response = await graphql(new Request('http://127.0.0.1/graphql', request));
+    const { errors = [] } = GraphqlResponse.parse(await response.json());
+    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
   });
   it('refuses a batch', async () => {
     const response = await graphql(
@@ -185,6 +198,7 @@ describe('GraphQL', () => {
       }),
     );
     expect(response.status).toBe(400);
+    expect(codesOf((await response.json()) as Answer)).toEqual(['BAD_USER_INPUT']);
   });
   it('can be introspected', async () => {
     expect((await ask('{ __schema { queryType { name } } }')).data).toEqual({

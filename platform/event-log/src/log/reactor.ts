@@ -21,6 +21,8 @@ const VERDICT_WAIT_MS = 1000;
 /** A handle or a pause may last longer than the group waits for a sign of life. */
 const HEARTBEAT_MS = 1000;
 
+type Stalled = NonNullable<ReactionStatus['stalled']>;
+
 /** A batch, and a signal that ends when it is no longer this member's. */
 interface Turn {
   readonly batch: GroupBatch;
@@ -45,7 +47,8 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   #joined = false;
   #joins = 0;
   #handled = 0;
-  #stalled: ReactionStatus['stalled'];
+  /** By partition and offset: as many as are handled at the same time. */
+  readonly #stalled = new Map<string, Stalled>();
 
   constructor(definition: ReactionDefinition<E>, fold: TopicFold<E>, options: ReactorOptions) {
     this.definition = definition;
@@ -55,7 +58,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       hops: options.hops,
       deadlineMs: options.handleDeadlineMs,
       onOverdue: (position, attempt, { message }) => {
-        this.#stalled = { position, attempt, error: `${message}; it is not called again before it ends` };
+        this.#stall({ position, attempt, error: `${message}; it is not called again before it ends` });
         const context = { group: definition.group, ...position, attempt, err: message };
         options.logger.warn(context, 'a reaction takes too long; its signal is aborted');
       },
@@ -86,8 +89,16 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       assigned: this.#assigned,
       handled: this.#handled,
       lag,
-      stalled: this.#stalled,
+      stalled: this.stalled,
     };
+  }
+
+  /** Of the events that fail or take too long, the one that was tried most. */
+  get stalled(): Stalled | undefined {
+    let worst: Stalled | undefined;
+    for (const each of this.#stalled.values())
+      if (worst === undefined || each.attempt > worst.attempt) worst = each;
+    return worst;
   }
 
   onAssigned(partitions: readonly number[]): void {
@@ -189,7 +200,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
         return true;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        this.#stalled = { position: event.position, attempt, error: message };
+        this.#stall({ position: event.position, attempt, error: message });
         const context = { group, ...event.position, attempt, retryMs, err: message };
         this.#options.logger.warn(context, 'reaction failed; it is tried again');
         await pause(retryMs, undefined, { signal }).catch(() => undefined);
@@ -200,13 +211,15 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     return false;
   }
 
+  #stall(stalled: Stalled): void {
+    this.#stalled.set(keyOf(stalled.position), stalled);
+  }
+
   #recovered(position: LogPosition): void {
-    if (this.#stalled !== undefined && samePosition(this.#stalled.position, position))
-      this.#stalled = undefined;
+    this.#stalled.delete(keyOf(position));
   }
 }
 
 const isActive = ({ batch, signal }: Turn): boolean => !signal.aborted && batch.isActive();
 
-const samePosition = (a: LogPosition, b: LogPosition): boolean =>
-  a.partition === b.partition && a.offset === b.offset;
+const keyOf = ({ partition, offset }: LogPosition): string => `${String(partition)}@${String(offset)}`;

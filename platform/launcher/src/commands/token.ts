@@ -1,3 +1,4 @@
+import { userIdPattern } from '@parley/contracts/headers';
 import { stringOption, type Command } from '../cli/command.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { contextFrom } from '../stack/context.ts';
@@ -17,7 +18,11 @@ export const tokenCommandWith = (mintToken: MintToken): Command => ({
   options: { sub: { type: 'string' }, ttl: { type: 'string' }, json: { type: 'boolean' } },
   run: async (values) => {
     const sub = stringOption(values, 'sub') ?? 'alice';
-    if (sub.trim() === '') throw new CommandError(exitCodes.usage, '--sub must name a customer');
+    if (!userIdPattern.test(sub))
+      throw new CommandError(
+        exitCodes.usage,
+        '--sub must have 1 to 128 visible ASCII characters and no blank',
+      );
     const ttlSeconds = Number(stringOption(values, 'ttl') ?? '3600');
     if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > ttlSecondsMax)
       throw new CommandError(exitCodes.usage, `--ttl must be a whole number from 1 to ${ttlSecondsMax}`);

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { Client, credentials, Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
+import { connect } from 'node:http2';
+import { Client, credentials, Metadata, Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { kitCatalog } from '../../testing/catalog.ts';
 import { captureSpans } from '../../testing/index.ts';
@@ -136,6 +137,42 @@ describe('a gRPC call', () => {
     const answer = await client.say(hello);
     expect(answer).toEqual({ kind: 'unavailable', reason: 'peer', code: 'INTERNAL' });
     expect(lines.some((line) => line.includes('a call failed unexpectedly'))).toBe(true);
+  });
+
+  it("that cannot be read is refused as the caller's mistake, with the code and without quoting it", async () => {
+    let looked = false;
+    const { address, lines } = await build((request) => {
+      looked = true;
+      return request;
+    });
+    const raw = new Client(address, credentials.createInsecure());
+    stopping.push(() => {
+      raw.close();
+    });
+    const unreadable = (): Buffer => Buffer.from('alice, and no JSON');
+    const error = await new Promise((resolve) => {
+      const options = { deadline: Date.now() + 2_000 };
+      raw.makeUnaryRequest(echo.say.path, unreadable, deserialize, hello, new Metadata(), options, resolve);
+    });
+    const { code, details, metadata } = error as ServiceError;
+    expect([code, metadata.get('parley-code')]).toEqual([3, ['MALFORMED_REQUEST']]);
+    expect(details).not.toContain('alice');
+    expect(looked).toBe(false);
+    expect(lines.filter((line) => line.includes('MALFORMED_REQUEST'))).toHaveLength(1);
+  });
+
+  it('cannot come in any number on one connection', async () => {
+    const { address } = await build((request) => request);
+    const session = connect(`http://${address}`);
+    stopping.push(() => {
+      session.destroy();
+    });
+    const streams = await new Promise((resolve) => {
+      session.once('remoteSettings', ({ maxConcurrentStreams }) => {
+        resolve(maxConcurrentStreams);
+      });
+    });
+    expect(streams).toBe(2 * IN_FLIGHT_MAX);
   });
 
   it('without a deadline is refused before it is looked at', async () => {

@@ -60,6 +60,30 @@ const deadlineOf = (call: ServerUnaryCall<unknown, unknown>): number => {
   return typeof deadline === 'number' ? deadline : deadline.getTime();
 };
 
+/** In place of a request whose bytes are not of its type. What they were is nobody's to read. */
+const UNREADABLE = Symbol('unreadable');
+
+/**
+ * A service whose unreadable requests reach the handler as UNREADABLE. Left to grpc-js, one would be answered with
+ * INTERNAL, which callers retry, without a code, span or line in the log, and with the decoder's words.
+ */
+const readable = (definition: ServiceDefinition): ServiceDefinition =>
+  Object.fromEntries(
+    Object.entries(definition).map(([name, method]) => {
+      const requestDeserialize = (bytes: Buffer): unknown => {
+        try {
+          return method.requestDeserialize(bytes) as unknown;
+        } catch {
+          return UNREADABLE;
+        }
+      };
+      return [name, { ...method, requestDeserialize }];
+    }),
+  );
+
+/** Streams of one connection, by calls that may be under way: there is room to refuse the calls above. */
+const STREAMS_PER_CALL = 2;
+
 interface ServerContext {
   readonly catalog: AnyErrorCatalog;
   readonly logger: Logger;
@@ -86,6 +110,8 @@ const invoke = ({ call, fn, signal, guard }: Invocation): Promise<unknown> => {
   const deadlineAtMs = deadlineOf(call);
   if (!Number.isFinite(deadlineAtMs))
     throw new GrpcRefusal('MALFORMED_REQUEST', 'The call must carry a deadline.');
+  if (call.request === UNREADABLE)
+    throw new GrpcRefusal('MALFORMED_REQUEST', 'The message is not of the type of the request.');
   const correlationId = call.metadata.get('x-correlation-id')[0]?.toString();
   return runInContext({ correlationId, signal, deadlineAtMs }, async () => {
     await guard(call.metadata);
@@ -155,15 +181,18 @@ const handlerOf =
 
 /** A gRPC server whose calls have a span, a correlation id, a deadline and mapped errors. */
 export class GrpcServer {
-  readonly #server = new Server({
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.max_receive_message_length': 64 * 1024,
-  });
+  readonly #server: Server;
   readonly #context: HandlerContext;
   #services = 0;
   #inFlight = 0;
 
   constructor(options: ServerContext) {
+    this.#server = new Server({
+      'grpc.keepalive_time_ms': 30_000,
+      'grpc.max_receive_message_length': 64 * 1024,
+      // Of one connection. A stream that sent no message yet is no call yet, and would not be counted as one.
+      'grpc.max_concurrent_streams': STREAMS_PER_CALL * options.inFlightMax,
+    });
     this.#context = {
       ...options,
       enter: () => {
@@ -192,7 +221,7 @@ export class GrpcServer {
       const fn = implementation[name as keyof Definition] as UnaryFunction; // keys of the definition by construction
       handlers[name] = handlerOf(this.#context, fn.bind(implementation));
     }
-    this.#server.addService(definition, handlers);
+    this.#server.addService(readable(definition), handlers);
     this.#services += 1;
   }
 

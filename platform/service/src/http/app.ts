@@ -17,6 +17,7 @@ import type { Logger } from '../logging.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import { limitInFlight } from './in-flight.ts';
 import type { ProblemFunction } from './problem.ts';
+import { refuseUnreadable } from './unreadable.ts';
 import { parseUser } from './user.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -158,6 +159,7 @@ export const createHttpApp = (options: HttpAppOptions): Hono => {
   const { problem, logger } = options;
   const app = new Hono();
   app.use('*', observe(options));
+  app.use('*', refuseUnreadable(problem));
   app.use('*', jsonOnly(problem));
   app.use('*', wholeBody(problem));
   app.use('*', limitInFlight(problem, options.inFlightMax));

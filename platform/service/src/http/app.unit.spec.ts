@@ -57,6 +57,34 @@ describe('the HTTP edge', () => {
     ]);
   });
 
+  it.each([
+    ['no host', 'GET /things/1 HTTP/1.1\r\n'],
+    ['an empty host', 'GET /things/1 HTTP/1.1\r\nhost:\r\n'],
+    ['a host that is none', 'GET /things/1 HTTP/1.1\r\nhost: a:99999\r\n'],
+    ['an address that is none', 'GET /things\\1 HTTP/1.1\r\nhost: kit\r\n'],
+  ])(
+    'answers a request with %s with a problem under its correlation id, at every port, and logs it',
+    async (_title, head) => {
+      const kit = build();
+      mount(kit);
+      await kit.service.run(() => undefined);
+      const { http, ops } = kit.service.ports;
+      for (const port of [http, ops]) {
+        const socket = connect(port ?? 0, '127.0.0.1');
+        socket.write(`${head}x-correlation-id: c-9\r\nconnection: close\r\n\r\n`);
+        let answer = '';
+        for await (const chunk of socket) answer += String(chunk);
+        expect(answer).toMatch(
+          /^HTTP\/1\.1 400 [^]*application\/problem\+json[^]*"code":"MALFORMED_REQUEST"/,
+        );
+      }
+      const logged = kit.lines.filter((line) => line.includes('MALFORMED_REQUEST'));
+      expect(logged.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+        { status: 400, correlationId: 'c-9' },
+      ]);
+    },
+  );
+
   it('lets a request under way finish when it drains, and is not ready meanwhile', async () => {
     const kit = build();
     const entered = Promise.withResolvers<undefined>();

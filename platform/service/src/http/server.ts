@@ -1,7 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
+import { answerUnreadable } from './unreadable.ts';
 
 /** A listening HTTP server. */
 export interface HttpServer {
@@ -41,18 +42,29 @@ export const listenHttp = async (
     readonly requestMsMax?: number;
   },
 ): Promise<HttpServer> => {
-  const handle = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  // The adapter says in the same turn, and without the request, that it could make nothing of it.
+  let handled: IncomingMessage | undefined;
+  const adapter = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: (error) => answerUnreadable(app, error, handled?.headers),
+  });
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    handled = request;
+    void adapter(request, response);
+    handled = undefined;
+  };
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
+      requireHostHeader: false, // Node would answer 400 without a problem
       headersTimeout: options.headersMsMax ?? HEADERS_MS_MAX,
       requestTimeout: options.requestMsMax ?? REQUEST_MS_MAX,
       connectionsCheckingInterval: Math.min(CHECK_MS, options.headersMsMax ?? CHECK_MS),
     },
-    (request, response) => void handle(request, response),
+    handle,
   );
   // Node would answer 417 without a problem. An expectation that is not known may be passed over (RFC 9110, 10.1.1).
-  server.on('checkExpectation', (request, response) => void handle(request, response));
+  server.on('checkExpectation', handle);
   server.maxConnections = CONNECTIONS_MAX;
   // Above the usual idle time of a gateway's upstream connection: the side that sends must be the one that closes.
   server.keepAliveTimeout = KEEP_ALIVE_MS;

@@ -3,6 +3,7 @@ import type { KitErrorCode } from '../errors.ts';
 import type { ProblemFunction } from './problem.ts';
 
 const USER_HEADER = 'x-user-id';
+/** `userIdPattern` of the contracts, which nothing of the platform may import. */
 const PLAUSIBLE = /^[\x21-\x7e]{1,128}$/;
 
 /** The verified user that the gateway named; undefined when absent or not a plausible id. */

@@ -1,6 +1,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
-import { workOn, type Settlement } from '../attempts.ts';
+import { workOn, type DeadLetterHeaders } from '../attempts.ts';
+import { awaitedRoom, untilTaken } from '../dead-letters.ts';
 import { PublishError, type ConsumerOptions, type IncomingMessage, type QueueDefinition } from '../ports.ts';
 import type { AsyncHops } from '../spans.ts';
 import type { Session } from './session.ts';
@@ -50,6 +51,14 @@ const incoming = (delivery: ConsumeMessage): Omit<IncomingMessage, 'attempt'> =>
   redelivered: delivery.fields.redelivered,
 });
 
+/** A message that this consumer holds, and until when. */
+interface Held {
+  readonly session: Session;
+  readonly channel: Channel;
+  readonly delivery: ConsumeMessage;
+  readonly stopping: AbortSignal;
+}
+
 /** One consumer, over as many sessions as it takes. */
 export class Consumer {
   readonly definition: QueueDefinition;
@@ -57,6 +66,7 @@ export class Consumer {
   readonly #context: { readonly logger: Logger; readonly hops: AsyncHops };
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  #heldBack = 0;
   #channel: { readonly channel: Channel; readonly tag: string; readonly session: Session } | undefined;
 
   constructor(
@@ -72,6 +82,11 @@ export class Consumer {
   /** True while the broker delivers to this consumer. */
   get active(): boolean {
     return this.#channel !== undefined && !this.#channel.session.signal.aborted;
+  }
+
+  /** One sentence while messages that are dead wait for room among the dead letters. */
+  get awaitedRoom(): string | undefined {
+    return awaitedRoom(this.definition.deadLetterQueue, this.#heldBack);
   }
 
   /** Registers with the broker; the queue must be declared. */
@@ -116,20 +131,14 @@ export class Consumer {
   }
 
   async #work(session: Session, channel: Channel, delivery: ConsumeMessage): Promise<void> {
+    const stopping = AbortSignal.any([session.signal, this.#stopping.signal]);
     const settlement = await workOn(this.definition, this.#options, {
       message: incoming(delivery),
       hops: this.#context.hops,
       signal: session.signal,
-      stopping: AbortSignal.any([session.signal, this.#stopping.signal]),
+      stopping,
     });
     if (session.signal.aborted) return; // the broker has already given it to someone else
-    await this.#settle({ session, channel, delivery }, settlement);
-  }
-
-  async #settle(
-    { session, channel, delivery }: { session: Session; channel: Channel; delivery: ConsumeMessage },
-    settlement: Settlement,
-  ): Promise<void> {
     switch (settlement.kind) {
       case 'ack':
         channel.ack(delivery);
@@ -137,34 +146,62 @@ export class Consumer {
       case 'release':
         channel.nack(delivery, false, true);
         return;
-      case 'dead-letter': {
-        const { messageId, headers, ...properties } = kept(delivery);
-        const id = text(messageId);
-        this.#context.logger.warn(
-          { queue: this.definition.queue, messageId: id, reason: settlement.headers['x-error-reason'] },
-          'a message became a dead letter',
-        );
-        try {
-          await session.confirms.publish(
-            {
-              exchange: this.definition.deadLetterExchange,
-              routingKey: this.definition.routingKey,
-              body: delivery.content,
-              messageId: id,
-              properties: { ...properties, headers: { ...headers, ...settlement.headers } },
-            },
-            DEAD_LETTER_DEADLINE_MS,
+      case 'dead-letter':
+        await this.#bury({ session, channel, delivery, stopping }, settlement.headers);
+    }
+  }
+
+  async #bury(held: Held, reason: DeadLetterHeaders): Promise<void> {
+    const { session, channel, delivery } = held;
+    try {
+      const taken = await this.#untilTaken(held, reason);
+      if (session.signal.aborted) return; // the broker has already given it to someone else
+      // Only now: a crash in between makes a duplicate, never a loss.
+      if (taken) channel.ack(delivery);
+      else channel.nack(delivery, false, true);
+    } catch (error) {
+      if (!(error instanceof PublishError && error.reason === 'unsendable')) throw error;
+      // No room for the reason: the broker makes the dead letter then. Ending the session over it would give back
+      // everything else that is held, until the broker takes all of that for dead as well.
+      channel.nack(delivery, false, false);
+    }
+  }
+
+  /**
+   * A dead letter that is refused is held back instead of ending the session: that would give back everything else that
+   * is held, again and again, until the broker takes all of that for dead as well.
+   */
+  async #untilTaken({ session, delivery, stopping }: Held, reason: DeadLetterHeaders): Promise<boolean> {
+    const { queue, deadLetterExchange, deadLetterQueue, routingKey } = this.definition;
+    const { messageId, headers, ...properties } = kept(delivery);
+    const id = text(messageId);
+    this.#context.logger.warn(
+      { queue, messageId: id, reason: reason['x-error-reason'] },
+      'a message is a dead letter',
+    );
+    const letter = {
+      exchange: deadLetterExchange,
+      routingKey,
+      body: delivery.content,
+      messageId: id,
+      properties: { ...properties, headers: { ...headers, ...reason } },
+    };
+    let heldBack = 0;
+    try {
+      return await untilTaken({
+        send: () => session.confirms.publish(letter, DEAD_LETTER_DEADLINE_MS),
+        refused: () => {
+          heldBack = 1;
+          this.#heldBack += 1;
+          this.#context.logger.error(
+            { queue, deadLetterQueue, messageId: id },
+            'the dead-letter queue is full: the message is held back until there is room',
           );
-        } catch (error) {
-          if (!(error instanceof PublishError && error.reason === 'unsendable')) throw error;
-          // No room for the reason: the broker makes the dead letter then. Ending the session over it would give back
-          // everything else that is held, until the broker takes all of that for dead as well.
-          channel.nack(delivery, false, false);
-          return;
-        }
-        // Only now: a crash in between makes a duplicate, never a loss.
-        channel.ack(delivery);
-      }
+        },
+        stopping,
+      });
+    } finally {
+      this.#heldBack -= heldBack;
     }
   }
 }

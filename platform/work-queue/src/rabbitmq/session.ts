@@ -1,4 +1,5 @@
 import { type Channel, type ChannelModel, connect } from 'amqplib';
+import type { Logger } from 'pino';
 import type { QueueDefinition } from '../ports.ts';
 import { Confirms } from './confirms.ts';
 import { declareTopology } from './topology.ts';
@@ -27,6 +28,7 @@ const within = async <T>(answer: Promise<T>, what: string): Promise<T> => {
 export class Session {
   readonly #connection: ChannelModel;
   readonly #setup: Channel;
+  readonly #logger: Logger;
   readonly #declared = new Map<string, Promise<void>>();
   readonly #end = Promise.withResolvers<Error>();
   readonly #abort = new AbortController();
@@ -36,14 +38,18 @@ export class Session {
   /** Resolves with the cause when the session has ended. */
   readonly ended: Promise<Error> = this.#end.promise;
 
-  private constructor(connection: ChannelModel, channels: { setup: Channel; confirms: Confirms }) {
+  private constructor(
+    connection: ChannelModel,
+    parts: { readonly setup: Channel; readonly confirms: Confirms; readonly logger: Logger },
+  ) {
     this.#connection = connection;
-    this.#setup = channels.setup;
-    this.confirms = channels.confirms;
+    this.#setup = parts.setup;
+    this.#logger = parts.logger;
+    this.confirms = parts.confirms;
   }
 
   /** Connects; rejects when the broker cannot be reached or does not answer in time. */
-  static async open(url: string, name: string): Promise<Session> {
+  static async open({ url, name, logger }: { url: string; name: string; logger: Logger }): Promise<Session> {
     const separator = url.includes('?') ? '&' : '?';
     const connection = await connect(`${url}${separator}heartbeat=${HEARTBEAT_S}`, {
       timeout: CONNECT_TIMEOUT_MS,
@@ -56,7 +62,7 @@ export class Session {
       broken.reject(error ?? new Error('the broker closed the connection'));
     });
     broken.promise.catch(() => undefined); // it is only raced
-    const opening = Session.#channels(connection);
+    const opening = Session.#channels(connection, logger);
     opening.catch(() => undefined); // it may lose the race
     try {
       return await within(Promise.race([opening, broken.promise]), 'opening channels');
@@ -66,10 +72,10 @@ export class Session {
     }
   }
 
-  static async #channels(connection: ChannelModel): Promise<Session> {
+  static async #channels(connection: ChannelModel, logger: Logger): Promise<Session> {
     const setup = await connection.createChannel();
     const publishing = await connection.createConfirmChannel();
-    const session = new Session(connection, { setup, confirms: new Confirms(publishing) });
+    const session = new Session(connection, { setup, confirms: new Confirms(publishing), logger });
     session.#watch(connection);
     session.#watch(setup);
     session.#watch(publishing);
@@ -80,7 +86,12 @@ export class Session {
   declare(definition: QueueDefinition): Promise<void> {
     const known = this.#declared.get(definition.queue);
     if (known !== undefined) return known;
-    const declaring = within(declareTopology(this.#setup, definition), `declaring ${definition.queue}`);
+    const channels = {
+      channel: this.#setup,
+      expendable: () => this.#expendable(),
+      logger: this.#logger,
+    };
+    const declaring = within(declareTopology(channels, definition), `declaring ${definition.queue}`);
     this.#declared.set(definition.queue, declaring);
     return declaring;
   }
@@ -106,6 +117,12 @@ export class Session {
   async close(): Promise<void> {
     await this.#connection.close().catch(() => undefined); // it may be closed already
     this.#finish(new Error('the session was closed'));
+  }
+
+  async #expendable(): Promise<Channel> {
+    const channel = await this.#connection.createChannel();
+    channel.on('error', () => undefined); // whoever uses it learns of it by the rejection
+    return channel;
   }
 
   #watch(part: Channel | ChannelModel): void {

@@ -1,4 +1,6 @@
 import type { Channel } from 'amqplib';
+import type { Logger } from 'pino';
+import { DEAD_LETTERS_MAX } from '../dead-letters.ts';
 import type { QueueDefinition } from '../ports.ts';
 
 /** A full queue refuses further messages instead of dropping old ones. */
@@ -11,11 +13,52 @@ const MAX_MESSAGES = 100_000;
  */
 const DELIVERY_LIMIT = 20;
 
+const PRECONDITION_FAILED = 406;
+
+/** The broker's words for a queue that was declared without an argument that this release gives it. */
+const UNBOUNDED = /inequivalent arg 'x-(?:max-length|overflow)'.* but current is none/;
+
+/** What the declarations need of a connection. */
+export interface TopologyChannels {
+  readonly channel: Channel;
+  /** A channel that may be closed by the broker without ending anything else. */
+  readonly expendable: () => Promise<Channel>;
+  readonly logger: Pick<Logger, 'warn'>;
+}
+
+/**
+ * A queue that an earlier release declared without a bound cannot get one, and may hold letters that nobody has looked
+ * at: it is used as it is, and said. Any other difference rejects.
+ */
+const declareDeadLetters = async (
+  { expendable, logger }: TopologyChannels,
+  { deadLetterQueue, deadLettersMax = DEAD_LETTERS_MAX }: QueueDefinition,
+): Promise<void> => {
+  const channel = await expendable();
+  const args = { 'x-queue-type': 'quorum', 'x-overflow': 'reject-publish', 'x-max-length': deadLettersMax };
+  try {
+    await channel.assertQueue(deadLetterQueue, { durable: true, arguments: args });
+  } catch (error) {
+    const { code, message } = error as { readonly code?: number; readonly message: string }; // as amqplib rejects
+    if (code !== PRECONDITION_FAILED || !UNBOUNDED.test(message)) throw error;
+    logger.warn(
+      { queue: deadLetterQueue },
+      'the dead-letter queue is of an earlier release and has no bound; remove it once its letters were looked at, and it comes back with one',
+    );
+    return;
+  }
+  await channel.close();
+};
+
 /** Declares everything that belongs to a queue; the same names with other arguments close the channel (406). */
-export const declareTopology = async (channel: Channel, definition: QueueDefinition): Promise<void> => {
+export const declareTopology = async (
+  channels: TopologyChannels,
+  definition: QueueDefinition,
+): Promise<void> => {
+  const { channel } = channels;
   const { exchange, queue, routingKey, deadLetterExchange, deadLetterQueue } = definition;
   await channel.assertExchange(deadLetterExchange, 'direct', { durable: true });
-  await channel.assertQueue(deadLetterQueue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
+  await declareDeadLetters(channels, definition);
   await channel.bindQueue(deadLetterQueue, deadLetterExchange, routingKey);
   await channel.assertExchange(exchange, 'direct', { durable: true });
   await channel.assertQueue(queue, {

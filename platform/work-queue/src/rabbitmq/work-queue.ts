@@ -77,7 +77,9 @@ class RabbitWorkQueue implements WorkQueue {
     }
     const idle = this.#consumers.find((consumer) => !consumer.active);
     if (idle !== undefined) return { ready: false, waitingFor: `the consumer of ${idle.definition.queue}` };
-    return { ready: true, waitingFor: undefined };
+    // Still ready: no other instance would find more room, and what is not dead is worked on while a place is left.
+    const full = this.#consumers.find((consumer) => consumer.awaitedRoom !== undefined);
+    return { ready: true, waitingFor: full?.awaitedRoom };
   }
 
   async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -165,7 +167,7 @@ class RabbitWorkQueue implements WorkQueue {
     let pauseMs = FIRST_PAUSE_MS;
     while (!this.#isClosing()) {
       try {
-        const session = await Session.open(this.#options.url, this.#options.name);
+        const session = await Session.open(this.#options);
         this.#orFail(session, this.#equip(session));
         const cause = await session.ended;
         if (this.#session === session) pauseMs = FIRST_PAUSE_MS; // it had been usable

@@ -1,4 +1,5 @@
 import { errorCatalog } from '@parley/contracts/errors';
+import { userIdPattern } from '@parley/contracts/headers';
 import { OrderPage, OrderResource, Problem } from '@parley/contracts/rest';
 import type { OrderRow } from '@parley/projection-orders';
 import { testService } from '@parley/service/testing';
@@ -299,6 +300,17 @@ describe('GET /api/v1/orders', () => {
   it.each(['x', '%E0%A4%A', '..%2f..%2fetc'])('refuses %s as an order id', async (id) => {
     expect(await codeOf(await get(`/api/v1/orders/${id}`))).toEqual([400, 'VALIDATION_FAILED']);
   });
+});
+
+describe('a user id', () => {
+  const { get } = answering(settled(pending));
+  it.each(['!', '~', 'a,b', 'a'.repeat(128), 'a'.repeat(129), 'a b', 'a\tb', 'ál', 'a\x7f'])(
+    'is to a service what it is to the gateway and the token command: %j',
+    async (user) => {
+      const answer = await get(`/api/v1/orders/${orderId}`, { 'x-user-id': user });
+      expect(answer.status === 401).toBe(!userIdPattern.test(user));
+    },
+  );
 });
 
 describe('without a user', () => {

@@ -1,0 +1,32 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { RequestError } from '@hono/node-server';
+import type { Hono, MiddlewareHandler } from 'hono';
+import type { KitErrorCode } from '../errors.ts';
+import type { ProblemFunction } from './problem.ts';
+
+/** What an application knows of a request that could not be made into one. */
+const UNREADABLE = { unreadable: true } as const;
+
+/**
+ * The answer to what went wrong before or outside the application. A request without a host, or with a host or an
+ * address that is none, would be answered with an empty 400: the application makes its problem, log line and span.
+ */
+export const answerUnreadable = (
+  app: Hono,
+  error: unknown,
+  received: IncomingHttpHeaders = {},
+): Response | Promise<Response> => {
+  if (!(error instanceof RequestError)) return new Response(null, { status: 500 });
+  const headers = new Headers();
+  for (const name of ['x-correlation-id', 'traceparent']) headers.set(name, String(received[name] ?? ''));
+  return app.fetch(new Request('http://unreadable/', { headers }), UNREADABLE);
+};
+
+/** Answers MALFORMED_REQUEST to such a request and lets every other one through. */
+export const refuseUnreadable =
+  (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler =>
+  async (c, next) => {
+    const { unreadable } = (c.env ?? {}) as Partial<typeof UNREADABLE>; // of whoever called `fetch`, a test too
+    if (unreadable !== true) return next();
+    return problem(c, 'MALFORMED_REQUEST', { detail: 'The host or the address of the request is none.' });
+  };
