@@ -95,6 +95,20 @@ describe('advancing an order', () => {
     });
   });
 
+  it('cancels an order whose payment was given up, also when there is stock again before that is known', async () => {
+    await using world = createWorld();
+    const { advance, history } = await stranded(world, 'before');
+    world.payments.faults.push('after'); // given up, and nobody hears of it
+    expect(await advance(orderId, metadata)).toMatchObject({ kind: 'blocked', by: 'payment' });
+    world.products.stock = 2;
+    expect(await advance(orderId, metadata)).toMatchObject({
+      kind: 'settled',
+      state: { status: 'CANCELLED', reason: 'STOCK_SHORT' },
+    });
+    expect(history(orderId)).toEqual(['OrderCreated', 'PaymentStarted', 'PaymentStarted', 'OrderCancelled']);
+    expect(world.payments.charged).toEqual([]);
+  });
+
   it('shares one run among all who ask at the same time', async () => {
     await using world = createWorld();
     const { placeOrder, advance } = await world.open();
