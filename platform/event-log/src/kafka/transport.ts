@@ -112,7 +112,6 @@ export class KafkaTransport implements Transport {
 
   async read(topic: string, listener: TopicListener, pace: ReadPace = 'full'): Promise<() => Promise<void>> {
     const options = {
-      kafka: this.#kafka,
       topic,
       partitions: this.#partitionsOf(topic),
       listener,
