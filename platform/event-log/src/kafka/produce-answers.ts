@@ -12,6 +12,7 @@ export interface PartitionAnswer {
 
 const kept = new WeakMap<object, readonly PartitionAnswer[]>();
 
+/** Keeps them for as long as the error lives. */
 export function keepAnswers(error: unknown, answers: readonly PartitionAnswer[]): void {
   if (error instanceof Error) kept.set(error, answers);
 }
