@@ -3,9 +3,9 @@
  * at the same time, and every request has a price of its own.
  *
  * kafkajs 2.2.4 can resolve a send of which a part was never written, so each partition must be named in the answer. When
- * the broker refuses one of several for good, each is told what the broker says of it. Whoever is not named, and all when
- * a request of several fails otherwise, count as unanswered and travel alone the next time: whoever is to blame spoils it
- * for nobody else.
+ * the broker does not take one of several, each is told what the broker says of it. Whoever is not named, and all when a
+ * request of several is not answered, count as unanswered and travel alone the next time: whoever is to blame spoils it for
+ * nobody else.
  */
 import type { Producer } from 'kafkajs';
 import { BatchRefused, type NewRecord } from '../log/transport.ts';

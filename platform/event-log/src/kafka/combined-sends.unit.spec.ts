@@ -108,6 +108,20 @@ describe('sends of one turn', () => {
     expect(requests.slice(1)).toEqual([['t/0: p0', 't/1: p1'], ['t/2: p2']]);
   });
 
+  it('are done when only another one of them could not be written now', async () => {
+    const { send, requests } = setUp(() => {
+      const away = Object.assign(new Error('away'), { type: 'NOT_LEADER_FOR_PARTITION' });
+      keepAnswers(away, [
+        { topicName: 't', partition: 0, error: undefined },
+        { topicName: 't', partition: 1, error: away },
+      ]);
+      throw new Error('retries exceeded', { cause: away });
+    });
+    expect(await Promise.all([send(0), send(1)])).toEqual(['done', 'unanswered']);
+    await Promise.all([send(0), send(1)]);
+    expect(requests.slice(1)).toEqual([['t/0: p0'], ['t/1: p1']]);
+  });
+
   it('that travel alone are refused by name', async () => {
     const { send } = setUp(() => {
       throw refusal;

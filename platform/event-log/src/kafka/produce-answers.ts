@@ -17,6 +17,9 @@ export function keepAnswers(error: unknown, answers: readonly PartitionAnswer[])
   if (error instanceof Error) kept.set(error, answers);
 }
 
-/** Empty when the broker has not answered, or the error is not the one that its answer led to. */
-export const answersIn = (error: unknown): readonly PartitionAnswer[] =>
-  (error instanceof Error ? kept.get(error) : undefined) ?? [];
+/** Empty when the broker has not answered, or the error does not come from its answer. */
+export const answersIn = (error: unknown): readonly PartitionAnswer[] => {
+  if (!(error instanceof Error)) return [];
+  const cause = error.cause instanceof Error ? error.cause : error; // kafkajs wraps what may be tried again
+  return kept.get(error) ?? kept.get(cause) ?? [];
+};
