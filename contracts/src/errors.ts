@@ -41,6 +41,7 @@ export const errorCatalog = {
     'The address does not support this method',
   ),
   STOCK_SHORT: define(409, 9, 'STOCK_SHORT', false, 'There is not enough stock'),
+  PAYMENT_VOIDED: define(409, 9, 'PAYMENT_VOIDED', false, 'The order was given up before it was paid'),
   CONFLICT: define(409, 10, 'CONFLICT', true, 'Someone else changed the same thing at the same time'),
   PAYLOAD_TOO_LARGE: define(413, 3, 'BAD_USER_INPUT', false, 'The request body is too large'),
   UNSUPPORTED_MEDIA_TYPE: define(415, 3, 'BAD_USER_INPUT', false, 'The request body must be JSON'),

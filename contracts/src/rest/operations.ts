@@ -171,7 +171,7 @@ export const operations: readonly Operation[] = [
     answers: {
       201: { description: 'Completed, or declined for good with a reason.', body: PaymentResource },
     },
-    errors: [...logErrors],
+    errors: ['PAYMENT_VOIDED', ...logErrors],
   },
   {
     operationId: 'voidPayment',

@@ -68,15 +68,15 @@ export class FakePayments implements Payments {
     return [...this.#settled].filter(([, { answer }]) => answer.kind === 'completed').map(([id]) => id);
   }
 
-  pay({ orderId, amountMinor }: Parameters<Payments['pay']>[0]): Promise<PaymentAnswer> {
+  pay({ orderId, amountMinor }: Parameters<Payments['pay']>[0]): Promise<PaymentGivenUp> {
     this.calls += 1;
-    const answer = failing(this.faults, (): PaymentAnswer => {
+    const answer = failing(this.faults, (): PaymentGivenUp => {
       const known = this.#settled.get(orderId);
       if (known !== undefined && known.amountMinor !== amountMinor) {
         throw new Error(`asked for ${amountMinor} of ${orderId}, which was asked for ${known.amountMinor}`);
       }
       if (known !== undefined) return known.answer;
-      if (this.#voided.has(orderId)) return { kind: 'unavailable', reason: 'CONFLICT' };
+      if (this.#voided.has(orderId)) return { kind: 'voided' };
       const settled: PaymentAnswer =
         amountMinor > this.amountLimitMinor
           ? { kind: 'declined', reason: 'AMOUNT_LIMIT_EXCEEDED' }

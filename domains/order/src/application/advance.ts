@@ -138,11 +138,18 @@ async function reserve(deps: Dependencies, step: Extract<NextStep, { kind: 'rese
   }
 }
 
+/**
+ * Asks for the payment. It was given up when an earlier hold had ended and the stock was gone (`withoutStock`), and
+ * whoever did that has not come to cancel the order. That there is stock again helps it no more: it can never be paid.
+ */
 async function pay(deps: Dependencies, step: Extract<NextStep, { kind: 'pay' }>): Promise<Learnt> {
   const { orderId, customerId } = step.placed;
-  const { amountMinor, currency } = step.due;
+  const { amountMinor, currency, reservedUntilMs: heldUntilMs } = step.due;
   const answer = await deps.payments.pay({ orderId, customerId, amountMinor, currency });
-  return learntOf(orderId, answer, deps.now());
+  const nowMs = deps.now();
+  if (answer.kind !== 'voided') return learntOf(orderId, answer, nowMs);
+  const detail = 'There was not enough stock when its hold had ended, and its payment was given up.';
+  return cancelled(orderId, { reason: 'STOCK_SHORT', detail, nowMs, heldUntilMs });
 }
 
 async function run(deps: Dependencies, orderId: string, metadata: CommandMetadata): Promise<Advanced> {

@@ -95,6 +95,20 @@ describe('advancing an order', () => {
     });
   });
 
+  it('cancels an order whose payment was given up, also when there is stock again before that is known', async () => {
+    await using world = createWorld();
+    const { advance, history } = await stranded(world, 'before');
+    world.payments.faults.push('after'); // given up, and nobody hears of it
+    expect(await advance(orderId, metadata)).toMatchObject({ kind: 'blocked', by: 'payment' });
+    world.products.stock = 2;
+    expect(await advance(orderId, metadata)).toMatchObject({
+      kind: 'settled',
+      state: { status: 'CANCELLED', reason: 'STOCK_SHORT' },
+    });
+    expect(history(orderId)).toEqual(['OrderCreated', 'PaymentStarted', 'PaymentStarted', 'OrderCancelled']);
+    expect(world.payments.charged).toEqual([]);
+  });
+
   it('shares one run among all who ask at the same time', async () => {
     await using world = createWorld();
     const { placeOrder, advance } = await world.open();
@@ -164,5 +178,30 @@ describe('two instances that advance one order', () => {
     answered.resolve({ kind: 'stock-short' });
     expect(await losing).toMatchObject({ kind: 'settled', state: { status: 'PAID' } });
     await expect.poll(() => fast.history(orderId)).toEqual(settledPath);
+  });
+
+  it('cancel together what one has had the payment given up of while the other got a new hold', async () => {
+    await using world = createWorld();
+    const one = await stranded(world, 'before');
+    const other = await world.open();
+    const advance = createAdvance({
+      orders: one.orders,
+      products: world.products,
+      payments: {
+        pay: (of) => world.payments.pay(of),
+        void: async (of) => {
+          const answer = await world.payments.void(of);
+          world.products.stock = 2;
+          world.payments.faults.push('before');
+          expect(await other.advance(orderId, metadata)).toMatchObject({ kind: 'blocked', by: 'payment' });
+          await expect.poll(() => one.orders.load(`order-${orderId}`).version).toBe(3);
+          return answer;
+        },
+      },
+      now: () => world.clock.ms,
+    });
+    expect(await advance(orderId, metadata)).toMatchObject({ state: { status: 'CANCELLED' } });
+    expect(await other.advance(orderId, metadata)).toMatchObject({ state: { status: 'CANCELLED' } });
+    expect(world.payments.charged).toEqual([]);
   });
 });

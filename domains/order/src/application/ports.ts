@@ -36,11 +36,11 @@ export interface Payments {
    * it has is answered and stays. Idempotent.
    */
   void(order: { readonly orderId: string }): Promise<PaymentGivenUp>;
-  /** Idempotent by order id. */
+  /** Idempotent by order id. `voided`: the payment was given up before, and the order can never be paid. */
   pay(request: {
     readonly orderId: string;
     readonly customerId: string;
     readonly amountMinor: number;
     readonly currency: string;
-  }): Promise<PaymentAnswer>;
+  }): Promise<PaymentGivenUp>;
 }

@@ -2,12 +2,14 @@
  * Sends what is asked for in one turn in one request: the batches of four partitions, each with its own outbox, are due
  * at the same time, and every request has a price of its own.
  *
- * kafkajs 2.2.4 can resolve a send of which a part was never written, and throws away what the broker says of the other
- * partitions when one fails. So each partition must be named in the answer; those that are not, and all when a request
- * of several fails, count as unanswered and travel alone the next time: whoever is to blame spoils it for nobody else.
+ * kafkajs 2.2.4 can resolve a send of which a part was never written, so each partition must be named in the answer. When
+ * the broker does not take one of several, each is told what the broker says of it. Whoever is not named, and all when a
+ * request of several is not answered, count as unanswered and travel alone the next time: whoever is to blame spoils it for
+ * nobody else.
  */
 import type { Producer } from 'kafkajs';
 import { BatchRefused, type NewRecord } from '../log/transport.ts';
+import { answersIn } from './produce-answers.ts';
 
 /** Broker answers after which nothing of the batch is in the log and never will be. */
 const FINAL = new Set([
@@ -76,10 +78,22 @@ export class CombinedSends {
         else this.#unanswered(send, new Error(`the broker did not name ${nameOf(send)} in its answer`));
       }
     } catch (error) {
-      const [only, ...others] = sends;
-      if (only !== undefined && others.length === 0) only.reject(refusalOf(error) ?? error);
-      else for (const send of sends) this.#unanswered(send, error);
+      for (const send of sends) this.#failed(send, error, sends.length === 1);
     }
+  }
+
+  #failed(send: Send, error: unknown, isAlone: boolean): void {
+    const answer = answersIn(error).find(
+      ({ topicName, partition }) => topicName === send.topic && partition === send.partition,
+    );
+    if (answer !== undefined && answer.error === undefined) {
+      this.#written(send);
+      return;
+    }
+    const refusal = refusalOf(isAlone ? error : answer?.error);
+    if (refusal !== undefined) send.reject(refusal);
+    else if (isAlone) send.reject(error);
+    else this.#unanswered(send, error);
   }
 
   #written(send: Send): void {
@@ -93,7 +107,7 @@ export class CombinedSends {
   }
 }
 
-/** What a request of one partition alone was refused for; undefined when it may have been written. */
+/** What a partition was refused for; undefined when it may have been written. */
 function refusalOf(error: unknown): BatchRefused | undefined {
   if (!(error instanceof Error) || !('type' in error) || !FINAL.has(String(error.type))) return undefined;
   return new BatchRefused(error.message, { cause: error });

@@ -4,12 +4,14 @@
  * - It arms a timer with a negative time-out whenever requests are pending: on current Node that is a warning and a
  *   1 ms loop, 3.5 % of a core in an idle client. Waiting until the throttle ends, or 10 ms, cures both.
  * - Its encoding and decoding of one record is replaced by lean-records.ts, its checksum of a batch by crc32c.ts.
+ * - What the broker says of the other partitions of a produce request that fails is kept: see produce-answers.ts.
  * - It asks for the end of what is committed, where no option says otherwise, and the log has no transactions: one that
  *   a stranger has open would make the log look shorter than what was folded.
  */
 import { createRequire } from 'node:module';
 import { crc32c } from './crc32c.ts';
 import { decodeRecord, encodeRecord } from './lean-records.ts';
+import { keepAnswers } from './produce-answers.ts';
 
 interface RequestQueue {
   throttleCheckTimeoutId: NodeJS.Timeout | null;
@@ -23,6 +25,17 @@ interface Broker {
   listOffsets: (request: object) => Promise<unknown>;
 }
 
+interface ProduceAnswer {
+  readonly topics: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[];
+  }[];
+}
+
+interface ProduceResponse {
+  parse: (answer: ProduceAnswer) => Promise<unknown>;
+}
+
 const READ_UNCOMMITTED = 0;
 
 const require = createRequire(import.meta.url);
@@ -34,6 +47,30 @@ function replaceModule(path: string, replacement: unknown): void {
   const loaded = require.cache[require.resolve(path)];
   if (loaded === undefined) throw new Error(`${path} is not a module of this kafkajs`);
   loaded.exports = replacement;
+}
+
+function keepProduceAnswers(): void {
+  // The newest version that kafkajs speaks, which brokers take since 2.1; with an older one less is known of a failure.
+  const response = require('kafkajs/src/protocol/requests/produce/v7/response') as ProduceResponse;
+  const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {
+    readonly createErrorFromCode: (code: number) => Error;
+  };
+  const { parse } = response;
+  response.parse = async (answer): Promise<unknown> => {
+    try {
+      return await parse(answer);
+    } catch (error) {
+      const answers = answer.topics.flatMap(({ topicName, partitions }) =>
+        partitions.map(({ partition, errorCode }) => ({
+          topicName,
+          partition,
+          error: errorCode === 0 ? undefined : createErrorFromCode(errorCode),
+        })),
+      );
+      keepAnswers(error, answers);
+      throw error;
+    }
+  };
 }
 
 export function patchKafkajs(): void {
@@ -57,6 +94,7 @@ export function patchKafkajs(): void {
       waitMs > 0 ? waitMs : 10,
     );
   };
+  keepProduceAnswers();
   const broker = require('kafkajs/src/broker') as { readonly prototype: Broker };
   const { listOffsets } = broker.prototype;
   broker.prototype.listOffsets = function listOffsetsUncommitted(this: Broker, request): Promise<unknown> {

@@ -1,6 +1,7 @@
 /**
- * Reads a whole topic for ever, from where the listener is. After each (re)join it looks again at the last record
- * that was folded: when another commit lies there now, or none, the log was cut under the reader, which must start over.
+ * Reads a whole topic for ever, from where the listener is. After each (re)join, and whenever it is handed what lies
+ * before where the listener is, it looks again at the last record that was folded: when another commit lies there now, or
+ * none, the log was cut under the reader, which must start over.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +11,6 @@ import { commitOf } from '../log/recorded-event.ts';
 import type { ReadPace, TopicListener } from '../log/transport.ts';
 
 export interface TopicReaderOptions {
-  readonly kafka: Kafka;
   readonly topic: string;
   readonly partitions: number;
   readonly listener: TopicListener;
@@ -51,8 +51,11 @@ export const readerOf = (kafka: Kafka, pace: ReadPace): Consumer =>
 class Reading {
   readonly #consumer: Consumer;
   readonly #options: TopicReaderOptions;
-  /** Partitions whose last folded record must be seen again before anything behind it counts. */
-  readonly #unverified = new Set<number>();
+  /**
+   * Partitions whose last folded record must be seen again before anything behind it counts, with where the listener was
+   * when it was sought.
+   */
+  readonly #unverified = new Map<number, number>();
   /** By partition that met a gap. */
   readonly #gapPausesMs = new Map<number, number>();
 
@@ -62,22 +65,29 @@ class Reading {
   }
 
   seekAll(): void {
-    const { topic, partitions, listener } = this.#options;
-    for (let partition = 0; partition < partitions; partition++) {
-      const { next } = listener.progress(partition);
-      if (next > 0) this.#unverified.add(partition);
-      this.#consumer.seek({ topic, partition, offset: String(Math.max(0, next - 1)) });
-    }
+    for (let partition = 0; partition < this.#options.partitions; partition++) this.#seek(partition);
   }
 
-  /** Drops the state when the log ends before what was folded; a reader behind its end would wait there unaware. */
-  async compareWithEnds(): Promise<void> {
+  /** As `compareWithEnds`, while it is read. */
+  async lookAtEnds(): Promise<void> {
+    if (await this.compareWithEnds()) this.seekAll();
+  }
+
+  /**
+   * Drops the state when the log ends before what was folded; a reader behind its end would wait there unaware.
+   * @returns whether it did
+   */
+  async compareWithEnds(): Promise<boolean> {
     const { partitions, listener, endOffsets } = this.#options;
     const nexts = Array.from({ length: partitions }, (_, partition) => listener.progress(partition).next);
-    if (nexts.every((next) => next === 0)) return;
+    if (nexts.every((next) => next === 0)) return false;
     const ends = await endOffsets();
-    const cut = nexts.findIndex((next, partition) => next > (ends[partition] ?? 0));
-    if (cut !== -1) this.#diverged(cut, `the log ends at ${String(ends[cut])}`);
+    const cut = nexts.findIndex(
+      (next, partition) => next > (ends[partition] ?? 0) && listener.progress(partition).next >= next, // else it was dropped meanwhile
+    );
+    if (cut === -1) return false;
+    this.#diverged(cut, `the log ends at ${String(ends[cut])}`);
+    return true;
   }
 
   async onBatch(payload: EachBatchPayload): Promise<void> {
@@ -89,16 +99,27 @@ class Reading {
       this.#consumer.pause([{ topic, partitions: [partition] }]);
       return;
     }
-    if (this.#unverified.has(partition)) {
-      const { next, lastCommit } = listener.progress(partition);
-      if (Number(first.offset) !== next - 1 || commitOf(first) !== lastCommit) {
+    const at = listener.progress(partition);
+    const soughtAt = this.#unverified.get(partition);
+    if (soughtAt !== undefined && soughtAt !== at.next) {
+      this.#seek(partition); // what was held up then, by a schema that was awaited, was folded since
+      return;
+    }
+    if (soughtAt !== undefined || Number(first.offset) < at.next) {
+      const last = messages.find(({ offset }) => Number(offset) === at.next - 1);
+      if (last === undefined && soughtAt === undefined) {
+        this.#seek(partition);
+        await this.lookAtEnds();
+        return;
+      }
+      if (last === undefined || commitOf(last) !== at.lastCommit) {
         this.#diverged(partition, 'another record lies there now');
         this.seekAll();
         return;
       }
       this.#unverified.delete(partition);
     }
-    if (Number(first.offset) <= listener.progress(partition).next) {
+    if (Number(first.offset) <= at.next) {
       await listener.onRecords(partition, messages);
       await payload.heartbeat();
     }
@@ -117,6 +138,14 @@ class Reading {
     await pause(pauseMs);
     this.#gapPausesMs.set(partition, Math.min(pauseMs * 2, GAP_PAUSE_MS_MAX));
     this.#consumer.seek({ topic, partition, offset: String(next) });
+  }
+
+  /** Goes to the last record that was folded. */
+  #seek(partition: number): void {
+    const { topic, listener } = this.#options;
+    const { next } = listener.progress(partition);
+    if (next > 0) this.#unverified.set(partition, next);
+    this.#consumer.seek({ topic, partition, offset: String(Math.max(0, next - 1)) });
   }
 
   #diverged(partition: number, what: string): void {
@@ -138,6 +167,7 @@ export async function readTopic(consumer: Consumer, options: TopicReaderOptions)
   await reading.compareWithEnds();
   consumer.on(consumer.events.GROUP_JOIN, () => {
     reading.seekAll();
+    reading.lookAtEnds().catch(() => undefined); // the log is closed
   });
   await consumer.connect();
   await consumer.subscribe({ topic: options.topic, fromBeginning: true });

@@ -44,7 +44,9 @@ export class KafkaTransport implements Transport {
     this.#producer = this.#kafka.producer({
       createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
       allowAutoTopicCreation: false,
-      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 3 }, // the outbox repeats; duplicates are inert
+      // The outbox repeats, each partition for itself: kafkajs would send all that travels together once more for one that
+      // fails, and keep all of it waiting.
+      retry: { retries: 0 },
     });
     this.#sends = new CombinedSends(this.#producer);
     const store = registryStore(options.registryUrl);
@@ -112,7 +114,6 @@ export class KafkaTransport implements Transport {
 
   async read(topic: string, listener: TopicListener, pace: ReadPace = 'full'): Promise<() => Promise<void>> {
     const options = {
-      kafka: this.#kafka,
       topic,
       partitions: this.#partitionsOf(topic),
       listener,

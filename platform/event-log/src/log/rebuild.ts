@@ -143,6 +143,7 @@ export class Rebuild<Row, E extends DomainEvent> implements TopicListener, FoldF
       const due = slice.filter(({ offset }) => Number(offset) < liveNext);
       if (due.length === 0) return;
       await this.#fold.onRecords(partition, due);
+      if (this.#fold.progress(partition).next === next) return; // a hole, which whoever reads says
       this.#handOver(partition);
       if (this.#breather.due) await this.#breather.pause();
     }

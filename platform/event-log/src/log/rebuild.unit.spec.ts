@@ -132,6 +132,17 @@ describe('a rebuild', () => {
     },
   );
 
+  it('does not go round in circles at a hole that the live reader had passed before there was one', async () => {
+    const { fold, rebuild } = set(20);
+    for (const partition of partitions) await deliver(fold, partition, 1000);
+    const outcome = rebuild.run();
+    const withHole = (recorded[0] ?? []).filter(({ offset }) => offset !== '2');
+    await rebuild.onRecords(0, withHole);
+    expect(rebuild.progress(0).next).toBe(2);
+    expect(rebuild.isDone(0)).toBe(false);
+    expect(await outcome).toEqual({ kind: 'aborted', reason: 'deadline' });
+  });
+
   it('that does not get on is given up at its deadline', async () => {
     const { fold, rebuild, stopped } = set(20);
     for (const partition of partitions) await deliver(fold, partition, 10);

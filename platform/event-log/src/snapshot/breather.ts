@@ -3,11 +3,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** How long a slice of work may keep the event loop, in milliseconds. */
 const SLICE_MS = 4;
 
-/** Cuts long work into slices, so that the service goes on answering while it is done. */
+/**
+ * Cuts long work into slices, so that the service goes on answering while it is done. Pieces of work that run at the same
+ * time share a slice: they pause together.
+ */
 export class Breather {
   readonly #signal: AbortSignal | undefined;
   #sliceStartedAtMs = performance.now();
   #longestSliceMs = 0;
+  #pausing: Promise<void> | undefined;
 
   /** @param signal ends the work at the next pause. */
   constructor(signal?: AbortSignal) {
@@ -27,8 +31,17 @@ export class Breather {
   /** Lets everything else have a turn. Rejects once the signal is aborted. */
   async pause(): Promise<void> {
     this.#longestSliceMs = Math.max(this.#longestSliceMs, performance.now() - this.#sliceStartedAtMs);
-    await nextTurn(undefined, { signal: this.#signal });
-    this.#sliceStartedAtMs = performance.now();
+    this.#pausing ??= this.#letOthers();
+    await this.#pausing;
+  }
+
+  async #letOthers(): Promise<void> {
+    try {
+      await nextTurn(undefined, { signal: this.#signal });
+    } finally {
+      this.#pausing = undefined;
+      this.#sliceStartedAtMs = performance.now();
+    }
   }
 }
 

@@ -61,7 +61,7 @@ export const watchRunFolder = (runDir: string, output: Output): WatchedRunFolder
     }
     if (state.losses < lossesMin) return;
     clearInterval(timer);
-    const message = `${loss} while the stack ran, so it was stopped. Start it again with npm run dev`;
+    const message = `${loss} while the stack ran, so it was stopped. Start it again with npm run dev or npm run up`;
     lost.abort(new CommandError(exitCodes.environment, message));
   };
   const timer = setInterval(() => {

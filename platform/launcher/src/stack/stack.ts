@@ -93,8 +93,8 @@ class StartedStack {
 
   async stop(): Promise<void> {
     const { runDir } = this.#context;
-    const isOurs = (await holderOf(runDir))?.pid === process.pid;
-    if (isOurs) await this.#folder.withdraw();
+    const holder = await holderOf(runDir);
+    if (holder === undefined || holder.pid === process.pid) await this.#folder.withdraw(); // else it is another one's
     if (this.services !== undefined) {
       this.#output.line('draining the services …');
       await this.services.stop();
@@ -163,6 +163,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     output.line(line);
   };
   try {
+    await folder.withdraw(); // what a killed launcher left says nothing of this start
     if (otherLaunchers(runDir).length > 0) await awaitOthers(runDir, { output, signal });
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);

@@ -1,7 +1,12 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { messageOf } from '../cli/exit.ts';
+import { endpointsOf } from './addresses.ts';
+import { runFiles } from './context.ts';
+import { readEndpoints, writeEndpoints } from './endpoints-file.ts';
 import type { EngineHost } from './engine-host.ts';
 import { holderOf } from './lock.ts';
 import { roomMessage } from './room.ts';
@@ -43,6 +48,33 @@ describe('a start that cannot succeed', () => {
     );
     expect(ended.toSorted()).toEqual(['envoy', 'kafka', 'zipkin']);
     expect(await holderOf(runDir)).toBeUndefined();
+  });
+
+  const obtaining = (obtain: EngineHost['obtain']): EngineHost => ({
+    obtain,
+    mend: () => Promise.resolve(),
+    doctor: () => Promise.resolve([]),
+    start: () => Promise.reject(new Error('no engine here')),
+  });
+
+  it('does not look ready by the endpoints.json of a launcher that was killed', async () => {
+    await writeEndpoints(runDir, endpointsOf({ portBase: 4000 }));
+    const read: unknown[] = [];
+    const host = obtaining(async () => {
+      read.push(await readEndpoints(runDir).catch(messageOf));
+    });
+    await expect(startOn(host, () => Promise.resolve())).rejects.toThrow('no engine here');
+    expect(read).toEqual([expect.stringContaining('is not ready yet')]);
+  });
+
+  it('leaves no endpoints.json behind, also when its lock was removed', async () => {
+    const { lock, endpoints } = runFiles(runDir);
+    const host = obtaining(async () => {
+      await writeEndpoints(runDir, endpointsOf({ portBase: 4000 }));
+      await rm(lock);
+    });
+    await expect(startOn(host, () => Promise.resolve())).rejects.toThrow('no engine here');
+    expect(existsSync(endpoints)).toBe(false);
   });
 
   it('ends before anything is obtained on a machine that is refused, and holds the run folder no longer', async () => {

@@ -134,9 +134,10 @@ export class TopicInspector {
         decoded,
       );
     }
-    // A command that lost may be accepted later under the same id: what is chained to it then has not lost by it.
+    // A command that lost may be accepted later under the same id: what is chained to it then has not lost by it, nor by
+    // a second copy of what was accepted.
     if (judged.verdict === 'accepted') this.#at(partition).lost.delete(judged.header.commit);
-    else this.#remember(partition, judged.header.commit, first.offset);
+    else if (judged.verdict !== 'duplicate') this.#remember(partition, judged.header.commit, first.offset);
   }
 
   /** Pending records before this offset have no commit that could still be judged. */

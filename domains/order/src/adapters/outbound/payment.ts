@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@parley/contracts/errors';
 import { PaymentResource, VoidedPayment } from '@parley/contracts/rest';
 import { createPolicy, createRestClient, type RestAnswer } from '@parley/service';
 import type { PaymentAnswer, Payments } from '../../application/ports.ts';
@@ -7,6 +8,8 @@ const TIMEOUT_MS = 2000;
 /** How long an open breaker asks nobody before it lets one call through. */
 const HALF_OPEN_AFTER_MS = 2000;
 
+/** The one refusal of a payment that is an answer about it. */
+const VOIDED: ErrorCode = 'PAYMENT_VOIDED';
 const DECLINE_REASON_MAX = 200;
 const broken: PaymentAnswer = { kind: 'unavailable', reason: 'the answer breaks the contract' };
 
@@ -29,7 +32,7 @@ const answerOf = (answer: RestAnswer, orderId: string): PaymentAnswer => {
 };
 
 /**
- * payment over REST. Repeating a request is safe: payment is idempotent by order id. A final refusal of ours
+ * payment over REST. Repeating a request is safe: payment is idempotent by order id. Any other final refusal of ours
  * (4xx) is no answer about the payment, so it is `unavailable` too.
  */
 export const restPayments = (
@@ -49,7 +52,9 @@ export const restPayments = (
   return {
     pay: async ({ orderId, customerId, amountMinor, currency }) => {
       const body = { orderId, customerId, amount: { amountMinor, currency } };
-      return answerOf(await client.request({ method: 'POST', path: '/api/v1/payments', body }), orderId);
+      const answer = await client.request({ method: 'POST', path: '/api/v1/payments', body });
+      if (answer.kind === 'problem' && answer.code === VOIDED) return { kind: 'voided' };
+      return answerOf(answer, orderId);
     },
     void: async ({ orderId }) => {
       const answer = await client.request({

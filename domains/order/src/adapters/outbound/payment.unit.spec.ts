@@ -99,6 +99,12 @@ describe('paying over REST', () => {
     expect(seen).toHaveLength(attempts);
   });
 
+  it('is told that the payment was given up before', async () => {
+    const { payments, seen } = await peer(problem('PAYMENT_VOIDED'));
+    expect(await payments.pay(request)).toEqual({ kind: 'voided' });
+    expect(seen).toHaveLength(1);
+  });
+
   it('tries again after a failure and after no answer in time', async () => {
     const { payments, seen } = await peer(problem('LOG_UNAVAILABLE'), never, json(payment));
     expect(await payments.pay(request)).toEqual({ kind: 'completed', paymentId });

@@ -40,12 +40,16 @@ export const refusalOf = (failure: LogFailure): Refusal => {
   }
 };
 
-const detailOf = (rejection: Extract<PayOutcome, { kind: 'refused' }>['rejection']): string => {
+/** What a caller learns of a payment that its order's stream refuses. */
+const ofRejection = (rejection: Extract<PayOutcome, { kind: 'refused' }>['rejection']): Refusal => {
   switch (rejection.type) {
     case 'TermsDiffer':
-      return `The order has a payment on other terms (${rejection.fields.join(', ')}).`;
+      return {
+        code: 'CONFLICT',
+        detail: `The order has a payment on other terms (${rejection.fields.join(', ')}).`,
+      };
     case 'PaymentIsVoid':
-      return 'The order was given up before it was paid.';
+      return { code: 'PAYMENT_VOIDED', detail: 'It has no payment and never will have one.' };
   }
 };
 
@@ -83,11 +87,10 @@ export const mountHttp = (
         tellPosition(c, request.orderId);
         return c.json(resourceOfPayment(outcome.payment), 201);
       }
-      case 'refused':
-        return service.problem(c, 'CONFLICT', {
-          detail: detailOf(outcome.rejection),
-          orderId: outcome.rejection.orderId,
-        });
+      case 'refused': {
+        const { code, ...options } = ofRejection(outcome.rejection);
+        return service.problem(c, code, { ...options, orderId: outcome.rejection.orderId });
+      }
       case 'failed':
         return failed(c, outcome.failure);
     }

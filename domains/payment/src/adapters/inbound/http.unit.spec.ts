@@ -107,6 +107,7 @@ describe('POST /api/v1/payments', () => {
       'CONFLICT',
       null,
     ],
+    [{ kind: 'refused', rejection: { type: 'PaymentIsVoid', orderId } }, 409, 'PAYMENT_VOIDED', null],
     [{ kind: 'failed', failure: { kind: 'conflict', attempts: 5 } }, 409, 'CONFLICT', null],
     [{ kind: 'failed', failure: { kind: 'unknown', commitId: 'c' } }, 503, 'LOG_UNAVAILABLE', '1'],
     [
