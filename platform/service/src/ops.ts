@@ -1,5 +1,7 @@
 import { Hono } from 'hono';
+import { runInContext } from './context.ts';
 import type { KitErrorCode } from './errors.ts';
+import { CORRELATION_HEADER } from './http/app.ts';
 import type { ProblemFunction } from './http/problem.ts';
 import { refuseUnreadable } from './http/unreadable.ts';
 import type { Logger } from './logging.ts';
@@ -39,6 +41,7 @@ export const createOpsApp = (options: {
 }): OpsApp => {
   const { service, instance, readiness, problem, logger } = options;
   const app = new Hono();
+  app.use('*', (c, next) => runInContext({ correlationId: c.req.header(CORRELATION_HEADER) }, next));
   app.use('*', refuseUnreadable(problem));
   app.notFound((c) => problem(c, 'ROUTE_NOT_FOUND'));
   app.onError((error, c) => {

@@ -2,14 +2,14 @@
  * Sends what is asked for in one turn in one request: the batches of four partitions, each with its own outbox, are due
  * at the same time, and every request has a price of its own.
  *
- * kafkajs 2.2.4 can resolve a send of which a part was never written, so each partition must be named in the answer. When
- * the broker does not take one of several, each is told what the broker says of it. Whoever is not named, and all when a
- * request of several is not answered, count as unanswered and travel alone the next time: whoever is to blame spoils it for
- * nobody else.
+ * kafkajs 2.2.4 can resolve a send of which a part was never written, so each partition must be named in the answer. Of
+ * several, each is told what the broker says of it (patch-kafkajs.ts). Those that it does not name or cannot write now, and
+ * all when the request is not answered, count as unanswered and travel alone the next time: whoever is to blame spoils it
+ * for nobody else, and kafkajs looks for the leader of that one alone.
  */
-import type { Producer } from 'kafkajs';
+import type { Producer, RecordMetadata } from 'kafkajs';
 import { BatchRefused, type NewRecord } from '../log/transport.ts';
-import { answersIn } from './produce-answers.ts';
+import { errorOfCode } from './patch-kafkajs.ts';
 
 /** Broker answers after which nothing of the batch is in the log and never will be. */
 const FINAL = new Set([
@@ -68,32 +68,29 @@ export class CombinedSends {
         topic,
         messages: records.map(({ key, value, headers }) => ({ key, value, headers, partition })),
       }));
-      const written = await this.#producer.sendBatch({ acks: ACKS, topicMessages });
-      for (const send of sends) {
-        const isWritten = written.some(
-          ({ topicName, partition, errorCode }) =>
-            topicName === send.topic && partition === send.partition && errorCode === 0,
-        );
-        if (isWritten) this.#written(send);
-        else this.#unanswered(send, new Error(`the broker did not name ${nameOf(send)} in its answer`));
-      }
+      const answers = await this.#producer.sendBatch({ acks: ACKS, topicMessages });
+      for (const send of sends) this.#answered(send, answers);
     } catch (error) {
-      for (const send of sends) this.#failed(send, error, sends.length === 1);
+      const [only, ...others] = sends;
+      if (only !== undefined && others.length === 0) only.reject(refusalOf(error) ?? error);
+      else for (const send of sends) this.#unanswered(send, error);
     }
   }
 
-  #failed(send: Send, error: unknown, isAlone: boolean): void {
-    const answer = answersIn(error).find(
+  #answered(send: Send, answers: readonly RecordMetadata[]): void {
+    const answer = answers.find(
       ({ topicName, partition }) => topicName === send.topic && partition === send.partition,
     );
-    if (answer !== undefined && answer.error === undefined) {
+    if (answer === undefined) {
+      this.#unanswered(send, new Error(`the broker did not name ${nameOf(send)} in its answer`));
+    } else if (answer.errorCode === 0) {
       this.#written(send);
-      return;
+    } else {
+      const error = errorOfCode(answer.errorCode);
+      const refusal = refusalOf(error);
+      if (refusal === undefined) this.#unanswered(send, error);
+      else send.reject(refusal);
     }
-    const refusal = refusalOf(isAlone ? error : answer?.error);
-    if (refusal !== undefined) send.reject(refusal);
-    else if (isAlone) send.reject(error);
-    else this.#unanswered(send, error);
   }
 
   #written(send: Send): void {

@@ -3,9 +3,11 @@ import type { ProducerBatch, RecordMetadata } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { BatchRefused, type NewRecord } from '../log/transport.ts';
 import { CombinedSends } from './combined-sends.ts';
-import { keepAnswers } from './produce-answers.ts';
 
 const records = (key: string): NewRecord[] => [{ key, value: Buffer.from(key), headers: {} }];
+const DONE = 0;
+const NOT_LEADER = 6;
+const MESSAGE_TOO_LARGE = 10;
 const refusal = Object.assign(new Error('too large'), { type: 'MESSAGE_TOO_LARGE' });
 
 /** What a request holds, as `topic/partition: keys`. */
@@ -66,11 +68,6 @@ describe('sends of one turn', () => {
     expect(await Promise.all([send(0), send(1), send(2)])).toEqual(['unanswered', 'done', 'unanswered']);
   });
 
-  it('that the answer names with an error are unanswered', async () => {
-    const { send } = setUp((request) => written(request).map((one) => ({ ...one, errorCode: 6 })));
-    expect(await Promise.all([send(0), send(1)])).toEqual(['unanswered', 'unanswered']);
-  });
-
   it('are all unanswered when their request fails, and then travel alone until they are written', async () => {
     const fail = () => {
       throw refusal;
@@ -90,36 +87,14 @@ describe('sends of one turn', () => {
     ]);
   });
 
-  it('are told what the broker says of each when it refuses one, and travel together again', async () => {
-    const { send, requests } = setUp(() => {
-      const error = Object.assign(new Error('too large'), { type: 'MESSAGE_TOO_LARGE' });
-      const away = Object.assign(new Error('away'), { type: 'NOT_LEADER_FOR_PARTITION' });
-      keepAnswers(error, [
-        { topicName: 't', partition: 0, error: undefined },
-        { topicName: 't', partition: 1, error: refusal },
-        { topicName: 't', partition: 2, error: away },
-        { topicName: 'other', partition: 3, error: undefined },
-      ]);
-      throw error;
-    });
-    const first = await Promise.all([send(0), send(1), send(2), send(3)]);
-    expect(first).toEqual(['done', 'refused', 'unanswered', 'unanswered']);
+  it('are told what the broker says of each, and only those that it could not write now travel alone', async () => {
+    const codes = [DONE, MESSAGE_TOO_LARGE, NOT_LEADER];
+    const { send, requests } = setUp((request) =>
+      written(request).map((one) => ({ ...one, errorCode: codes[one.partition] ?? DONE })),
+    );
+    expect(await Promise.all([send(0), send(1), send(2)])).toEqual(['done', 'refused', 'unanswered']);
     await Promise.all([send(0), send(1), send(2)]);
     expect(requests.slice(1)).toEqual([['t/0: p0', 't/1: p1'], ['t/2: p2']]);
-  });
-
-  it('are done when only another one of them could not be written now', async () => {
-    const { send, requests } = setUp(() => {
-      const away = Object.assign(new Error('away'), { type: 'NOT_LEADER_FOR_PARTITION' });
-      keepAnswers(away, [
-        { topicName: 't', partition: 0, error: undefined },
-        { topicName: 't', partition: 1, error: away },
-      ]);
-      throw new Error('retries exceeded', { cause: away });
-    });
-    expect(await Promise.all([send(0), send(1)])).toEqual(['done', 'unanswered']);
-    await Promise.all([send(0), send(1)]);
-    expect(requests.slice(1)).toEqual([['t/0: p0'], ['t/1: p1']]);
   });
 
   it('that travel alone are refused by name', async () => {

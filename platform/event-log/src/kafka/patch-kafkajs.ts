@@ -4,14 +4,14 @@
  * - It arms a timer with a negative time-out whenever requests are pending: on current Node that is a warning and a
  *   1 ms loop, 3.5 % of a core in an idle client. Waiting until the throttle ends, or 10 ms, cures both.
  * - Its encoding and decoding of one record is replaced by lean-records.ts, its checksum of a batch by crc32c.ts.
- * - What the broker says of the other partitions of a produce request that fails is kept: see produce-answers.ts.
+ * - It rejects a produce request with the error of the first partition that failed, throws away what the broker says of
+ *   the others, and looks for new leaders before it does. A request of several is answered with all that the broker says.
  * - It asks for the end of what is committed, where no option says otherwise, and the log has no transactions: one that
  *   a stranger has open would make the log look shorter than what was folded.
  */
 import { createRequire } from 'node:module';
 import { crc32c } from './crc32c.ts';
 import { decodeRecord, encodeRecord } from './lean-records.ts';
-import { keepAnswers } from './produce-answers.ts';
 
 interface RequestQueue {
   throttleCheckTimeoutId: NodeJS.Timeout | null;
@@ -27,8 +27,7 @@ interface Broker {
 
 interface ProduceAnswer {
   readonly topics: readonly {
-    readonly topicName: string;
-    readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[];
+    readonly partitions: readonly object[];
   }[];
 }
 
@@ -49,28 +48,23 @@ function replaceModule(path: string, replacement: unknown): void {
   loaded.exports = replacement;
 }
 
-function keepProduceAnswers(): void {
+/** A partition that was alone keeps its error, and with it kafkajs' search for a new leader. */
+function answerForEachPartition(): void {
   // The newest version that kafkajs speaks, which brokers take since 2.1; with an older one less is known of a failure.
   const response = require('kafkajs/src/protocol/requests/produce/v7/response') as ProduceResponse;
+  const { parse } = response;
+  response.parse = (answer) => {
+    const count = answer.topics.reduce((sum, { partitions }) => sum + partitions.length, 0);
+    return count > 1 ? Promise.resolve(answer) : parse(answer);
+  };
+}
+
+/** What kafkajs makes of an error code of the broker. */
+export function errorOfCode(code: number): Error {
   const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {
     readonly createErrorFromCode: (code: number) => Error;
   };
-  const { parse } = response;
-  response.parse = async (answer): Promise<unknown> => {
-    try {
-      return await parse(answer);
-    } catch (error) {
-      const answers = answer.topics.flatMap(({ topicName, partitions }) =>
-        partitions.map(({ partition, errorCode }) => ({
-          topicName,
-          partition,
-          error: errorCode === 0 ? undefined : createErrorFromCode(errorCode),
-        })),
-      );
-      keepAnswers(error, answers);
-      throw error;
-    }
-  };
+  return createErrorFromCode(code);
 }
 
 export function patchKafkajs(): void {
@@ -94,7 +88,7 @@ export function patchKafkajs(): void {
       waitMs > 0 ? waitMs : 10,
     );
   };
-  keepProduceAnswers();
+  answerForEachPartition();
   const broker = require('kafkajs/src/broker') as { readonly prototype: Broker };
   const { listOffsets } = broker.prototype;
   broker.prototype.listOffsets = function listOffsetsUncommitted(this: Broker, request): Promise<unknown> {

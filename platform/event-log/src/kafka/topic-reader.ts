@@ -137,7 +137,9 @@ class Reading {
     listener.onWaiting?.(partition, `offset ${String(next)}, which the log passes over`);
     await pause(pauseMs);
     this.#gapPausesMs.set(partition, Math.min(pauseMs * 2, GAP_PAUSE_MS_MAX));
-    this.#consumer.seek({ topic, partition, offset: String(next) });
+    if (this.#unverified.has(partition))
+      this.#seek(partition); // it joined again meanwhile
+    else this.#consumer.seek({ topic, partition, offset: String(next) });
   }
 
   /** Goes to the last record that was folded. */

@@ -144,6 +144,18 @@ it('drops its state when it is handed another log than it has folded, also witho
   expect(fold).toMatchObject({ next: 2, lastCommit: deriveId('x') });
 });
 
+it('reads on behind a join that comes while it waits at a hole: the log was not cut', async () => {
+  const { log, fold, fetch, join, seek } = await setUp('a', 'b');
+  await fetch();
+  log.push('c', 'd');
+  seek(3);
+  const waiting = fetch();
+  join();
+  await waiting;
+  await fetch();
+  expect(fold).toMatchObject({ next: 4, diverged: [] });
+});
+
 it('looks for the last record that it has folded when what it is handed again ends before that', async () => {
   const { log, fold, fetch, seek } = await setUp('a', 'b', 'c');
   await fetch();

@@ -17,6 +17,8 @@ export interface HandleCallsOptions {
   readonly deadlineMs: number;
   /** A call goes on although its signal was aborted at its deadline. */
   readonly onOverdue: (position: LogPosition, attempt: number, error: HandleOverdue) => void;
+  /** Such a call has ended, one way or the other. Called before whoever waits for it learns of that. */
+  readonly onEnded: (position: LogPosition) => void;
 }
 
 /** The reason of the signal of a call that takes too long. */
@@ -66,7 +68,7 @@ export class HandleCalls<E extends DomainEvent> {
     turn: { readonly signal: AbortSignal; readonly attempt: number },
   ): Promise<void> {
     const { group, handle } = this.#definition;
-    const { hops, deadlineMs, onOverdue } = this.#options;
+    const { hops, deadlineMs, onOverdue, onEnded } = this.#options;
     const { attempt } = turn;
     const deadline = new AbortController();
     const signal = AbortSignal.any([turn.signal, deadline.signal]);
@@ -79,6 +81,7 @@ export class HandleCalls<E extends DomainEvent> {
       await tracedHandle(event, group, hops, () => handle(event, { signal, attempt }));
     } finally {
       clearTimeout(timer);
+      if (deadline.signal.aborted) onEnded(event.position);
     }
   }
 }

@@ -19,7 +19,7 @@ const eventAt = (offset: number, eventId = String(offset)): RecordedEvent<Counte
 
 const set = (deadlineMs: number) => {
   const calls: (PromiseWithResolvers<undefined> & { readonly signal: AbortSignal })[] = [];
-  const overdue: number[] = [];
+  const overdue = new Set<number>();
   const handle = async (_event: unknown, { signal }: { readonly signal: AbortSignal }): Promise<void> => {
     const call = { ...Promise.withResolvers<undefined>(), signal };
     calls.push(call);
@@ -27,7 +27,12 @@ const set = (deadlineMs: number) => {
   };
   const running = new HandleCalls<Counted>(
     { group: 'g', topic, handle },
-    { hops: 'child', deadlineMs, onOverdue: ({ offset }) => overdue.push(offset) },
+    {
+      hops: 'child',
+      deadlineMs,
+      onOverdue: ({ offset }) => overdue.add(offset),
+      onEnded: ({ offset }) => overdue.delete(offset),
+    },
   );
   return { running, calls, overdue };
 };
@@ -36,9 +41,30 @@ it('a call past its deadline has its signal aborted with the reason; resolving l
   const { running, calls, overdue } = set(10);
   const outcome = running.run(eventAt(3), { signal: new AbortController().signal, attempt: 1 });
   await expect.poll(() => calls[0]?.signal.reason as unknown).toBeInstanceOf(HandleOverdue);
-  expect(overdue).toEqual([3]);
+  expect([...overdue]).toEqual([3]);
   calls[0]?.resolve(undefined);
   expect(await outcome).toBe('handled');
+  expect(overdue.size).toBe(0);
+});
+
+it('a call that is left and comes to its deadline only then is overdue until it ends', async () => {
+  vi.useFakeTimers();
+  try {
+    const { running, calls, overdue } = set(10_000);
+    const lost = new AbortController();
+    const left = running.run(eventAt(3), { signal: lost.signal, attempt: 1 });
+    lost.abort();
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(await left).toBe('left');
+    expect(overdue.size).toBe(0);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([...overdue]).toEqual([3]);
+    calls[0]?.reject(new Error('at last'));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(overdue.size).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('an event that is handed out again while its call goes on is not called again, and shares its end', async () => {

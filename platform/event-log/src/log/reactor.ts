@@ -47,7 +47,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   #joined = false;
   #joins = 0;
   #handled = 0;
-  /** By partition and offset: as many as are handled at the same time. */
+  /** By partition and offset: as many as are handled at the same time, and calls that were left and have not ended. */
   readonly #stalled = new Map<string, Stalled>();
 
   constructor(definition: ReactionDefinition<E>, fold: TopicFold<E>, options: ReactorOptions) {
@@ -61,6 +61,9 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
         this.#stall({ position, attempt, error: `${message}; it is not called again before it ends` });
         const context = { group: definition.group, ...position, attempt, err: message };
         options.logger.warn(context, 'a reaction takes too long; its signal is aborted');
+      },
+      onEnded: (position) => {
+        this.#recovered(position);
       },
     });
   }

@@ -22,7 +22,7 @@ import { parseUser } from './user.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
-const CORRELATION_HEADER = 'x-correlation-id';
+export const CORRELATION_HEADER = 'x-correlation-id';
 
 declare module 'hono' {
   interface ContextVariableMap {

@@ -58,7 +58,7 @@ describe('the HTTP edge', () => {
   });
 
   it.each([
-    ['no host', 'GET /things/1 HTTP/1.1\r\n'],
+    ['no host', 'POST /things/1 HTTP/1.1\r\n'],
     ['an empty host', 'GET /things/1 HTTP/1.1\r\nhost:\r\n'],
     ['a host that is none', 'GET /things/1 HTTP/1.1\r\nhost: a:99999\r\n'],
     ['an address that is none', 'GET /things\\1 HTTP/1.1\r\nhost: kit\r\n'],
@@ -77,10 +77,11 @@ describe('the HTTP edge', () => {
         expect(answer).toMatch(
           /^HTTP\/1\.1 400 [^]*application\/problem\+json[^]*"code":"MALFORMED_REQUEST"/,
         );
+        expect(answer).toContain('"correlationId":"c-9"');
       }
       const logged = kit.lines.filter((line) => line.includes('MALFORMED_REQUEST'));
       expect(logged.map((line) => JSON.parse(line) as unknown)).toMatchObject([
-        { status: 400, correlationId: 'c-9' },
+        { method: head.split(' ')[0], status: 400, correlationId: 'c-9' },
       ]);
     },
   );

@@ -46,7 +46,7 @@ export const listenHttp = async (
   let handled: IncomingMessage | undefined;
   const adapter = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
-    errorHandler: (error) => answerUnreadable(app, error, handled?.headers),
+    errorHandler: (error) => answerUnreadable(app, error, handled),
   });
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     handled = request;
