@@ -299,7 +299,11 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       await until(() => {
         expect(queue.health().waitingFor).toContain(definition.deadLetterQueue);
       });
-      await queue.close();
+      let closed = false;
+      void queue.close({ deadlineMs: 60_000 }).then(() => (closed = true));
+      await until(() => {
+        expect(closed).toBe(true); // not by its deadline, which disconnects and so gives back in any case
+      });
       const ids = (await harness.deadLetters(definition)).map(({ messageId }) => messageId);
       const seen = collect(await open(), definition);
       await until(() => {
