@@ -9,7 +9,8 @@ export interface QueueDefinition {
   readonly deadLetterQueue: string;
   /**
    * Dead letters that are kept for a look. At the bound the dead-letter queue refuses further ones; the messages stay in
-   * the queue, held by its consumers (`heldMsMax`), until there is room. Default 10,000.
+   * the queue, held by its consumers (`heldMsMax`), until there is room: RabbitMQ takes letters again once it is down to
+   * four fifths of the bound. Default 10,000.
    */
   readonly deadLettersMax?: number;
 }
