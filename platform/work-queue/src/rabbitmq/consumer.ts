@@ -203,7 +203,7 @@ export class Consumer {
           this.#heldBack += 1;
           this.#context.logger.error(
             { queue, deadLetterQueue, messageId: id },
-            'the dead-letter queue is full: the message is held back until there is room',
+            'the dead-letter queue refuses the letter, as it does when it is full: the message is held back until it is taken',
           );
         },
         stopping,
