@@ -28,7 +28,10 @@ export const Problem = z.object({
   correlationId: z.string(),
   /** Which fields of a request are invalid and why (VALIDATION_FAILED). */
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-  /** The order that the refusal is about, when it was recorded (STOCK_SHORT, PAYMENT_DECLINED). */
+  /**
+   * The order that the refusal is about: one that was recorded and then cancelled (PRODUCT_NOT_FOUND, STOCK_SHORT,
+   * PAYMENT_DECLINED), or one that is not paid as asked (PAYMENT_VOIDED, CONFLICT when its payment has other terms).
+   */
   orderId: OrderId.optional(),
 });
 export type Problem = z.infer<typeof Problem>;

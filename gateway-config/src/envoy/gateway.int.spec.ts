@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { createServer, request, type IncomingHttpHeaders, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
@@ -267,6 +267,37 @@ describe('identity', () => {
       expect(userIdPattern.test(sub)).toBe(true);
     },
   );
+
+  /** The status of an answer to a request with exactly these lines of the header. */
+  const statusWith = (authorization: readonly string[]): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const headers = ['host', url().host, ...authorization.flatMap((line) => ['authorization', line])];
+      request(`${url().origin}/api/v1/orders`, { headers })
+        .on('response', (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        })
+        .on('error', reject)
+        .end();
+    });
+
+  it.each([
+    ['two users', 'mallory'],
+    ['one user', 'alice'],
+  ])('two tokens of %s are UNAUTHENTICATED, in one line and in two', async (_of, sub) => {
+    const first = `Bearer ${token}`;
+    const second = `bearer ${await signed({ ...good(), sub })}`;
+    expect(await statusWith([first])).toBe(200);
+    expect(await statusWith([second])).toBe(200);
+    for (const [a, b] of [[first, second] as const, [second, first] as const]) {
+      for (const lines of [[a, b], [`${a}, ${b}`], [`${a},${b}`], [`${a} ${b}`]])
+        expect(await statusWith(lines), lines.join('|')).toBe(401);
+      await expectProblem(
+        await ask('/api/v1/orders', { headers: { authorization: `${a}, ${b}` } }),
+        'UNAUTHENTICATED',
+      );
+    }
+  });
 
   it('a token in the query is not taken', async () => {
     await expectProblem(await ask(`/api/v1/orders?access_token=${token}`), 'UNAUTHENTICATED');

@@ -90,7 +90,8 @@ const tokens = (jwksPath: string): Fragment =>
         audiences: [tokenPolicy.audience],
         require_expiration: true,
         clock_skew_seconds: tokenPolicy.clockSkewSeconds,
-        // Named, so that a token in the query, where it would be logged, is not taken.
+        // Named, so that a token in the query, where it would be logged, is not taken. All that is behind the prefix is
+        // the token, and both places are looked at: two tokens are refused, and never make two users.
         from_headers: [
           { name: 'Authorization', value_prefix: 'Bearer ' },
           { name: 'Authorization', value_prefix: 'bearer ' },

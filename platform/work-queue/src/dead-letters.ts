@@ -38,4 +38,6 @@ export const untilTaken = async (options: {
 
 /** What a consumer that holds such messages says about itself; undefined when it holds none. */
 export const awaitedRoom = (deadLetterQueue: string, held: number): string | undefined =>
-  held === 0 ? undefined : `room in ${deadLetterQueue}, which is full: ${held} messages are held back`;
+  held === 0
+    ? undefined
+    : `room in ${deadLetterQueue}, which is full: ${held} ${held === 1 ? 'message is' : 'messages are'} held back`;

@@ -9,7 +9,8 @@ export interface QueueDefinition {
   readonly deadLetterQueue: string;
   /**
    * Dead letters that are kept for a look. At the bound the dead-letter queue refuses further ones; the messages stay in
-   * the queue, held by its consumers, until there is room. Default 10,000.
+   * the queue, held by its consumers (`heldMsMax`), until there is room: RabbitMQ takes letters again once it is down to
+   * four fifths of the bound. Default 10,000.
    */
   readonly deadLettersMax?: number;
 }
@@ -84,8 +85,8 @@ export interface Publisher {
 
 /**
  * What a handler rejects with when something that it needs is away: the message is not to blame, and the call does not
- * count as an attempt. It is called again for as long as the broker lets a consumer hold a message, and by as many
- * consumers one after the other as the queue's delivery limit says.
+ * count as an attempt. It is called again for as long as the message is held (`heldMsMax`), and again by the consumer
+ * that gets it then, as often as the queue's delivery limit says.
  */
 export class NotYet extends Error {
   override readonly name = 'NotYet';
@@ -105,6 +106,14 @@ export interface ConsumerOptions {
   readonly attempts?: number;
   /** Pause after the first failed attempt, doubled after each further one. Default 200 ms. */
   readonly retryDelayMs?: number;
+  /**
+   * How long a message is held before it alone is given back, to be held again: when `handle` has asked for patience
+   * (`NotYet`), or when it is dead and there is no room for dead letters. A call of `handle` is not cut short. Each return
+   * counts towards the queue's delivery limit of 20; beyond it the broker makes the dead letter, without a reason of ours,
+   * keeps it in the queue until there is room for it, and `health` no longer counts it. Default 20 minutes, before
+   * RabbitMQ would give back everything that the consumer holds (30 minutes).
+   */
+  readonly heldMsMax?: number;
 }
 
 export interface WorkQueueHealth {

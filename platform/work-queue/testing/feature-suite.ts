@@ -1,14 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type IncomingMessage,
-  type OutgoingMessage,
   NotYet,
   PublishError,
   type QueueDefinition,
   type WorkQueue,
 } from '../src/ports.ts';
 import type { AsyncHops } from '../src/spans.ts';
+import { collect, consumeBeside, definitionOf, messageOf } from './fixtures.ts';
 import { captureSpans } from './spans.ts';
 
 /** What the suite needs of the broker under test besides the port itself. */
@@ -26,25 +25,6 @@ export interface WorkQueueHarness {
 
 const TIMEOUT_MS = 10_000;
 
-const definitionOf = (name: string): QueueDefinition => {
-  const queue = `${name}-${randomUUID()}`;
-  return {
-    exchange: `exchange-${queue}`,
-    queue,
-    routingKey: queue,
-    deadLetterExchange: 'feature-suite.dead-letters',
-    deadLetterQueue: `${queue}.dead-letters`,
-  };
-};
-
-const messageOf = (over: Partial<OutgoingMessage> = {}): OutgoingMessage => ({
-  messageId: randomUUID(),
-  type: 'Tested',
-  body: Buffer.from('{"n":1}'),
-  correlationId: 'correlation-1',
-  ...over,
-});
-
 const rejection = async (promise: Promise<void>): Promise<unknown> => {
   try {
     await promise;
@@ -52,18 +32,6 @@ const rejection = async (promise: Promise<void>): Promise<unknown> => {
     return error;
   }
   throw new Error('a rejection was expected');
-};
-
-/** Collects what a consumer sees and acknowledges it. */
-const collect = (queue: WorkQueue, definition: QueueDefinition): IncomingMessage[] => {
-  const seen: IncomingMessage[] = [];
-  queue.consume(definition, {
-    handle: (message) => {
-      seen.push(message);
-      return Promise.resolve('ack');
-    },
-  });
-  return seen;
 };
 
 /** What every adapter of the work queue guarantees. */
@@ -277,6 +245,51 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       expect(calls).toHaveLength(poison.length + 1);
     });
 
+    it('gives back a message that waits for something else, and nothing but it, once held for long enough', async () => {
+      const definition = definitionOf('held');
+      const queue = await open();
+      const { kept, calls, release } = consumeBeside(queue, definition, {
+        heldMsMax: 200,
+        retryDelayMs: 5,
+        handle: ({ redelivered }) =>
+          redelivered ? Promise.resolve('ack') : Promise.reject(new NotYet('the log is away')),
+      });
+      const waiting = messageOf();
+      for (const message of [kept, waiting]) await queue.publisher(definition).publish(message);
+      await until(() => {
+        const { messageId } = waiting;
+        expect(calls.at(-1)).toMatchObject({ messageId, redelivered: true, attempt: 1 });
+      });
+      release();
+      await queue.close();
+      expect(calls.filter(({ messageId }) => messageId === kept.messageId)).toHaveLength(1);
+      expect(await harness.deadLetters(definition)).toEqual([]);
+    });
+
+    it('gives back a dead message without room, and nothing but it, once held for long enough, and holds it again', async () => {
+      const definition = { ...definitionOf('full-held'), deadLettersMax: 1 };
+      const queue = await open();
+      const { kept, calls, release } = consumeBeside(queue, definition, {
+        heldMsMax: 1_000,
+        handle: () => Promise.resolve({ deadLetter: 'poison' }),
+      });
+      const poison = Array.from({ length: 5 }, () => messageOf());
+      for (const message of [kept, ...poison]) await queue.publisher(definition).publish(message);
+      await until(() => {
+        expect(calls.some(({ redelivered }) => redelivered)).toBe(true);
+        expect(queue.health().waitingFor).toContain(definition.deadLetterQueue);
+      });
+      const reasons = new Map<string, unknown>();
+      await until(async () => {
+        for (const { messageId, headers } of await harness.deadLetters(definition))
+          reasons.set(messageId, headers['x-error-reason']);
+        expect(reasons).toEqual(new Map(poison.map(({ messageId }) => [messageId, 'poison'])));
+      });
+      release();
+      await queue.close();
+      expect(calls.filter(({ messageId }) => messageId === kept.messageId)).toHaveLength(1);
+    });
+
     it('gives a dead message back when it closes while there is no room for it', async () => {
       const definition = { ...definitionOf('full-close'), deadLettersMax: 1 };
       const queue = await open();
@@ -286,7 +299,11 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       await until(() => {
         expect(queue.health().waitingFor).toContain(definition.deadLetterQueue);
       });
-      await queue.close();
+      let closed = false;
+      void queue.close({ deadlineMs: 60_000 }).then(() => (closed = true));
+      await until(() => {
+        expect(closed).toBe(true); // not by its deadline, which disconnects and so gives back in any case
+      });
       const ids = (await harness.deadLetters(definition)).map(({ messageId }) => messageId);
       const seen = collect(await open(), definition);
       await until(() => {

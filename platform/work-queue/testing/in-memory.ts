@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { workOn } from '../src/attempts.ts';
 import { awaitedRoom, DEAD_LETTERS_MAX, untilTaken } from '../src/dead-letters.ts';
+import { whileHeld } from '../src/holding.ts';
 import {
   type ConsumerOptions,
   type IncomingMessage,
@@ -20,6 +21,13 @@ interface Bound {
   readonly stopping: AbortController;
   readonly held: Set<Promise<void>>;
   heldBack: number;
+}
+
+/** A message that a consumer holds, and until when. */
+interface Held {
+  readonly bound: Bound;
+  readonly message: Stored;
+  readonly stopping: AbortSignal;
 }
 
 interface Queue {
@@ -159,7 +167,10 @@ export class InMemoryBroker {
       while (bound.held.size < prefetch && !bound.stopping.signal.aborted) {
         const message = queue.waiting.shift();
         if (message === undefined) return;
-        const working = this.#work(queue, bound, message).finally(() => {
+        const { heldMsMax } = bound.consumer;
+        const working = whileHeld({ stopping: [bound.stopping.signal], heldMsMax }, (stopping) =>
+          this.#work(queue, { bound, message, stopping }),
+        ).finally(() => {
           bound.held.delete(working);
           this.#dispatch(queue);
         });
@@ -168,17 +179,17 @@ export class InMemoryBroker {
     }
   }
 
-  async #work(queue: Queue, bound: Bound, message: Stored): Promise<void> {
-    const { signal } = bound.stopping;
-    const delivery = { message, hops: bound.hops, signal, stopping: signal };
+  async #work(queue: Queue, held: Held): Promise<void> {
+    const { bound, message, stopping } = held;
+    const delivery = { message, hops: bound.hops, signal: bound.stopping.signal, stopping };
     const settlement = await workOn(bound.definition, bound.consumer, delivery);
     if (settlement.kind === 'release') queue.waiting.unshift({ ...message, redelivered: true });
     if (settlement.kind !== 'dead-letter') return;
     const letter = { ...message, headers: { ...message.headers, ...settlement.headers } };
-    if (!(await this.#bury(queue, bound, letter))) queue.waiting.unshift({ ...message, redelivered: true });
+    if (!(await this.#bury(queue, held, letter))) queue.waiting.unshift({ ...message, redelivered: true });
   }
 
-  async #bury(queue: Queue, bound: Bound, letter: Stored): Promise<boolean> {
+  async #bury(queue: Queue, { bound, stopping }: Held, letter: Stored): Promise<boolean> {
     const { deadLettersMax = DEAD_LETTERS_MAX } = bound.definition;
     let heldBack = 0;
     const taken = await untilTaken({
@@ -191,7 +202,7 @@ export class InMemoryBroker {
         heldBack = 1;
         bound.heldBack += 1;
       },
-      stopping: bound.stopping.signal,
+      stopping,
     });
     bound.heldBack -= heldBack;
     return taken;

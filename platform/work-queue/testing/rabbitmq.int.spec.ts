@@ -3,9 +3,10 @@ import { connect } from 'amqplib';
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { QueueDefinition, WorkQueue } from '../src/ports.ts';
+import { NotYet, type QueueDefinition, type WorkQueue } from '../src/ports.ts';
 import { openWorkQueue } from '../src/rabbitmq/work-queue.ts';
 import { workQueueFeatures } from './feature-suite.ts';
+import { definitionOf, messageOf } from './fixtures.ts';
 import { rabbitHarness } from './rabbitmq-harness.ts';
 
 let engines: TestEngines;
@@ -21,18 +22,41 @@ workQueueFeatures(
   rabbitHarness(() => engines.amqpUrl),
 );
 
-describe('a dead-letter queue that is there already', () => {
-  const definitionOf = (): QueueDefinition => {
-    const queue = `former-${randomUUID()}`;
-    return {
-      exchange: `exchange-${queue}`,
-      queue,
-      routingKey: queue,
-      deadLetterExchange: 'former.dead-letters',
-      deadLetterQueue: `${queue}.dead-letters`,
-    };
-  };
+describe('a message that is given back too often', () => {
+  it('is made a dead letter by the broker, beyond 20 returns and without a reason of ours', async () => {
+    const definition = definitionOf('returned');
+    const harness = rabbitHarness(() => engines.amqpUrl);
+    await harness.start();
+    const queue = harness.open();
+    onTestFinished(async () => {
+      await queue.close();
+      await harness.stop();
+    });
+    await queue.ready({ signal: AbortSignal.timeout(10_000) });
+    let calls = 0;
+    queue.consume(definition, {
+      heldMsMax: 10,
+      retryDelayMs: 10_000,
+      handle: () => {
+        calls += 1;
+        return Promise.reject(new NotYet('the log is away'));
+      },
+    });
+    const message = messageOf();
+    await queue.publisher(definition).publish(message);
+    await vi.waitFor(
+      async () => {
+        const [dead] = await harness.deadLetters(definition);
+        expect(dead).toMatchObject({ messageId: message.messageId, body: message.body });
+        expect(dead?.headers).not.toHaveProperty('x-error-reason');
+      },
+      { timeout: 10_000 },
+    );
+    expect(calls).toBe(21);
+  });
+});
 
+describe('a dead-letter queue that is there already', () => {
   /** Declares the dead-letter queue as `args` say, puts a letter into it, and then opens a work queue on it. */
   const openOn = async (
     args: Readonly<Record<string, unknown>>,
@@ -42,7 +66,7 @@ describe('a dead-letter queue that is there already', () => {
     logged: string[];
     letters: () => Promise<number>;
   }> => {
-    const definition = definitionOf();
+    const definition = definitionOf('former');
     const connection = await connect(engines.amqpUrl);
     const channel = await connection.createConfirmChannel();
     await channel.assertQueue(definition.deadLetterQueue, { durable: true, arguments: args });

@@ -2,6 +2,7 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { workOn, type DeadLetterHeaders } from '../attempts.ts';
 import { awaitedRoom, untilTaken } from '../dead-letters.ts';
+import { whileHeld } from '../holding.ts';
 import { PublishError, type ConsumerOptions, type IncomingMessage, type QueueDefinition } from '../ports.ts';
 import type { AsyncHops } from '../spans.ts';
 import type { Session } from './session.ts';
@@ -130,8 +131,15 @@ export class Consumer {
     this.#running.add(working);
   }
 
-  async #work(session: Session, channel: Channel, delivery: ConsumeMessage): Promise<void> {
-    const stopping = AbortSignal.any([session.signal, this.#stopping.signal]);
+  #work(session: Session, channel: Channel, delivery: ConsumeMessage): Promise<void> {
+    const { heldMsMax } = this.#options;
+    return whileHeld({ stopping: [session.signal, this.#stopping.signal], heldMsMax }, (stopping) =>
+      this.#settle({ session, channel, delivery, stopping }),
+    );
+  }
+
+  async #settle(held: Held): Promise<void> {
+    const { session, channel, delivery, stopping } = held;
     const settlement = await workOn(this.definition, this.#options, {
       message: incoming(delivery),
       hops: this.#context.hops,
@@ -147,7 +155,7 @@ export class Consumer {
         channel.nack(delivery, false, true);
         return;
       case 'dead-letter':
-        await this.#bury({ session, channel, delivery, stopping }, settlement.headers);
+        await this.#bury(held, settlement.headers);
     }
   }
 
@@ -195,7 +203,7 @@ export class Consumer {
           this.#heldBack += 1;
           this.#context.logger.error(
             { queue, deadLetterQueue, messageId: id },
-            'the dead-letter queue is full: the message is held back until there is room',
+            'the dead-letter queue refuses the letter, as it does when it is full: the message is held back until it is taken',
           );
         },
         stopping,

@@ -28,7 +28,7 @@ export interface TopologyChannels {
 
 /**
  * A queue that an earlier release declared without a bound cannot get one, and may hold letters that nobody has looked
- * at: it is used as it is, and said. Any other difference rejects.
+ * at: it is used as it is, and said at every connect. Any other difference rejects.
  */
 const declareDeadLetters = async (
   { expendable, logger }: TopologyChannels,

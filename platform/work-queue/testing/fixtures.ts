@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import type {
+  ConsumerOptions,
+  IncomingMessage,
+  OutgoingMessage,
+  QueueDefinition,
+  WorkQueue,
+} from '../src/ports.ts';
+
+/** A queue that no other test has. */
+export const definitionOf = (name: string): QueueDefinition => {
+  const queue = `${name}-${randomUUID()}`;
+  return {
+    exchange: `exchange-${queue}`,
+    queue,
+    routingKey: queue,
+    deadLetterExchange: 'feature-suite.dead-letters',
+    deadLetterQueue: `${queue}.dead-letters`,
+  };
+};
+
+export const messageOf = (over: Partial<OutgoingMessage> = {}): OutgoingMessage => ({
+  messageId: randomUUID(),
+  type: 'Tested',
+  body: Buffer.from('{"n":1}'),
+  correlationId: 'correlation-1',
+  ...over,
+});
+
+/** Collects what a consumer sees and acknowledges it. */
+export const collect = (queue: WorkQueue, definition: QueueDefinition): IncomingMessage[] => {
+  const seen: IncomingMessage[] = [];
+  queue.consume(definition, {
+    handle: (message) => {
+      seen.push(message);
+      return Promise.resolve('ack');
+    },
+  });
+  return seen;
+};
+
+/** Consumes with a handler that keeps `kept` until it is released, and leaves the rest to `handle`. */
+export const consumeBeside = (
+  queue: WorkQueue,
+  definition: QueueDefinition,
+  options: ConsumerOptions,
+): { kept: OutgoingMessage; calls: IncomingMessage[]; release: () => void } => {
+  const kept = messageOf();
+  const calls: IncomingMessage[] = [];
+  const released = Promise.withResolvers<'ack'>();
+  queue.consume(definition, {
+    ...options,
+    handle: (message, context) => {
+      calls.push(message);
+      return message.messageId === kept.messageId ? released.promise : options.handle(message, context);
+    },
+  });
+  const release = (): void => {
+    released.resolve('ack');
+  };
+  return { kept, calls, release };
+};
