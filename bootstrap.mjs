@@ -71,7 +71,7 @@ const endWithNpm = () => {
   }, 1000).unref();
 };
 
-/** npm itself runs on the pinned Node, since engine-strict refuses an install by an older one. */
+/** npm itself runs on the pinned Node: it is what the packages ask for, and an older one would be warned about each. */
 const install = async (reason) => {
   if (process.env.PARLEY_NO_INSTALL === '1')
     fail(`dependencies: ${reason}, and PARLEY_NO_INSTALL=1. Type: npm ci`);
