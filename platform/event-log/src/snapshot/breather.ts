@@ -1,7 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as rest } from 'node:timers/promises';
 
 /** How long a slice of work may keep the event loop, in milliseconds. */
 const SLICE_MS = 4;
+/** A slice that waited for the disk is no reason to rest for long. */
+const REST_MS_MAX = 50;
 
 /**
  * Cuts long work into slices, so that the service goes on answering while it is done. Pieces of work that run at the same
@@ -11,11 +13,18 @@ export class Breather {
   readonly #signal: AbortSignal | undefined;
   #sliceStartedAtMs = performance.now();
   #longestSliceMs = 0;
+  #workedMs = 0;
+  #restShare: number;
   #pausing: Promise<void> | undefined;
 
-  /** @param signal ends the work at the next pause. */
-  constructor(signal?: AbortSignal) {
+  /**
+   * @param signal ends the work at the next pause.
+   * @param restShare how long a pause lasts, in lengths of the slice before it: work that is in no hurry leaves a busy
+   * machine to others. 0: until everything else had a turn.
+   */
+  constructor(signal?: AbortSignal, restShare = 0) {
     this.#signal = signal;
+    this.#restShare = restShare;
   }
 
   /** True when the slice is used up. Ask every few dozen steps. */
@@ -28,16 +37,30 @@ export class Breather {
     return this.#longestSliceMs;
   }
 
+  /** How long all slices together took, in milliseconds. */
+  get workedMs(): number {
+    return this.#workedMs;
+  }
+
+  /** From now on there is no rest. */
+  hurry(): void {
+    this.#restShare = 0;
+  }
+
   /** Lets everything else have a turn. Rejects once the signal is aborted. */
   async pause(): Promise<void> {
-    this.#longestSliceMs = Math.max(this.#longestSliceMs, performance.now() - this.#sliceStartedAtMs);
     this.#pausing ??= this.#letOthers();
     await this.#pausing;
   }
 
   async #letOthers(): Promise<void> {
+    const sliceMs = performance.now() - this.#sliceStartedAtMs;
+    this.#longestSliceMs = Math.max(this.#longestSliceMs, sliceMs);
+    this.#workedMs += sliceMs;
+    const restMs = Math.min(sliceMs * this.#restShare, REST_MS_MAX);
     try {
-      await nextTurn(undefined, { signal: this.#signal });
+      if (restMs > 0) await rest(restMs, undefined, { signal: this.#signal });
+      else await nextTurn(undefined, { signal: this.#signal });
     } finally {
       this.#pausing = undefined;
       this.#sliceStartedAtMs = performance.now();

@@ -34,3 +34,21 @@ it('pieces of work that share one keep the event loop together no longer than on
   await all;
   expect(Math.max(...turnsMs)).toBeLessThanOrEqual(TURN_MS_MAX);
 });
+
+it('work that is in no hurry rests three times as long as it works, and no longer when it has to hurry', async () => {
+  vi.useRealTimers();
+  const breather = new Breather(undefined, 3);
+  const startedAtMs = performance.now();
+  for (let slice = 0; slice < 10; slice++) {
+    while (!breather.due);
+    await breather.pause();
+  }
+  expect(breather.workedMs).toBeGreaterThanOrEqual(10 * 4);
+  expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(10 * (4 + 3 * 4 - 1)); // a timer may be early by one
+  breather.hurry();
+  let isOver = false;
+  while (!breather.due);
+  void breather.pause().then(() => (isOver = true));
+  for (let turns = 0; turns < 2; turns++) await nextTurn();
+  expect(isOver).toBe(true);
+});

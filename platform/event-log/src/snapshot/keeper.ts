@@ -18,7 +18,7 @@ export interface SnapshotLimits {
   readonly minEvents: number;
   /** Milliseconds since the last one. */
   readonly minPauseMs: number;
-  /** Share of the time that may be spent on writing: the pause is at least the last write's time ÷ this. */
+  /** Share of the time that may be spent on writing: the pause is at least what the last one took, rests apart, ÷ this. */
   readonly maxShare: number;
   /** Bytes of one file; a fold that needs more has no snapshots. Below 4 GiB. */
   readonly maxBytes: number;
@@ -48,6 +48,11 @@ export const snapshotsIn = (
 /** The last one, and the one before for the case that the last one is damaged. */
 const KEPT = 2;
 const CHECK_EVERY_MS = 1000;
+/**
+ * Nobody waits for a snapshot, and all services of a machine may write theirs at the same time: a quarter of the time is
+ * for it.
+ */
+const REST_SHARE = 3;
 const SUFFIX = '.snapshot';
 const UNFINISHED = '.writing';
 
@@ -98,6 +103,8 @@ export class SnapshotKeeper {
   /** The state was dropped this many times. */
   #resets = 0;
   #writing: Promise<void> | undefined;
+  /** Of what is being written. */
+  #breather: Breather | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(fold: SnapshottedFold, options: KeeperOptions) {
@@ -179,6 +186,7 @@ export class SnapshotKeeper {
         resolve();
       });
     });
+    this.#breather?.hurry();
     await Promise.race([this.#writing, deadline]);
     if (signal.aborted || this.#codeHash === undefined) return;
     if (this.#fold.progress().accepted !== this.#accepted) await this.write(signal);
@@ -206,7 +214,8 @@ export class SnapshotKeeper {
     const { directory, limits, logger, now } = this.#options;
     const startedAtMs = now();
     const resets = this.#resets;
-    const breather = new Breather(signal);
+    const breather = new Breather(signal, signal === undefined ? REST_SHARE : 0); // the last one is in a hurry
+    this.#breather = breather;
     const temporary = join(directory, `${this.#fold.topic.name}.${process.pid}${UNFINISHED}`);
     const path = join(directory, this.#nameOf(this.#sequence + 1));
     try {
@@ -225,9 +234,9 @@ export class SnapshotKeeper {
       this.#sequence++;
       this.#accepted = frozen.meta.counts.accepted ?? 0;
       const tookMs = now() - startedAtMs;
-      const { longestSliceMs } = breather;
+      const { longestSliceMs, workedMs } = breather;
       logger.info(
-        { ...this.#about, path, bytes, events: this.#accepted, tookMs, longestSliceMs },
+        { ...this.#about, path, bytes, events: this.#accepted, tookMs, workedMs, longestSliceMs },
         'snapshot written',
       );
       await this.#prune();
@@ -235,7 +244,7 @@ export class SnapshotKeeper {
       await rm(temporary, { force: true }).catch(() => undefined);
       this.#failed(error);
     }
-    this.#notBeforeMs = now() + Math.max(limits.minPauseMs, (now() - startedAtMs) / limits.maxShare);
+    this.#notBeforeMs = now() + Math.max(limits.minPauseMs, breather.workedMs / limits.maxShare);
   }
 
   async #writeFile(writer: SnapshotFileWriter, frozen: FrozenFold, code: string): Promise<number> {
