@@ -9,7 +9,7 @@ import { tmpDirOf } from '../process.ts';
 import { smallJava } from './java.ts';
 
 const version = '3.6.1';
-/** Held in memory, some 1.7 kB each. 100,000 of them fill the heap: its full collections take 2 s then, of a core that orders need. */
+/** Held in memory, up to 1.7 kB each. 100,000 of them fill the heap: its full collections take 2 s then, of a core that orders need. */
 const spansMax = '30000';
 
 const obtain = (control?: ObtainControl): Promise<string> =>
