@@ -221,7 +221,7 @@ export class TransportLog implements EventLog {
       (this.#phase === 'closed' ? 'closed' : undefined);
     return {
       ready: this.#phase === 'started' && waitingFor === undefined,
-      waitingFor: waitingFor ?? this.#awaited() ?? this.#retried(),
+      waitingFor: waitingFor ?? this.#awaited() ?? this.#reactors.find(({ retries }) => retries)?.retries,
       topics: [...this.#topics.values()].map(({ fold }) => fold.progress()),
       reactions: this.#reactors.map((reactor) => reactor.status()),
     };
@@ -234,17 +234,6 @@ export class TransportLog implements EventLog {
     const forMs = this.#options.now() - Math.max(this.#startedAtMs, ...answers);
     if (forMs < this.#options.limits.standstillMs) return undefined;
     return `the log to answer, for ${String(Math.round(forMs / 1000))} s`;
-  }
-
-  /** The event that a reaction fails on. Not its error, which may quote the event: that is in the log of the process. */
-  #retried(): string | undefined {
-    for (const { definition, stalled } of this.#reactors) {
-      if (stalled === undefined) continue;
-      const { topic, partition, offset } = stalled.position;
-      const at = `${topic}/${String(partition)}@${String(offset)}`;
-      return `the reaction ${definition.group} to handle ${at}, at attempt ${String(stalled.attempt)}`;
-    }
-    return undefined;
   }
 
   async waitFor(

@@ -92,12 +92,21 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       assigned: this.#assigned,
       handled: this.#handled,
       lag,
-      stalled: this.stalled,
+      stalled: this.#worst,
     };
   }
 
+  /** The event that it fails on. Not its error, which may quote the event: that is in the log of the process. */
+  get retries(): string | undefined {
+    const stalled = this.#worst;
+    if (stalled === undefined) return undefined;
+    const { topic, partition, offset } = stalled.position;
+    const at = `${topic}/${String(partition)}@${String(offset)}`;
+    return `the reaction ${this.definition.group} to handle ${at}, at attempt ${String(stalled.attempt)}`;
+  }
+
   /** Of the events that fail or take too long, the one that was tried most. */
-  get stalled(): Stalled | undefined {
+  get #worst(): Stalled | undefined {
     let worst: Stalled | undefined;
     for (const each of this.#stalled.values())
       if (worst === undefined || each.attempt > worst.attempt) worst = each;
