@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cacheDir } from './artifacts/cache.ts';
 import { damageIn } from './artifacts/manifest.ts';
 import { fixFor, type Prerequisite, versionOf } from './artifacts/debian.ts';
-import { javaRuntime } from './artifacts/pypi.ts';
+import { javaEntry, javaRuntime } from './artifacts/pypi.ts';
 import { engines } from './engines/index.ts';
 import { engineNames } from './ports.ts';
 
@@ -58,7 +58,7 @@ const onMachine = async (name: Prerequisite, isAllObtained: boolean): Promise<Ch
 
 /** What is there and whole, looking only: nothing is installed, obtained or started. Reads all that was obtained: a second or two. */
 export const doctor = async (): Promise<Check[]> => {
-  const java = inCache(javaRuntime.name, javaRuntime.version, `${javaRuntime.name}-${javaRuntime.version}`);
+  const java = inCache(javaRuntime.name, javaRuntime.version, javaEntry);
   const cachedEngines = engineNames.flatMap((name) => {
     const { cacheEntry, version } = engines[name];
     return cacheEntry === undefined ? [] : [inCache(name, version, cacheEntry)];

@@ -8,6 +8,8 @@ export interface EngineContext {
   readonly ports: Ports;
   /** Envoy's bootstrap; Envoy alone needs it. */
   readonly envoyConfigPath?: string;
+  /** File that a Java engine is to write its AOT cache to when it ends; it then starts without one. */
+  readonly aotCacheOutput?: string;
 }
 
 /** A process to start. */
@@ -24,6 +26,10 @@ export interface Engine {
   readonly version: string;
   /** Name of its entry in the cache, undefined when Debian has it. */
   readonly cacheEntry: string | undefined;
+  /** Engines that must be ready before it starts. */
+  readonly needs?: readonly EngineName[];
+  /** Whether it runs on Java, and so starts faster from an AOT cache. */
+  readonly isJava?: true;
   /** Brings it onto this machine if it is not there. Safe in two processes at once. */
   obtain(control?: ObtainControl): Promise<void>;
   /** Writes its configuration and first state. Called before every start. */

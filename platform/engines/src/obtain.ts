@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir, type ObtainControl } from './artifacts/cache.ts';
+import { makeAotCache } from './aot-cache.ts';
 import { type Prerequisite, ensure } from './artifacts/debian.ts';
 import { engines } from './engines/index.ts';
 import { rememberObtained } from './obtained.ts';
@@ -55,6 +56,20 @@ const arrived = (entry: string): number => {
   }
 };
 
+/** An engine without one starts as well, so that a failure is said and no more. */
+const makeAotCacheOrSay = async (
+  name: EngineName,
+  cacheEntry: string,
+  control: ObtainControl,
+): Promise<void> => {
+  try {
+    await makeAotCache(name, cacheEntry, control);
+  } catch (error) {
+    control.signal?.throwIfAborted();
+    control.say?.(`it will start slowly: ${error instanceof Error ? error.message : String(error)}`);
+  }
+};
+
 /**
  * Brings engines onto this machine, in parallel; what is there is not obtained again. Throws EnvironmentError when a
  * prerequisite is missing and may not be installed. After a failure or an abort a second call continues with what is missing.
@@ -90,13 +105,21 @@ export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
     const folder = join(cacheDir(), entry);
     const isThere = existsSync(folder);
     if (!isThere) say('started');
+    let ofAotCache: string | undefined;
+    const sayOfAotCache = (step: string): void => {
+      ofAotCache = step;
+      say(step);
+    };
     const timer = setInterval(() => {
       const sizeBytes = arrived(entry);
-      if (sizeBytes > 0) say('going on', sizeBytes);
+      if (ofAotCache !== undefined) say(ofAotCache);
+      else if (sizeBytes > 0) say('going on', sizeBytes);
       else say('downloading'); // Maven copies from its own repository when all is there
     }, progressEveryMs);
     try {
       await engines[name].obtain({ ...control, say });
+      if (engines[name].isJava === true)
+        await makeAotCacheOrSay(name, entry, { ...control, say: sayOfAotCache });
     } finally {
       clearInterval(timer);
     }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { isFree } from './port-holders.ts';
+import { portsFor, portSpan } from './ports.ts';
 
 /** A port base that is one process's alone among all that claim theirs here. */
 export interface PortClaim {
@@ -47,4 +48,20 @@ export const claimPortBase = async (
     await claimed.release();
   }
   return undefined;
+};
+
+const basesMax = 50;
+const firstBase = 30_000;
+
+/** Candidates for a base: the first one depends on the pid, so that parallel runs seldom have to look twice. */
+function* bases(): Generator<number> {
+  for (let tries = 0; tries < basesMax; tries++)
+    yield firstBase - portSpan * (((process.pid % basesMax) + tries) % basesMax);
+}
+
+/** Claims a base for engines alone, below the ports that the system gives out. Throws when 50 tries find none. */
+export const claimEnginePorts = async (): Promise<PortClaim> => {
+  const claim = await claimPortBase(bases(), (base) => Object.values(portsFor(base)));
+  if (claim === undefined) throw new Error(`no free block of ports in ${basesMax} tries`);
+  return claim;
 };

@@ -25,8 +25,8 @@ export interface Engine {
   readonly ready: Promise<void>;
   /** How it ended, by itself or by `stop`. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** SIGTERM, then SIGKILL after 15 s; resolves when none of its processes lives. May be called again. */
-  stop(): Promise<void>;
+  /** SIGTERM, then SIGKILL after `deadlineMs` (15 s); resolves when none of its processes lives. May be called again. */
+  stop(options?: { readonly deadlineMs?: number }): Promise<void>;
   /** Its last lines of output, at most 200. */
   lastLines(count: number): string[];
   /** Memory of all its processes; pages they share are counted once. */
@@ -70,9 +70,9 @@ export const startEngine = async (name: EngineName, options: StartOptions): Prom
   };
   const ready = waitReady();
   ready.catch(() => undefined); // the caller may never ask; it is told when it does
-  const stop = async (): Promise<void> => {
+  const stop = async ({ deadlineMs = stopDeadlineMs } = {}): Promise<void> => {
     if (!state.hasExited) signal(engine.mainPid?.(context) ?? child.pid, 'SIGTERM');
-    await waitUntil(() => state.hasExited, { deadlineMs: stopDeadlineMs, intervalMs: readyPollMs });
+    await waitUntil(() => state.hasExited, { deadlineMs, intervalMs: readyPollMs });
     await engine.afterStop?.(context);
     if (!(await killAllOf(runDir, name))) throw new EngineError(`${name}: a process survives SIGKILL`);
     await exited;

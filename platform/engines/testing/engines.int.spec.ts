@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineNames } from '../src/ports.ts';
 import { processesOf } from '../src/process.ts';
@@ -20,6 +21,11 @@ describe('all engines together', () => {
   it('every one is ready and takes memory', () => {
     expect(living()).toEqual([...engineNames]);
     for (const name of engineNames) expect(engines.engine(name).residentBytes()).toBeGreaterThan(1e6);
+  });
+
+  it.each(['kafka', 'registry', 'zipkin'] as const)('%s runs from its AOT cache', (name) => {
+    const maps = readFileSync(`/proc/${engines.engine(name).pid}/maps`, 'utf8');
+    expect(maps).toContain(`aot-${name}-`); // the JVM maps the file only when it takes it
   });
 
   it('a schema survives kill -9 of broker and registry', async () => {

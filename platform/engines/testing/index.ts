@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killLeftovers } from '../src/leftovers.ts';
 import { obtainAll } from '../src/obtain.ts';
-import { claimPortBase, type PortClaim } from '../src/port-claim.ts';
-import { type EngineName, engineNames, type Ports, portsFor, portSpan } from '../src/ports.ts';
+import { claimEnginePorts, type PortClaim } from '../src/port-claim.ts';
+import { type EngineName, engineNames, type Ports, portsFor } from '../src/ports.ts';
 import { killAllOf } from '../src/process.ts';
 import { type Engine, startEngine } from '../src/start.ts';
 
@@ -44,22 +44,11 @@ export interface TestEngines {
   stop(): Promise<void>;
 }
 
-const basesMax = 50;
-const firstBase = 30_000;
-
-/** Candidates for a base: the first one depends on the pid, so that parallel runs seldom have to look twice. */
-function* bases(): Generator<number> {
-  for (let tries = 0; tries < basesMax; tries++)
-    yield firstBase - portSpan * (((process.pid % basesMax) + tries) % basesMax);
-}
-
 /** A base of their own for these engines, or the one that was asked for. */
-const claimBase = async (asked: number | undefined): Promise<PortClaim> => {
-  if (asked !== undefined) return { base: asked, release: () => Promise.resolve() };
-  const claim = await claimPortBase(bases(), (base) => Object.values(portsFor(base)));
-  if (claim === undefined) throw new Error(`no free block of ports in ${basesMax} tries`);
-  return claim;
-};
+const claimBase = (asked: number | undefined): Promise<PortClaim> =>
+  asked === undefined
+    ? claimEnginePorts()
+    : Promise.resolve({ base: asked, release: () => Promise.resolve() });
 
 /** An Envoy that has its admin listener and routes nothing. */
 const bareEnvoy = (ports: Ports): string =>

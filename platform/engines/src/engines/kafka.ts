@@ -4,10 +4,9 @@ import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
 import { run } from '../artifacts/run.ts';
-import type { Engine } from '../engine.ts';
+import type { Engine, EngineContext } from '../engine.ts';
 import type { Ports } from '../ports.ts';
 import { namesABroker } from '../probe.ts';
-import { tmpDirOf } from '../process.ts';
 import { smallJava } from './java.ts';
 
 const version = '4.3.1';
@@ -15,6 +14,7 @@ const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'; // fixed: saves a Java start that wo
 const formatDeadlineMs = 60_000;
 const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
 
+const cacheEntry = `kafka-${version}`;
 const obtain = (control?: ObtainControl): Promise<string> => fromMaven({ name: 'kafka', version }, control);
 
 /** The broker's configuration: one node that is broker and controller. */
@@ -59,29 +59,30 @@ export const kafkaProperties = (ports: Ports, dataDir: string): string =>
 export const kafka: Engine = {
   name: 'kafka',
   version,
-  cacheEntry: `kafka-${version}`,
+  cacheEntry,
+  isJava: true,
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
   },
-  prepare: async ({ runDir, ports }) => {
+  prepare: async (context) => {
+    const { runDir, ports } = context;
     const [libs, java] = await Promise.all([obtain(), obtainJava()]);
     const cwd = join(runDir, 'kafka');
     const dataDir = join(cwd, 'data');
     const properties = join(cwd, 'server.properties');
     mkdirSync(cwd, { recursive: true });
     writeFileSync(properties, kafkaProperties(ports, dataDir));
-    const jvm = [
-      ...smallJava({ heap: '384m', tmpDir: tmpDirOf(runDir, 'kafka') }),
+    const jvmOf = (at: EngineContext): string[] => [
+      ...smallJava({ name: 'kafka', cacheEntry, context: at, heap: '384m' }),
       quiet,
       '-cp',
       join(libs, '*'),
     ];
-    if (!existsSync(join(dataDir, 'meta.properties')))
-      await run(java, [...jvm, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties], {
-        cwd,
-        deadlineMs: formatDeadlineMs,
-      });
-    return { command: java, args: [...jvm, 'kafka.Kafka', properties], env: {}, cwd };
+    if (!existsSync(join(dataDir, 'meta.properties'))) {
+      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
+      await run(java, [...jvmOf({ runDir, ports }), ...format], { cwd, deadlineMs: formatDeadlineMs });
+    }
+    return { command: java, args: [...jvmOf(context), 'kafka.Kafka', properties], env: {}, cwd };
   },
   isReady: ({ ports }) => namesABroker(ports.kafka),
   readyDeadlineMs: 180_000, // seconds on an idle machine; one that ends is noticed at once

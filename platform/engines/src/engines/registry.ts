@@ -1,15 +1,15 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
 import type { Engine } from '../engine.ts';
 import type { Ports } from '../ports.ts';
 import { answersOk } from '../probe.ts';
-import { tmpDirOf } from '../process.ts';
 import { smallJava } from './java.ts';
 
 const version = '3.3.3';
+const cacheEntry = `registry-${version}`;
 
 const obtain = (control?: ObtainControl): Promise<string> =>
   fromMaven(
@@ -17,10 +17,26 @@ const obtain = (control?: ObtainControl): Promise<string> =>
       name: 'registry',
       version,
       artifact: `io.apicurio:apicurio-registry-app:${version}:tar.gz:all`,
-      unpack: true,
+      unpack: async (file, runHere) => {
+        await runHere('tar', ['-xzf', file]);
+      },
     },
     control,
   );
+
+/** What Quarkus' own class loader reads, in its order; the classes of that loader cannot be in an AOT cache. */
+const classPath = [
+  ['quarkus', 'transformed-bytecode.jar'],
+  ['quarkus', 'generated-bytecode.jar'],
+  ['app', '*'],
+  ['lib', 'boot', '*'],
+  ['lib', 'main', '*'],
+] as const;
+/** What the manifest of its jar and its launcher would set. */
+const quarkus = [
+  '--add-opens=java.base/java.lang=ALL-UNNAMED',
+  '-Djava.util.logging.manager=org.jboss.logmanager.LogManager',
+];
 
 /** Environment of the registry: its state lies in Kafka and survives a restart. */
 export const registryEnv = (ports: Ports): Record<string, string> => ({
@@ -38,20 +54,25 @@ export const registryEnv = (ports: Ports): Record<string, string> => ({
 export const registry: Engine = {
   name: 'registry',
   version,
-  cacheEntry: `registry-${version}`,
+  cacheEntry,
+  isJava: true,
+  needs: ['kafka'],
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
   },
-  prepare: async ({ runDir, ports }) => {
+  prepare: async (context) => {
+    const { runDir, ports } = context;
     const [folder, java] = await Promise.all([obtain(), obtainJava()]);
     const cwd = join(runDir, 'registry');
     mkdirSync(cwd, { recursive: true });
-    const args = [
-      ...smallJava({ heap: '384m', tmpDir: tmpDirOf(runDir, 'registry') }),
-      '-jar',
-      join(folder, 'quarkus-run.jar'),
-    ];
-    return { command: java, args, env: registryEnv(ports), cwd };
+    const jvm = [...smallJava({ name: 'registry', cacheEntry, context, heap: '384m' }), ...quarkus];
+    const jars = classPath.map((jar) => join(folder, ...jar)).join(delimiter);
+    return {
+      command: java,
+      args: [...jvm, '-cp', jars, 'io.quarkus.runner.GeneratedMain'],
+      env: registryEnv(ports),
+      cwd,
+    };
   },
   // Its API answers before it has read its own state, with 404 for what it knows.
   isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.registryManagement}/health/ready`),

@@ -1,29 +1,45 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import type { ObtainControl } from '../artifacts/cache.ts';
-import { fromMaven } from '../artifacts/maven.ts';
+import { fromMaven, type RunHere } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
 import type { Engine } from '../engine.ts';
 import { answersOk } from '../probe.ts';
-import { tmpDirOf } from '../process.ts';
 import { smallJava } from './java.ts';
 
 const version = '3.6.1';
 /** Held in memory, up to 1.7 kB each. 100,000 of them fill the heap: its full collections take 2 s then, of a core that orders need. */
 const spansMax = '30000';
 
+const cacheEntry = `zipkin-${version}`;
+
+/**
+ * Takes the jars out of the one that Spring's own class loader would read them from: that loader's classes cannot be in
+ * an AOT cache, nor can those of a folder, so these become a jar too.
+ */
+const unpack = async (file: string, runHere: RunHere): Promise<void> => {
+  await runHere('python3', ['-m', 'zipfile', '-e', file, '.']);
+  await runHere('python3', ['-m', 'zipfile', '-c', 'zipkin-server.jar', 'BOOT-INF/classes/.']);
+  await runHere('rm', ['-r', 'BOOT-INF/classes', 'META-INF', 'org']);
+};
+
 const obtain = (control?: ObtainControl): Promise<string> =>
-  fromMaven({ name: 'zipkin', version, artifact: `io.zipkin:zipkin-server:${version}:jar:exec` }, control);
+  fromMaven(
+    { name: 'zipkin', version, artifact: `io.zipkin:zipkin-server:${version}:jar:exec`, unpack },
+    control,
+  );
 
 /** Zipkin: traces, in memory, with its UI. */
 export const zipkin: Engine = {
   name: 'zipkin',
   version,
-  cacheEntry: `zipkin-${version}`,
+  cacheEntry,
+  isJava: true,
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
   },
-  prepare: async ({ runDir, ports }) => {
+  prepare: async (context) => {
+    const { runDir, ports } = context;
     const [folder, java] = await Promise.all([obtain(), obtainJava()]);
     const cwd = join(runDir, 'zipkin');
     mkdirSync(cwd, { recursive: true });
@@ -33,10 +49,11 @@ export const zipkin: Engine = {
       'protocols[0]': 'http',
     };
     const flags = Object.entries(listen).map(([key, value]) => `--armeria.ports[0].${key}=${value}`);
-    const jar = join(folder, `zipkin-server-${version}-exec.jar`);
+    const jvm = smallJava({ name: 'zipkin', cacheEntry, context, heap: '256m' });
+    const jars = [join(folder, 'zipkin-server.jar'), join(folder, 'BOOT-INF', 'lib', '*')].join(delimiter);
     return {
       command: java,
-      args: [...smallJava({ heap: '256m', tmpDir: tmpDirOf(runDir, 'zipkin') }), '-jar', jar, ...flags],
+      args: [...jvm, '-cp', jars, 'zipkin.server.ZipkinServer', ...flags],
       env: { MEM_MAX_SPANS: spansMax },
       cwd,
     };

@@ -8,7 +8,7 @@ import { abortOnSignals } from './signals.ts';
 export const obtainCommandOn = (host: Pick<EngineHost, 'mend'>): Command => ({
   name: 'obtain',
   summary: 'brings the engines onto this machine without starting them; reads what is there and mends it',
-  help: ['PARLEY_CACHE_DIR (~/.cache/parley/engines-2) is where they are kept, shared by all clones'],
+  help: ['PARLEY_CACHE_DIR (~/.cache/parley/engines-3) is where they are kept, shared by all clones'],
   options: {},
   run: async () => {
     const output = outputTo(process.stdout);
