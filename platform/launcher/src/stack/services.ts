@@ -78,7 +78,6 @@ const startTurbo = ({ root, runDir, portBase }: StackContext, { watch, output }:
         PARLEY_RUN_DIR: runDir,
         PARLEY_PORT_BASE: String(portBase),
         PARLEY_WATCH: watch ? '1' : '0',
-        NODE_COMPILE_CACHE: join(runDir, 'compile-cache'), // halves the start of a service from the second time on
         [stackMark]: runDir,
         [servicesMark.name]: servicesMark.value,
       },
