@@ -232,6 +232,11 @@ export interface ReactionDefinition<E extends DomainEvent> {
   readonly topic: EventTopic<E>;
   /** Event types to act on; others are passed over. Default: all. */
   readonly types?: readonly E['type'][];
+  /**
+   * How long an event may be kept for others to come, so that all of them are fetched, handled and committed together:
+   * for what nobody waits for. Default: 0, each is handed over at once.
+   */
+  readonly gatherMs?: number;
   readonly handle: (
     event: RecordedEvent<E>,
     context: { readonly signal: AbortSignal; readonly attempt: number },

@@ -22,14 +22,18 @@ export interface GroupMemberOptions {
 /** A member that was killed is replaced after this long: the smallest time-out that brokers allow by default. */
 const SESSION_TIMEOUT_MS = 6000;
 
-export const memberOf = (kafka: Kafka, group: string): Consumer =>
+/** What the broker waits for before it answers a member that gathers; more than comes in the time that it does so. */
+const GATHERED_BYTES = 1_048_576;
+
+export const memberOf = (kafka: Kafka, group: string, gatherMs: number): Consumer =>
   kafka.consumer({
     groupId: group,
     sessionTimeout: SESSION_TIMEOUT_MS,
     rebalanceTimeout: 10_000,
     heartbeatInterval: 1500,
-    minBytes: 1,
-    maxWaitTimeInMs: 500,
+    ...(gatherMs > 0
+      ? { minBytes: GATHERED_BYTES, maxWaitTimeInMs: gatherMs }
+      : { minBytes: 1, maxWaitTimeInMs: 500 }),
     allowAutoTopicCreation: false,
     readUncommitted: true, // the log as it lies there: what a stranger's transaction leaves out would be a gap
     retry: {

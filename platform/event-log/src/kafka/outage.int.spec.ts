@@ -71,6 +71,18 @@ const declare = (topic: EventTopic<Counted>, handled: number[] = []) => {
   return { log, counters, sums, waits, handled };
 };
 
+/** A transport alone, which knows the topic. */
+const connected = async (topic: EventTopic<Counted>): Promise<KafkaTransport> => {
+  const transport = new KafkaTransport({
+    clientId: 'alone',
+    bootstrap: engines.bootstrap,
+    registryUrl: engines.registryUrl,
+    logger: pino({ level: 'silent' }),
+  });
+  await transport.connect([topic], AbortSignal.timeout(30_000));
+  return transport;
+};
+
 describe('a broker', () => {
   it('that is down at start is waited for, with a message that names it', async () => {
     await engines.kill('kafka');
@@ -139,18 +151,43 @@ describe('a reaction', () => {
     expect(say('a killed reaction went on in its successor', killedAtMs)).toBeLessThan(RECOVERED_MS_MAX);
   });
 
+  it('that gathers is handed in one batch what comes one by one, and misses nothing', async () => {
+    const topic = { ...freshTopic(), partitions: 1 };
+    const { log, counters } = declare(topic);
+    await log.start();
+    const transport = await connected(topic);
+    const batches = { eager: [] as number[], gathering: [] as number[] };
+    for (const [name, gatherMs] of [
+      ['eager', 0],
+      ['gathering', 2000],
+    ] as const)
+      await transport.join(
+        `${topic.name}.${name}`,
+        topic.name,
+        {
+          onAssigned: () => undefined,
+          onLost: () => undefined,
+          onBatch: async ({ records, commit }) => {
+            batches[name].push(records.length);
+            await commit(Number(records.at(-1)?.offset) + 1);
+          },
+        },
+        { gatherMs },
+      );
+    const appends = 20;
+    for (let n = 1; n <= appends; n++) await run(counters, 's', n);
+    for (const sizes of Object.values(batches))
+      await expect.poll(() => sizes.reduce((sum, size) => sum + size, 0), PATIENCE).toBe(appends);
+    expect(batches.gathering.length).toBeLessThan(batches.eager.length / 2);
+    await transport.close();
+  });
+
   it('whose consumer kafkajs ends for good gets a new one', async () => {
     const topic = freshTopic();
     const { log, counters } = declare(topic);
     await log.start();
     await run(counters, 's', 1);
-    const transport = new KafkaTransport({
-      clientId: 'final',
-      bootstrap: engines.bootstrap,
-      registryUrl: engines.registryUrl,
-      logger: pino({ level: 'silent' }),
-    });
-    await transport.connect([topic], AbortSignal.timeout(30_000));
+    const transport = await connected(topic);
     let batches = 0;
     const told: string[] = [];
     await transport.join(`${topic.name}.final`, topic.name, {
@@ -173,13 +210,7 @@ describe('a reader', () => {
     const { log, counters } = declare(topic);
     await log.start();
     await run(counters, 's', 1);
-    const transport = new KafkaTransport({
-      clientId: 'final',
-      bootstrap: engines.bootstrap,
-      registryUrl: engines.registryUrl,
-      logger: pino({ level: 'silent' }),
-    });
-    await transport.connect([topic], AbortSignal.timeout(30_000));
+    const transport = await connected(topic);
     let batches = 0;
     const told: (string | undefined)[] = [];
     await transport.read(topic.name, {

@@ -136,7 +136,12 @@ export class KafkaTransport implements Transport {
     };
   }
 
-  async join(group: string, topic: string, listener: GroupListener): Promise<void> {
+  async join(
+    group: string,
+    topic: string,
+    listener: GroupListener,
+    { gatherMs = 0 }: { readonly gatherMs?: number | undefined } = {},
+  ): Promise<void> {
     const options = {
       kafka: this.#kafka,
       group,
@@ -147,7 +152,7 @@ export class KafkaTransport implements Transport {
     };
     const member = this.#supervised({
       what: `consumer group ${group}`,
-      make: () => memberOf(this.#kafka, group),
+      make: () => memberOf(this.#kafka, group, gatherMs),
       run: (consumer) => joinGroup(consumer, options),
     });
     this.#members.push(member);

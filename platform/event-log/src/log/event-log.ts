@@ -197,9 +197,10 @@ export class TransportLog implements EventLog {
     await unlessAborted(
       signal,
       Promise.all(
-        this.#reactors.map((reactor) =>
-          this.#transport.join(reactor.definition.group, reactor.definition.topic.name, reactor),
-        ),
+        this.#reactors.map((reactor) => {
+          const { group, topic, gatherMs } = reactor.definition;
+          return this.#transport.join(group, topic.name, reactor, { gatherMs });
+        }),
       ),
     );
     this.#waitingFor = undefined;

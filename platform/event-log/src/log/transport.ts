@@ -87,8 +87,13 @@ export interface Transport {
    * ends it. `beside`: in small pieces, since requests are served meanwhile.
    */
   read(topic: string, listener: TopicListener, pace?: ReadPace): Promise<() => Promise<void>>;
-  /** Joins a consumer group. */
-  join(group: string, topic: string, listener: GroupListener): Promise<void>;
+  /** Joins a consumer group. Records may be kept for others to come with them, for `gatherMs` (0 when absent). */
+  join(
+    group: string,
+    topic: string,
+    listener: GroupListener,
+    options?: { readonly gatherMs?: number | undefined },
+  ): Promise<void>;
   /** Leaves the groups (batches under way see `isActive` false). */
   leaveGroups(): Promise<void>;
   close(): Promise<void>;
