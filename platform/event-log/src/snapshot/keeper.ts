@@ -18,7 +18,7 @@ export interface SnapshotLimits {
   readonly minEvents: number;
   /** Milliseconds since the last one. */
   readonly minPauseMs: number;
-  /** Share of the time that may be spent on writing: the pause is at least what the last one took, rests apart, ÷ this. */
+  /** Share of the time that may be spent on writing: the pause is at least the work that the last one was ÷ this. */
   readonly maxShare: number;
   /** Bytes of one file; a fold that needs more has no snapshots. Below 4 GiB. */
   readonly maxBytes: number;
@@ -52,7 +52,7 @@ const CHECK_EVERY_MS = 1000;
  * Nobody waits for a snapshot, and all services of a machine may write theirs at the same time: a quarter of the time is
  * for it.
  */
-const REST_SHARE = 3;
+const RESTS_PER_SLICE = 3;
 const SUFFIX = '.snapshot';
 const UNFINISHED = '.writing';
 
@@ -214,7 +214,7 @@ export class SnapshotKeeper {
     const { directory, limits, logger, now } = this.#options;
     const startedAtMs = now();
     const resets = this.#resets;
-    const breather = new Breather(signal, signal === undefined ? REST_SHARE : 0); // the last one is in a hurry
+    const breather = new Breather(signal, signal === undefined ? RESTS_PER_SLICE : 0); // the last one is in a hurry
     this.#breather = breather;
     const temporary = join(directory, `${this.#fold.topic.name}.${process.pid}${UNFINISHED}`);
     const path = join(directory, this.#nameOf(this.#sequence + 1));
