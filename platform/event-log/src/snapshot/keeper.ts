@@ -198,7 +198,6 @@ export class SnapshotKeeper {
     const frozen = this.#fold.freeze();
     if (frozen === undefined) return;
     this.#writing = this.#write(frozen, this.#codeHash, signal).finally(() => {
-      frozen.thaw();
       this.#writing = undefined;
     });
     await this.#writing;
@@ -218,6 +217,7 @@ export class SnapshotKeeper {
     this.#breather = breather;
     const temporary = join(directory, `${this.#fold.topic.name}.${process.pid}${UNFINISHED}`);
     const path = join(directory, this.#nameOf(this.#sequence + 1));
+    let written: object | undefined;
     try {
       await mkdir(directory, { recursive: true });
       await rm(temporary, { force: true });
@@ -233,18 +233,22 @@ export class SnapshotKeeper {
       await syncFolder(directory);
       this.#sequence++;
       this.#accepted = frozen.meta.counts.accepted ?? 0;
-      const tookMs = now() - startedAtMs;
-      const { longestSliceMs, workedMs } = breather;
-      logger.info(
-        { ...this.#about, path, bytes, events: this.#accepted, tookMs, workedMs, longestSliceMs },
-        'snapshot written',
-      );
+      written = { path, bytes, events: this.#accepted };
       await this.#prune();
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
       this.#failed(error);
     }
-    this.#notBeforeMs = now() + Math.max(limits.minPauseMs, breather.workedMs / limits.maxShare);
+    const wroteMs = breather.workedMs;
+    const thawing = new Breather(); // is not given up, whatever became of the file
+    await frozen.thaw(thawing);
+    await thawing.pause(); // so that its last slice counts among the longest
+    const workedMs = wroteMs + thawing.workedMs;
+    this.#notBeforeMs = now() + Math.max(limits.minPauseMs, workedMs / limits.maxShare);
+    if (written === undefined) return;
+    const longestSliceMs = Math.max(breather.longestSliceMs, thawing.longestSliceMs);
+    const about = { ...this.#about, ...written, tookMs: now() - startedAtMs, workedMs, longestSliceMs };
+    logger.info(about, 'snapshot written');
   }
 
   async #writeFile(writer: SnapshotFileWriter, frozen: FrozenFold, code: string): Promise<number> {
