@@ -42,6 +42,7 @@ async function firstStart(
     print(
       `  ${events.toLocaleString('en-US')} events replayed: ready in ${format(readyMs)} ms; snapshot of ` +
         `${format(Number(written.bytes) / MEBIBYTE)} MiB written in ${format(Number(written.tookMs))} ms, ` +
+        `of which ${format(Number(written.workedMs))} ms were work, ` +
         `longest slice ${format(Number(written.longestSliceMs))} ms`,
     );
   } finally {

@@ -48,9 +48,7 @@ export class AggregateFold<S, E extends DomainEvent> implements FoldTarget<E>, S
     const frozen = this.#states.freeze();
     return {
       write: (writer) => writer.table(this.partName, frozen, encodeValue),
-      thaw: () => {
-        this.#states.thaw();
-      },
+      thaw: (breather) => this.#states.thaw(breather),
     };
   }
 

@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { RECENT_COMMITS, type Arbiter, type Recent, type StreamHead } from '../arbitration/arbiter.ts';
 import type { CommitKey } from '../arbitration/commit-header.ts';
+import type { Breather } from '../snapshot/breather.ts';
 import type { ByteSink } from '../snapshot/byte-sink.ts';
 import { SnapshotUnusable } from '../snapshot/errors.ts';
 import type { SnapshotFile } from '../snapshot/file-reader.ts';
@@ -41,8 +42,8 @@ export interface FrozenFold {
   readonly meta: FoldMeta;
   /** In slices. @throws SnapshotRefused */
   write(writer: SnapshotFileWriter): Promise<void>;
-  /** Must be called once, when nothing more is written. */
-  thaw(): void;
+  /** Must be called once, when nothing more is written. In slices, of a breather that does not give up. */
+  thaw(breather: Breather): Promise<void>;
 }
 
 const OFFSET_BYTES = 8;
@@ -75,9 +76,9 @@ export function freezeFold({ topic, partitions, counts, parts }: FoldState): Fro
         await writer.section(`rejected ${partition}`, Buffer.from(offsets.buffer));
       for (const part of frozen) await part.write(writer);
     },
-    thaw: () => {
-      for (const { arbiter } of partitions) arbiter.streams.thaw();
-      for (const part of frozen) part.thaw();
+    thaw: async (breather) => {
+      for (const { arbiter } of partitions) await arbiter.streams.thaw(breather);
+      for (const part of frozen) await part.thaw(breather);
     },
   };
 }

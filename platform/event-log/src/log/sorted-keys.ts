@@ -1,24 +1,30 @@
 import type { KeyList } from '../snapshot/table.ts';
 
+/** Changes that are made one by one; more are made in one pass. */
+const ONE_BY_ONE_MAX = 16;
+
 /**
- * Keys in ascending order, kept lazily: additions are collected and merged when the next ordered read asks, so that
- * replay of a million rows sorts once. They may lie above the keys of a snapshot, which stay where they are.
+ * Keys in ascending order, kept lazily: changes are collected and made when the next ordered read asks, so that replay
+ * of a million rows sorts once. Only the changes are sorted: keys that are in order already are never compared with each
+ * other again. They may lie above the keys of a snapshot, which stay where they are.
  */
 export class SortedKeys {
   readonly #base: KeyList | undefined;
   /** Keys of the base that were deleted. */
   readonly #gone = new Set<string>();
   #sorted: string[] = [];
-  readonly #members = new Set<string>();
-  #added: string[] = [];
-  #removed = false;
+  /** Not among the sorted ones yet. */
+  readonly #added = new Set<string>();
+  /** Among the sorted ones still. */
+  readonly #removed = new Set<string>();
 
   constructor(base?: KeyList) {
     this.#base = base;
   }
 
   get size(): number {
-    return this.#members.size + (this.#base?.length ?? 0) - this.#gone.size;
+    const own = this.#sorted.length + this.#added.size - this.#removed.size;
+    return own + (this.#base?.length ?? 0) - this.#gone.size;
   }
 
   add(key: string): void {
@@ -26,13 +32,12 @@ export class SortedKeys {
       this.#gone.delete(key);
       return;
     }
-    if (this.#members.has(key)) return;
-    this.#members.add(key);
-    this.#added.push(key);
+    if (!this.#removed.delete(key) && !this.#isSorted(key)) this.#added.add(key);
   }
 
   delete(key: string): void {
-    if (this.#members.delete(key)) this.#removed = true;
+    if (this.#added.delete(key)) return;
+    if (this.#isSorted(key)) this.#removed.add(key);
     else if (this.#base?.has(key) === true) this.#gone.add(key);
   }
 
@@ -70,25 +75,55 @@ export class SortedKeys {
   }
 
   #firstAfter(key: string): number {
-    let low = 0;
+    const index = this.#placeOf(key);
+    return this.#sorted[index] === key ? index + 1 : index;
+  }
+
+  #isSorted(key: string): boolean {
+    return this.#sorted[this.#placeOf(key)] === key;
+  }
+
+  /** Index among the sorted keys of the first that is not smaller. @param from an index that is not behind it. */
+  #placeOf(key: string, from = 0): number {
+    let low = from;
     let high = this.#sorted.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const candidate = this.#sorted[middle];
-      if (candidate !== undefined && candidate <= key) low = middle + 1;
+      if (candidate !== undefined && candidate < key) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
   #settle(): void {
-    if (this.#added.length === 0 && !this.#removed) return;
-    if (this.#removed || this.#added.length > 32) {
-      this.#sorted = [...this.#members].sort();
+    const changes = this.#added.size + this.#removed.size;
+    if (changes === 0) return;
+    if (changes <= ONE_BY_ONE_MAX) {
+      for (const key of this.#removed) this.#sorted.splice(this.#placeOf(key), 1);
+      for (const key of this.#added) this.#sorted.splice(this.#placeOf(key), 0, key);
     } else {
-      for (const key of this.#added) this.#sorted.splice(this.#firstAfter(key), 0, key);
+      this.#sorted = this.#changed([...this.#added, ...this.#removed].sort());
     }
-    this.#added = [];
-    this.#removed = false;
+    this.#added.clear();
+    this.#removed.clear();
+  }
+
+  /** The sorted keys with all changes made. What lies between two changes is copied. */
+  #changed(changes: readonly string[]): string[] {
+    const sorted = this.#sorted;
+    const changed: string[] = [];
+    let copied = 0;
+    const copyTo = (end: number): void => {
+      for (let key = sorted[copied]; copied < end && key !== undefined; key = sorted[++copied])
+        changed.push(key);
+    };
+    for (const key of changes) {
+      copyTo(this.#placeOf(key, copied));
+      if (this.#removed.has(key)) copied++;
+      else changed.push(key);
+    }
+    copyTo(sorted.length);
+    return changed;
   }
 }

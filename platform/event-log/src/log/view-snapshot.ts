@@ -22,9 +22,7 @@ export function freezeView<Row>(
 ): FrozenPart {
   const frozen = rows.freeze();
   return {
-    thaw: () => {
-      rows.thaw();
-    },
+    thaw: (breather) => rows.thaw(breather),
     write: async (writer) => {
       const collected: { index: IndexOf<Row>; copied: Copied; postings: Map<string, number[]> }[] = [];
       for (const index of indexes)

@@ -43,22 +43,30 @@ class Breathless extends Breather {
 
 describe('a hash in slices', () => {
   it('is that of the moment when it began, whatever is folded meanwhile, also while a snapshot is written', async () => {
-    const change = fc.record({ key: fc.nat(400), by: fc.constantFrom(-1, 1, 2) });
+    const change = fc.record({
+      key: fc.nat(400),
+      by: fc.constantFrom(-1, 1, 2),
+      keys: fc.constantFrom(1, 1, 1, 50),
+    });
     const step = fc.oneof(
       { weight: 9, arbitrary: change },
       { weight: 1, arbitrary: fc.constant('freeze' as const) },
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
         const { view, add } = viewOf(300);
         const expected = view.stateHash();
         const hashing = view.hashInSlices(new Breathless());
         let frozen: ReturnType<typeof view.freeze> | undefined;
+        let thawed = Promise.resolve();
         for (const [index, next] of steps.entries()) {
-          if (next !== 'freeze') add(next.key, next.by);
-          else if (frozen === undefined) frozen = view.freeze();
-          else {
-            frozen.thaw();
+          if (next !== 'freeze') {
+            for (let key = next.key; key < next.key + next.keys; key++) add(key, next.by);
+          } else if (frozen === undefined) {
+            await thawed;
+            frozen = view.freeze();
+          } else {
+            thawed = frozen.thaw(new Breathless());
             frozen = undefined;
           }
           if (index % 7 === 0) await nextTurn();

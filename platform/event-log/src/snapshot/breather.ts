@@ -14,17 +14,17 @@ export class Breather {
   #sliceStartedAtMs = performance.now();
   #longestSliceMs = 0;
   #workedMs = 0;
-  #restShare: number;
+  #restsPerSlice: number;
   #pausing: Promise<void> | undefined;
 
   /**
    * @param signal ends the work at the next pause.
-   * @param restShare how long a pause lasts, in lengths of the slice before it: work that is in no hurry leaves a busy
-   * machine to others. 0: until everything else had a turn.
+   * @param restsPerSlice how long a pause lasts, in lengths of the slice before it: work that is in no hurry leaves a
+   * busy machine to others. 0: until everything else had a turn.
    */
-  constructor(signal?: AbortSignal, restShare = 0) {
+  constructor(signal?: AbortSignal, restsPerSlice = 0) {
     this.#signal = signal;
-    this.#restShare = restShare;
+    this.#restsPerSlice = restsPerSlice;
   }
 
   /** True when the slice is used up. Ask every few dozen steps. */
@@ -32,19 +32,19 @@ export class Breather {
     return performance.now() - this.#sliceStartedAtMs >= SLICE_MS;
   }
 
-  /** The longest slice so far, in milliseconds. */
+  /** The longest slice so far that a pause has ended, in milliseconds. */
   get longestSliceMs(): number {
     return this.#longestSliceMs;
   }
 
-  /** How long all slices together took, in milliseconds. */
+  /** How long all slices together have taken until now, in milliseconds: everything but the pauses. */
   get workedMs(): number {
-    return this.#workedMs;
+    return this.#workedMs + (this.#pausing === undefined ? performance.now() - this.#sliceStartedAtMs : 0);
   }
 
   /** From now on there is no rest. */
   hurry(): void {
-    this.#restShare = 0;
+    this.#restsPerSlice = 0;
   }
 
   /** Lets everything else have a turn. Rejects once the signal is aborted. */
@@ -57,7 +57,7 @@ export class Breather {
     const sliceMs = performance.now() - this.#sliceStartedAtMs;
     this.#longestSliceMs = Math.max(this.#longestSliceMs, sliceMs);
     this.#workedMs += sliceMs;
-    const restMs = Math.min(sliceMs * this.#restShare, REST_MS_MAX);
+    const restMs = Math.min(sliceMs * this.#restsPerSlice, REST_MS_MAX);
     try {
       if (restMs > 0) await rest(restMs, undefined, { signal: this.#signal });
       else await nextTurn(undefined, { signal: this.#signal });

@@ -71,11 +71,13 @@ export class SnapshotFileWriter {
     const keyEnds = new ByteSink();
     const valueEnds = new ByteSink();
     let entries = 0;
+    let steps = 0;
     const baseLength = base?.length ?? 0;
     const placeOf = (key: string | undefined): number =>
       key === undefined ? baseLength : (base?.firstAfter(key, true) ?? 0);
     let upTo = placeOf(changed[0]);
     for (let inBase = 0, inChanged = 0; inBase < baseLength || inChanged < changed.length;) {
+      if ((++steps & 0x1f) === 0) await this.#breathe(); // also where everything was deleted
       const key = changed[inChanged];
       if (base !== undefined && inBase < upTo) {
         if (base.keyWidth === keyWidth) base.copyKey(inBase, keys);
@@ -95,7 +97,7 @@ export class SnapshotFileWriter {
       }
       keyEnds.u32(keys.length);
       valueEnds.u32(this.bytes - at);
-      if ((++entries & 0x1f) === 0) await this.#breathe();
+      entries++;
     }
     const layout = await this.#finishTable(at, [keys, keyEnds, valueEnds]);
     await this.#end(name, at, { entries, keyWidth, ...layout });

@@ -1,6 +1,5 @@
 /** Keeps snapshots of one topic's fold in a folder: starts from the newest that fits, writes new ones now and then. */
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { FoldMeta, FrozenFold } from '../log/fold-snapshot.ts';
 import { Breather } from './breather.ts';
@@ -8,6 +7,7 @@ import { codeHash } from './code-hash.ts';
 import { SnapshotRefused, SnapshotUnusable } from './errors.ts';
 import { SnapshotFile } from './file-reader.ts';
 import { SnapshotFileWriter } from './file-writer.ts';
+import { SnapshotFolder, sequenceOf } from './folder.ts';
 import { SNAPSHOT_FORMAT } from './format.ts';
 import type { SnapshotPart } from './part.ts';
 import { Shapes } from './shapes.ts';
@@ -18,7 +18,7 @@ export interface SnapshotLimits {
   readonly minEvents: number;
   /** Milliseconds since the last one. */
   readonly minPauseMs: number;
-  /** Share of the time that may be spent on writing: the pause is at least what the last one took, rests apart, ÷ this. */
+  /** Share of the time that may be spent on writing: the pause is at least the work that the last one was ÷ this. */
   readonly maxShare: number;
   /** Bytes of one file; a fold that needs more has no snapshots. Below 4 GiB. */
   readonly maxBytes: number;
@@ -45,16 +45,13 @@ export const snapshotsIn = (
     ? {}
     : { snapshots: { directory, limits: { ...defaultSnapshotLimits, ...limits } } };
 
-/** The last one, and the one before for the case that the last one is damaged. */
-const KEPT = 2;
 const CHECK_EVERY_MS = 1000;
 /**
- * Nobody waits for a snapshot, and all services of a machine may write theirs at the same time: a quarter of the time is
- * for it.
+ * Nobody waits for a snapshot that is written now and then, and all services of a machine may write theirs at the same
+ * time: a quarter of the time is for it. Whoever does wait lets it hurry, or gives it up.
  */
-const REST_SHARE = 3;
-const SUFFIX = '.snapshot';
-const UNFINISHED = '.writing';
+const RESTS_PER_SLICE = 3;
+const DROPPED = 'what it was made of was dropped meanwhile';
 
 /** The fold of a topic, as its keeper sees it. */
 export interface SnapshottedFold {
@@ -89,11 +86,36 @@ interface Meta extends FoldMeta {
   readonly codeHash: string;
 }
 
+/** What one is written with. */
+interface Attempt {
+  readonly code: string;
+  readonly breather: Breather;
+  /** Ends it at its next pause. */
+  readonly signal: AbortSignal;
+}
+
+interface Written {
+  readonly path: string;
+  readonly bytes: number;
+  readonly events: number;
+}
+
+/** One that is being written. */
+interface Writing {
+  readonly breather: Breather;
+  /** Gives it up at its next pause; whatever was written is removed. */
+  readonly abort: AbortController;
+  /** Resolves when it is over, however it ended, and another one may begin. */
+  readonly over: Promise<void>;
+}
+
 export class SnapshotKeeper {
   readonly #fold: SnapshottedFold;
   readonly #options: KeeperOptions;
+  readonly #folder: SnapshotFolder;
   /** Undefined when there are no snapshots: a part does not name its module, or holds what none can keep. */
   #codeHash: string | undefined;
+  /** Paths. */
   #candidates: string[] = [];
   /** Of the file that the fold began with: what is copied from it keeps its numbers. */
   #shapes = new Shapes();
@@ -102,22 +124,23 @@ export class SnapshotKeeper {
   #sequence = 0;
   /** The state was dropped this many times. */
   #resets = 0;
-  #writing: Promise<void> | undefined;
-  /** Of what is being written. */
-  #breather: Breather | undefined;
+  #writing: Writing | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(fold: SnapshottedFold, options: KeeperOptions) {
     this.#fold = fold;
     this.#options = options;
+    this.#folder = new SnapshotFolder(options.directory, fold.topic.name);
   }
 
   /** Finds, reads and checks the newest snapshot of this code. Never rejects: without one there is none. */
   async load(): Promise<SnapshotFile<FoldMeta> | undefined> {
     this.#codeHash = this.#hash();
     if (this.#codeHash === undefined) return undefined;
-    await this.#removeLeftovers();
-    this.#candidates = await this.#list();
+    await this.#folder.removeLeftovers((path, error) => {
+      this.#options.logger.warn({ ...this.#about, path, err: error }, 'a leftover stays');
+    });
+    this.#candidates = await this.#folder.list();
     this.#sequence = Math.max(0, ...this.#candidates.map(sequenceOf));
     return this.#nextCandidate();
   }
@@ -155,53 +178,64 @@ export class SnapshotKeeper {
     this.#timer.unref();
   }
 
-  /** The fold has dropped its state: what is being written is of a log that is no more. */
+  /** The fold has dropped its state: what is being written is of a log that is no more, and is given up. */
   onReset(): void {
-    this.#resets++;
-    this.#accepted = 0;
+    this.#drop();
     this.#shapes = new Shapes();
   }
 
   /**
-   * The fold was not what the log says: no snapshot of it is kept, and one that is being written is dropped. The next
+   * The fold was not what the log says: no snapshot of it is kept, and one that is being written is given up. The next
    * one is written when it is due. Never rejects.
    */
   async discard(): Promise<void> {
-    this.#resets++;
-    this.#accepted = 0;
-    await this.#writing;
+    this.#drop();
+    await this.#writing?.over;
     this.#notBeforeMs = 0;
-    for (const name of await this.#list())
-      await rm(join(this.#options.directory, name), { force: true }).catch((error: unknown) => {
-        this.#failed(error);
-      });
+    await this.#folder.empty((_path, error) => {
+      this.#failed(error);
+    });
   }
 
-  /** Ends writing, with a last snapshot of what was folded since, if the time allows. Never rejects. */
+  /**
+   * Ends writing, with a last snapshot of what was folded since, if the time allows: at the deadline, what is being
+   * written is given up and not waited for. Never rejects.
+   */
   async stop(deadlineMs: number): Promise<void> {
     clearInterval(this.#timer);
-    const signal = AbortSignal.timeout(Math.max(1, Math.floor(deadlineMs)));
-    const deadline = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => {
-        resolve();
-      });
-    });
-    this.#breather?.hurry();
-    await Promise.race([this.#writing, deadline]);
-    if (signal.aborted || this.#codeHash === undefined) return;
-    if (this.#fold.progress().accepted !== this.#accepted) await this.write(signal);
+    const late = Promise.withResolvers<'late'>();
+    const timer = setTimeout(late.resolve, Math.max(1, deadlineMs), 'late');
+    const isInTime = async (work: Promise<void> | undefined): Promise<boolean> =>
+      (await Promise.race([work, late.promise])) !== 'late';
+    this.#writing?.breather.hurry();
+    if ((await isInTime(this.#writing?.over)) && this.#fold.progress().accepted !== this.#accepted)
+      await isInTime(this.write({ restsPerSlice: 0 }));
+    clearTimeout(timer);
+    this.#writing?.abort.abort(new Error('the deadline has passed'));
   }
 
-  /** Writes one now, unless one is being written, a commit is open, or there are no snapshots. Never rejects. */
-  async write(signal?: AbortSignal): Promise<void> {
+  /**
+   * Writes one now, unless one is being written, a commit is open, or there are no snapshots. Never rejects.
+   * @param options.restsPerSlice see `Breather`.
+   */
+  async write({ restsPerSlice = RESTS_PER_SLICE } = {}): Promise<void> {
     if (this.#writing !== undefined || this.#codeHash === undefined) return;
     const frozen = this.#fold.freeze();
     if (frozen === undefined) return;
-    this.#writing = this.#write(frozen, this.#codeHash, signal).finally(() => {
-      frozen.thaw();
+    const abort = new AbortController();
+    const breather = new Breather(abort.signal, restsPerSlice);
+    const attempt = { code: this.#codeHash, breather, signal: abort.signal };
+    const over = this.#write(frozen, attempt).finally(() => {
       this.#writing = undefined;
     });
-    await this.#writing;
+    this.#writing = { breather, abort, over };
+    await over;
+  }
+
+  #drop(): void {
+    this.#resets++;
+    this.#accepted = 0;
+    this.#writing?.abort.abort(new Error(DROPPED));
   }
 
   #writeIfDue(): void {
@@ -210,44 +244,54 @@ export class SnapshotKeeper {
       void this.write();
   }
 
-  async #write(frozen: FrozenFold, code: string, signal: AbortSignal | undefined): Promise<void> {
-    const { directory, limits, logger, now } = this.#options;
+  async #write(frozen: FrozenFold, attempt: Attempt): Promise<void> {
+    const { limits, logger, now } = this.#options;
+    const { breather } = attempt;
     const startedAtMs = now();
-    const resets = this.#resets;
-    const breather = new Breather(signal, signal === undefined ? REST_SHARE : 0); // the last one is in a hurry
-    this.#breather = breather;
-    const temporary = join(directory, `${this.#fold.topic.name}.${process.pid}${UNFINISHED}`);
-    const path = join(directory, this.#nameOf(this.#sequence + 1));
-    try {
-      await mkdir(directory, { recursive: true });
-      await rm(temporary, { force: true });
-      const shapes = new Shapes(this.#shapes.all);
-      const writer = await SnapshotFileWriter.create(temporary, {
-        breather,
-        shapes,
-        bytesMax: limits.maxBytes,
-      });
-      const bytes = await this.#writeFile(writer, frozen, code);
-      if (resets !== this.#resets) throw new Error('what it was made of was dropped meanwhile');
-      await rename(temporary, path);
-      await syncFolder(directory);
-      this.#sequence++;
-      this.#accepted = frozen.meta.counts.accepted ?? 0;
-      const tookMs = now() - startedAtMs;
-      const { longestSliceMs, workedMs } = breather;
-      logger.info(
-        { ...this.#about, path, bytes, events: this.#accepted, tookMs, workedMs, longestSliceMs },
-        'snapshot written',
-      );
-      await this.#prune();
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      this.#failed(error);
-    }
-    this.#notBeforeMs = now() + Math.max(limits.minPauseMs, breather.workedMs / limits.maxShare);
+    const written = await this.#writeFile(frozen, attempt);
+    const wroteMs = breather.workedMs;
+    const thawing = new Breather(); // is not given up, whatever became of the file
+    await frozen.thaw(thawing);
+    await thawing.pause(); // so that its last slice counts among the longest
+    const workedMs = wroteMs + thawing.workedMs;
+    this.#notBeforeMs = now() + Math.max(limits.minPauseMs, workedMs / limits.maxShare);
+    if (written === undefined) return;
+    const longestSliceMs = Math.max(breather.longestSliceMs, thawing.longestSliceMs);
+    const about = { ...this.#about, ...written, tookMs: now() - startedAtMs, workedMs, longestSliceMs };
+    logger.info(about, 'snapshot written');
   }
 
-  async #writeFile(writer: SnapshotFileWriter, frozen: FrozenFold, code: string): Promise<number> {
+  /** Undefined when it came to nothing, which was said then. */
+  async #writeFile(frozen: FrozenFold, { code, breather, signal }: Attempt): Promise<Written | undefined> {
+    const resets = this.#resets;
+    let unfinished: string | undefined;
+    try {
+      unfinished = await this.#folder.unfinished();
+      const writer = await SnapshotFileWriter.create(unfinished, {
+        breather,
+        shapes: new Shapes(this.#shapes.all),
+        bytesMax: this.#options.limits.maxBytes,
+      });
+      const bytes = await this.#fill(writer, frozen, code);
+      signal.throwIfAborted();
+      const path = await this.#folder.publish(unfinished, this.#sequence + 1);
+      if (resets !== this.#resets) {
+        await rm(path, { force: true });
+        throw new Error(DROPPED);
+      }
+      this.#sequence++;
+      this.#accepted = frozen.meta.counts.accepted ?? 0;
+      const written = { path, bytes, events: this.#accepted };
+      await this.#folder.prune();
+      return written;
+    } catch (error) {
+      if (unfinished !== undefined) await rm(unfinished, { force: true }).catch(() => undefined);
+      this.#failed(signal.aborted ? signal.reason : error);
+      return undefined;
+    }
+  }
+
+  async #fill(writer: SnapshotFileWriter, frozen: FrozenFold, code: string): Promise<number> {
     try {
       await frozen.write(writer);
       return await writer.finish({ ...frozen.meta, codeHash: code } satisfies Meta);
@@ -272,8 +316,7 @@ export class SnapshotKeeper {
   }
 
   async #nextCandidate(): Promise<SnapshotFile<FoldMeta> | undefined> {
-    for (let name = this.#candidates.pop(); name !== undefined; name = this.#candidates.pop()) {
-      const path = join(this.#options.directory, name);
+    for (let path = this.#candidates.pop(); path !== undefined; path = this.#candidates.pop()) {
       try {
         return await SnapshotFile.open<Meta>(path, (meta) => {
           if (meta.codeHash !== this.#codeHash)
@@ -321,47 +364,5 @@ export class SnapshotKeeper {
 
   get #about(): { readonly topic: string } {
     return { topic: this.#fold.topic.name };
-  }
-
-  #nameOf(sequence: number): string {
-    return `${this.#fold.topic.name}.${String(sequence).padStart(10, '0')}${SUFFIX}`;
-  }
-
-  /** Oldest first. */
-  async #list(): Promise<string[]> {
-    const names = await readdir(this.#options.directory).catch(() => []);
-    return names.filter((name) => name === this.#nameOf(sequenceOf(name))).sort();
-  }
-
-  /** What a crash left half written. The folder belongs to one process. */
-  async #removeLeftovers(): Promise<void> {
-    const { directory } = this.#options;
-    const names = await readdir(directory).catch(() => []);
-    const mine = names.filter(
-      (name) => name.startsWith(`${this.#fold.topic.name}.`) && name.endsWith(UNFINISHED),
-    );
-    for (const name of mine) {
-      const path = join(directory, name);
-      await rm(path, { force: true }).catch((error: unknown) => {
-        this.#options.logger.warn({ ...this.#about, path, err: error }, 'a leftover stays');
-      });
-    }
-  }
-
-  async #prune(): Promise<void> {
-    const names = await this.#list();
-    for (const name of names.slice(0, -KEPT)) await rm(join(this.#options.directory, name), { force: true });
-  }
-}
-
-const sequenceOf = (name: string): number => Number(name.slice(0, -SUFFIX.length).split('.').at(-1));
-
-/** So that the new name outlives a power failure. */
-async function syncFolder(directory: string): Promise<void> {
-  const handle = await open(directory);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

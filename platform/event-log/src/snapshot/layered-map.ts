@@ -2,8 +2,10 @@
  * A map over a table of a snapshot. Values are decoded when they are asked for; what is set lies above the table.
  *
  * `freeze` puts everything that is there aside, at once and whatever the size, for a new snapshot to be written of it
- * in slices; meanwhile changes lie above. `thaw` puts them together again.
+ * in slices; meanwhile changes lie above. `thaw` puts them together again, in slices too: whatever was changed while
+ * a million rows were written is not to be moved in one go.
  */
+import type { Breather } from './breather.ts';
 import type { Table } from './table.ts';
 
 /** In the place of a value that was deleted, where one lies below. */
@@ -116,13 +118,22 @@ export class LayeredMap<V> {
     return { base: this.#base, changes: this.#frozen };
   }
 
-  /** Ends what `freeze` began; the frozen view must no longer be read. After `clear` there is nothing to end. */
-  thaw(): void {
+  /**
+   * Ends what `freeze` began; the frozen view must no longer be read. Meanwhile the map is what it is at any time: a
+   * change lies above until it has been moved, and one that comes later lies above what was moved. After `clear` there
+   * is nothing to end.
+   * @param breather must not give up.
+   */
+  async thaw(breather: Breather): Promise<void> {
     const frozen = this.#frozen;
     if (frozen === undefined) return;
+    let moved = 0;
     for (const [key, slot] of this.#top) {
+      this.#top.delete(key);
       if (slot === GONE && this.#base?.has(key) !== true) frozen.delete(key);
       else frozen.set(key, slot);
+      if ((++moved & 0x1f) === 0 && breather.due) await breather.pause();
+      if (this.#frozen !== frozen) return;
     }
     this.#top = frozen;
     this.#frozen = undefined;

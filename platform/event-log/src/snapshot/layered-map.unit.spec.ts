@@ -23,11 +23,31 @@ interface Counter {
 }
 let files = 0;
 
+/** A breather that is always out of breath, and what happens while it draws some. */
+class Interrupted extends Breather {
+  readonly #meanwhile: () => void;
+
+  constructor(meanwhile: () => void) {
+    super();
+    this.#meanwhile = meanwhile;
+  }
+
+  override get due(): boolean {
+    return true;
+  }
+
+  override pause(): Promise<void> {
+    this.#meanwhile();
+    return Promise.resolve();
+  }
+}
+
 /** Writes what the map holds to a file and answers its table. */
 const written = async (
   map: LayeredMap<Counter>,
   shapes: Shapes,
   during: () => void,
+  thawing: Breather,
 ): Promise<{ readonly table: Table<Counter>; readonly shapes: Shapes }> => {
   const path = join(folder, String(files++));
   const frozen = map.freeze();
@@ -39,20 +59,27 @@ const written = async (
   });
   await writer.table('counters', frozen, encodeValue);
   await writer.finish({});
-  map.thaw();
+  await map.thaw(thawing);
   const file = await SnapshotFile.open(path, () => undefined);
   const decode = (bytes: Buffer, start: number): Counter => decodeValue(bytes, start, file.shapes) as Counter;
   return { table: file.table('counters', decode), shapes: file.shapes };
 };
 
-type Step = readonly [what: 'set' | 'delete' | 'change', key: string, count: number];
+type Step = readonly [what: 'set' | 'delete' | 'change', keys: readonly string[], count: number];
+const oneKey = fc.constantFrom('a', 'ab', 'b', '', 'ä', '日', '\ud800', '\uffff', '😀').map((key) => [key]);
+/** So many that moving them takes slices. */
+const manyKeys = fc
+  .nat(100)
+  .map((from) => Array.from({ length: 100 }, (_, index) => `k-${String(from + index)}`));
 const anyStep: fc.Arbitrary<Step> = fc.tuple(
   fc.constantFrom('set', 'delete', 'change'),
-  fc.constantFrom('a', 'ab', 'b', '', 'ä', '日', '\ud800', '\uffff', '😀'),
+  fc.oneof({ weight: 4, arbitrary: oneKey }, { weight: 1, arbitrary: manyKeys }),
   fc.nat(9),
 );
+const changesOf = (steps: readonly Step[]) =>
+  steps.flatMap(([what, keys, count]) => keys.map((key) => [what, key, count] as const));
 const apply = (steps: readonly Step[], map: LayeredMap<Counter>, model: Map<string, number>): void => {
-  for (const [what, key, count] of steps) {
+  for (const [what, key, count] of changesOf(steps)) {
     if (what === 'set') {
       map.set(key, { count });
       model.set(key, count);
@@ -76,18 +103,25 @@ describe('a map over a snapshot', { timeout: 60_000 }, () => {
   it('is what a plain map would be, through any number of snapshots, and each snapshot is of its moment', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.array(anyStep), fc.array(anyStep), fc.boolean()), { maxLength: 4 }),
+        fc.array(fc.tuple(fc.array(anyStep), fc.array(anyStep), fc.array(anyStep), fc.boolean()), {
+          maxLength: 4,
+        }),
         async (rounds) => {
           const map = new LayeredMap<Counter>();
           const model = new Map<string, number>();
           let shapes = new Shapes();
-          for (const [before, during, restart] of rounds) {
+          for (const [before, during, behind, restart] of rounds) {
             apply(before, map, model);
             const atFreeze = sorted(model);
-            const { table, ...file } = await written(map, shapes, () => {
-              apply(during, map, model);
+            const changing = (steps: readonly Step[]) => (): void => {
+              apply(steps, map, model);
               expect(contentOf(map)).toEqual(sorted(model));
+            };
+            const left = [...behind];
+            const thawing = new Interrupted(() => {
+              changing(left.splice(0, 1))();
             });
+            const { table, ...file } = await written(map, shapes, changing(during), thawing);
             const entries = Array.from({ length: table.length }, (_, index) => [
               table.keyAt(index),
               table.valueAt(index).count,
@@ -106,5 +140,21 @@ describe('a map over a snapshot', { timeout: 60_000 }, () => {
       ),
       { seed: 20_261_124, numRuns: 30 },
     );
+  });
+
+  it('is put together in slices, and not at all once everything was dropped', async () => {
+    const map = new LayeredMap<Counter>();
+    map.freeze();
+    for (let key = 0; key < 3200; key++) map.set(String(key), { count: key });
+    let pauses = 0;
+    const thawing = new Interrupted(() => {
+      if (++pauses === 50) map.clear();
+    });
+    await map.thaw(thawing);
+    expect(pauses).toBe(50);
+    expect(map.size).toBe(0);
+    map.freeze();
+    await map.thaw(thawing);
+    expect([...map.keys()]).toEqual([]);
   });
 });

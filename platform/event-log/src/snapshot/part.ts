@@ -1,3 +1,4 @@
+import type { Breather } from './breather.ts';
 import type { SnapshotFile } from './file-reader.ts';
 import type { SnapshotFileWriter } from './file-writer.ts';
 
@@ -17,6 +18,6 @@ export interface SnapshotPart {
 export interface FrozenPart {
   /** In slices. @throws SnapshotRefused */
   write(writer: SnapshotFileWriter): Promise<void>;
-  /** Must be called once, when nothing more is written. */
-  thaw(): void;
+  /** Must be called once, when nothing more is written. In slices, of a breather that does not give up. */
+  thaw(breather: Breather): Promise<void>;
 }

@@ -1,0 +1,165 @@
+import { readdir } from 'node:fs/promises';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { temporaryFolders } from '../../testing/snapshot-nodes.ts';
+import type { SnapshotFileWriter } from './file-writer.ts';
+import { defaultSnapshotLimits, SnapshotKeeper, type SnapshottedFold } from './keeper.ts';
+
+/** What the disk waits for, and what happens between a file's getting its name and the name's getting durable. */
+const hooks = vi.hoisted(() => ({
+  beforeSync: () => Promise.resolve(),
+  onRenamed: (): void => undefined,
+}));
+vi.mock(import('node:fs/promises'), async (original) => {
+  const fs = await original();
+  return {
+    ...fs,
+    open: async (...options: Parameters<typeof fs.open>) => {
+      const handle = await fs.open(...options);
+      const sync = handle.sync.bind(handle);
+      handle.sync = () => hooks.beforeSync().then(sync);
+      return handle;
+    },
+    rename: async (...paths: Parameters<typeof fs.rename>) => {
+      await fs.rename(...paths);
+      hooks.onRenamed();
+    },
+  };
+});
+
+const freshFolder = temporaryFolders();
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  hooks.beforeSync = () => Promise.resolve();
+  hooks.onRenamed = () => undefined;
+});
+
+/** The clock that a breather does not look at. */
+const realMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+/** A keeper of a fold that is written as the test wants it to be. */
+const keeperOf = async (write: (writer: SnapshotFileWriter) => Promise<void>) => {
+  const directory = await freshFolder();
+  const lines: string[] = [];
+  const logger = pino({}, { write: (line: string) => lines.push((JSON.parse(line) as { msg: string }).msg) });
+  const state = { accepted: 1, thawed: 0 };
+  const fold: SnapshottedFold = {
+    topic: { name: 'kept', partitions: 1, schemas: {} },
+    parts: [],
+    unkept: undefined,
+    module: import.meta.url,
+    freeze: () => ({
+      meta: { topic: 'kept', partitions: [], counts: { accepted: state.accepted } },
+      write,
+      thaw: () => {
+        state.thawed++;
+        return Promise.resolve();
+      },
+    }),
+    adopt: () => undefined,
+    progress: () => state,
+  };
+  const keeper = new SnapshotKeeper(fold, {
+    directory,
+    limits: defaultSnapshotLimits,
+    logger,
+    now: () => performance.now(),
+  });
+  await keeper.load();
+  return { keeper, state, lines, files: () => readdir(directory) };
+};
+
+/** Many slices, behind each of which a writer that is in no hurry rests as long as it may. */
+const MANY = 100;
+const inSlices = (slices = MANY) => {
+  const progress = { slices: 0, began: Promise.withResolvers<undefined>() };
+  const write = async ({ breather }: SnapshotFileWriter): Promise<void> => {
+    for (let slice = 0; slice < slices; slice++) {
+      progress.slices++;
+      vi.advanceTimersByTime(17);
+      const pausing = breather.pause();
+      progress.began.resolve(undefined);
+      await pausing;
+    }
+  };
+  return { write, progress };
+};
+
+const SNAPSHOTS = ['kept.0000000001.snapshot', 'kept.0000000002.snapshot'];
+
+describe('a snapshot that is being written', () => {
+  it('leaves three quarters of the time to others when nobody waits for it', async () => {
+    const { keeper, files } = await keeperOf(inSlices(4).write);
+    const startedAtMs = realMs();
+    await keeper.write();
+    expect(realMs() - startedAtMs).toBeGreaterThanOrEqual(4 * (50 - 1)); // a timer may be early by one
+    expect(await files()).toEqual(SNAPSHOTS.slice(0, 1));
+  });
+
+  it('hurries once the service stops, and so does the last one', async () => {
+    const { write, progress } = inSlices();
+    const { keeper, state, files } = await keeperOf(write);
+    const writing = keeper.write();
+    await progress.began.promise;
+    state.accepted++;
+    await keeper.stop(MANY * 25); // half of what either of them would rest
+    expect(await files()).toEqual(SNAPSHOTS);
+    await writing;
+  });
+
+  it.each([
+    ['was dropped', 'onReset'],
+    ['was found to be wrong', 'discard'],
+  ] as const)('of a state that %s is given up at once, and the next one may begin', async (_why, drop) => {
+    const { write, progress } = inSlices();
+    const { keeper, state, lines, files } = await keeperOf(write);
+    const writing = keeper.write();
+    await progress.began.promise;
+    await keeper[drop]();
+    await writing;
+    expect(progress.slices).toBe(1);
+    expect(state.thawed).toBe(1);
+    expect(lines).toEqual(['snapshot not written']);
+    expect(await files()).toEqual([]);
+    await keeper.stop(10_000);
+    expect(await files()).toEqual(SNAPSHOTS.slice(0, 1));
+  });
+
+  it.each(['onReset', 'discard'] as const)(
+    'of a state that is dropped in the moment when the file gets its name is none (%s)',
+    async (drop) => {
+      const { keeper, files } = await keeperOf(() => Promise.resolve());
+      hooks.onRenamed = () => {
+        void keeper[drop]();
+      };
+      await keeper.write();
+      expect(await files()).toEqual([]);
+      hooks.onRenamed = () => undefined;
+      await keeper.stop(10_000); // as many events were folded again, and no snapshot is of them
+      expect(await files()).toEqual(SNAPSHOTS.slice(0, 1));
+    },
+  );
+
+  it.each([
+    ['the last one', 'the fold'],
+    ['the last one', 'the disk'],
+    ['one that was due', 'the fold'],
+    ['one that was due', 'the disk'],
+  ])('does not hold up a stop beyond its deadline, and is given up then (%s, by %s)', async (which, what) => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const { keeper, state, lines, files } = await keeperOf(() =>
+      what === 'the fold' ? promise : Promise.resolve(),
+    );
+    if (what === 'the disk') hooks.beforeSync = () => promise;
+    const writing = which === 'the last one' ? undefined : keeper.write();
+    await keeper.stop(20);
+    resolve(undefined);
+    await expect.poll(() => lines).toEqual(['snapshot not written']);
+    await writing;
+    expect(await files()).toEqual([]);
+    expect(state.thawed).toBe(1);
+  });
+});
