@@ -10,7 +10,7 @@ import type { Logger } from '../logging.ts';
 import { ZipkinExporter } from './zipkin-exporter.ts';
 
 const MAX_QUEUED_SPANS = 4_096;
-const EXPORT_EVERY_MS = 200;
+const EXPORT_EVERY_MS = 500;
 const REPORT_FAILURES_EVERY_MS = 60_000;
 
 /** The spans of one process. */
