@@ -247,7 +247,10 @@ export interface ReactionStatus {
   readonly handled: number;
   /** Log end minus committed, over the assigned partitions. */
   readonly lag: number;
-  /** Set while an event is being retried, or its `handle` goes on past its deadline: of several, the one tried most. */
+  /**
+   * Set while an event is being retried, or a `handle` goes on past its deadline, also when its partition was lost and
+   * came back meanwhile: of several, the one tried most.
+   */
   readonly stalled:
     { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
 }

@@ -47,8 +47,10 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   #joined = false;
   #joins = 0;
   #handled = 0;
-  /** By partition and offset: as many as are handled at the same time, and calls that were left and have not ended. */
-  readonly #stalled = new Map<string, Stalled>();
+  /** Events whose call failed and is to be repeated in this turn: as many as are handled at the same time. */
+  readonly #failing = new Map<string, Stalled>();
+  /** Events whose call goes on past its deadline, until it ends, whichever turn it was made in. */
+  readonly #overdue = new Map<string, Stalled>();
 
   constructor(definition: ReactionDefinition<E>, fold: TopicFold<E>, options: ReactorOptions) {
     this.definition = definition;
@@ -58,12 +60,13 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       hops: options.hops,
       deadlineMs: options.handleDeadlineMs,
       onOverdue: (position, attempt, { message }) => {
-        this.#stall({ position, attempt, error: `${message}; it is not called again before it ends` });
+        const error = `${message}; it is not called again before it ends`;
+        this.#overdue.set(keyOf(position), { position, attempt, error });
         const context = { group: definition.group, ...position, attempt, err: message };
         options.logger.warn(context, 'a reaction takes too long; its signal is aborted');
       },
       onEnded: (position) => {
-        this.#recovered(position);
+        this.#overdue.delete(keyOf(position));
       },
     });
   }
@@ -82,7 +85,9 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     let lag = 0;
     for (const partition of this.#assigned) {
       const seen = this.#ends.get(partition);
-      if (seen !== undefined) lag += Math.max(0, seen.end - seen.committed);
+      if (seen === undefined) continue;
+      const { next } = this.#fold.progress(partition); // the log goes on while a batch is held up
+      lag += Math.max(0, Math.max(seen.end, next) - seen.committed);
     }
     const { group, topic } = this.definition;
     return {
@@ -108,7 +113,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   /** Of the events that fail or take too long, the one that was tried most. */
   get #worst(): Stalled | undefined {
     let worst: Stalled | undefined;
-    for (const each of this.#stalled.values())
+    for (const each of [...this.#failing.values(), ...this.#overdue.values()])
       if (worst === undefined || each.attempt > worst.attempt) worst = each;
     return worst;
   }
@@ -208,27 +213,19 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       try {
         if ((await this.#calls.run(event, { signal, attempt })) === 'left') break;
         this.#handled++;
-        this.#recovered(event.position);
+        this.#failing.delete(keyOf(event.position));
         return true;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        this.#stall({ position: event.position, attempt, error: message });
+        this.#failing.set(keyOf(event.position), { position: event.position, attempt, error: message });
         const context = { group, ...event.position, attempt, retryMs, err: message };
         this.#options.logger.warn(context, 'reaction failed; it is tried again');
         await pause(retryMs, undefined, { signal }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
       }
     }
-    this.#recovered(event.position); // elsewhere, or here in a later turn
+    this.#failing.delete(keyOf(event.position)); // it is tried again elsewhere, or here in a later turn
     return false;
-  }
-
-  #stall(stalled: Stalled): void {
-    this.#stalled.set(keyOf(stalled.position), stalled);
-  }
-
-  #recovered(position: LogPosition): void {
-    this.#stalled.delete(keyOf(position));
   }
 }
 
