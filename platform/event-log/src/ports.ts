@@ -267,7 +267,7 @@ export interface EventLogHealth {
   readonly ready: boolean;
   /**
    * One sentence: what is awaited, and for how long. While ready: undefined, or the log, when it does not answer, or the
-   * event that a reaction fails on, with the number of attempts.
+   * event that a reaction fails on or takes too long for, with the number of attempts.
    */
   readonly waitingFor: string | undefined;
   readonly topics: readonly ReadProgress[];

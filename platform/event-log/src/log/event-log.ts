@@ -221,7 +221,8 @@ export class TransportLog implements EventLog {
       (this.#phase === 'closed' ? 'closed' : undefined);
     return {
       ready: this.#phase === 'started' && waitingFor === undefined,
-      waitingFor: waitingFor ?? this.#awaited() ?? this.#reactors.find(({ retries }) => retries)?.retries,
+      waitingFor:
+        waitingFor ?? this.#awaited() ?? this.#reactors.map(({ obstacle }) => obstacle).find(Boolean),
       topics: [...this.#topics.values()].map(({ fold }) => fold.progress()),
       reactions: this.#reactors.map((reactor) => reactor.status()),
     };

@@ -101,8 +101,11 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     };
   }
 
-  /** The event that it fails on. Not its error, which may quote the event: that is in the log of the process. */
-  get retries(): string | undefined {
+  /**
+   * The event that it fails on or that takes too long. Not its error, which may quote the event: that is in the log of
+   * the process.
+   */
+  get obstacle(): string | undefined {
     const stalled = this.#worst;
     if (stalled === undefined) return undefined;
     const { topic, partition, offset } = stalled.position;
