@@ -8,6 +8,7 @@ import type {
   ReactionStatus,
   RecordedEvent,
 } from '../ports.ts';
+import { Flapping } from './flapping.ts';
 import { HandleCalls } from './handle-calls.ts';
 import type { AsyncHops } from './spans.ts';
 import type { TopicFold } from './topic-fold.ts';
@@ -35,6 +36,7 @@ export interface ReactorOptions {
   readonly handleDeadlineMs: number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  readonly now: () => number;
 }
 
 export class Reactor<E extends DomainEvent> implements GroupListener {
@@ -42,10 +44,10 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   readonly #fold: TopicFold<E>;
   readonly #options: ReactorOptions;
   readonly #calls: HandleCalls<E>;
+  readonly #flapping: Flapping;
   readonly #ends = new Map<number, { committed: number; end: number }>();
   #assigned: readonly number[] = [];
   #joined = false;
-  #joins = 0;
   #handled = 0;
   /** Events whose call failed and is to be repeated in this turn: as many as are handled at the same time. */
   readonly #failing = new Map<string, Stalled>();
@@ -56,6 +58,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.definition = definition;
     this.#fold = fold;
     this.#options = options;
+    this.#flapping = new Flapping(options.now);
     this.#calls = new HandleCalls(definition, {
       hops: options.hops,
       deadlineMs: options.handleDeadlineMs,
@@ -73,12 +76,26 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
 
   /** True once its group has let it in, whatever came later. */
   get hasJoined(): boolean {
-    return this.#joins > 0;
+    return this.#flapping.joins > 0;
   }
 
-  /** Undefined while it is a member of its group; else which of its memberships was lost. */
-  get lostMembership(): number | undefined {
-    return this.#joined ? undefined : this.#joins;
+  /**
+   * Undefined while it is a member of its group and gets on, or tells what holds it up (`obstacle`); else the membership
+   * since which this is not so.
+   */
+  get standsAt(): number | undefined {
+    const since = this.#flapping.state?.since;
+    if (!this.#joined) return since ?? this.#flapping.joins;
+    return this.#worst === undefined ? since : undefined;
+  }
+
+  /** One sentence: what it waits for while it stands. */
+  get awaits(): string {
+    const { group } = this.definition;
+    const flapping = this.#flapping.state;
+    return flapping === undefined
+      ? `consumer group ${group} to let this process in again`
+      : `the reaction ${group} to get on, whose consumer has ended ${String(flapping.ends)} times in a row`;
   }
 
   status(): ReactionStatus {
@@ -124,10 +141,11 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   onAssigned(partitions: readonly number[]): void {
     this.#assigned = partitions;
     this.#joined = true;
-    this.#joins++;
+    this.#flapping.onJoined();
   }
 
-  onLost(): void {
+  onLost(why?: Error): void {
+    if (why !== undefined) this.#flapping.onEnded();
     this.#assigned = [];
     this.#joined = false;
     this.#ends.clear(); // another member goes on from there
@@ -162,6 +180,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       if (last === undefined) return;
       const next = Number(last.offset) + 1;
       await batch.commit(next);
+      this.#flapping.onCommitted();
       this.#ends.set(batch.partition, { committed: next, end: Math.max(batch.logEnd, next) });
     }
   }
