@@ -347,6 +347,9 @@ export interface EventLog {
     name: string,
     options: { readonly limit: number; readonly after?: string },
   ): ProjectionRows | undefined;
-  /** Stops the reactions, lets appends under way finish within the deadline, disconnects. Idempotent. */
+  /**
+   * Stops the reactions, lets appends under way finish within the deadline, disconnects, writes the last snapshots: what
+   * comes before them may take three quarters of the deadline, and what still hangs then is left behind. Idempotent.
+   */
   close(options?: { readonly deadlineMs?: number }): Promise<void>;
 }

@@ -49,7 +49,7 @@ export class KafkaTransport implements Transport {
       retry: { retries: 0 },
     });
     this.#sends = new CombinedSends(this.#producer);
-    const store = registryStore(options.registryUrl);
+    const store = registryStore(options.registryUrl, this.#closing.signal);
     this.schemas = {
       register: (subject, schema) =>
         this.#untilItWorks('the schema registry', this.#closing.signal, () =>
@@ -123,7 +123,7 @@ export class KafkaTransport implements Transport {
     const reader = this.#supervised({
       what: `a reader of ${topic}`,
       make: () => readerOf(this.#kafka, pace),
-      run: (consumer) => readTopic(consumer, options),
+      run: (consumer, signal) => readTopic(consumer, { ...options, signal }),
       onMissing: (why) => {
         listener.onWaiting?.(undefined, why && `a new consumer, as the last one has ended (${why})`);
       },

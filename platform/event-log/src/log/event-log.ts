@@ -18,6 +18,7 @@ import type {
   WaitOutcome,
 } from '../ports.ts';
 import { SnapshotKeeper, type SnapshotSettings } from '../snapshot/keeper.ts';
+import { atMost, unlessAborted } from './bounded-work.ts';
 import type { LogLimits } from './limits.ts';
 import { LogEnds } from './log-ends.ts';
 import { PositionWaits } from './position-waits.ts';
@@ -43,6 +44,8 @@ export interface LogOptions {
 }
 
 const CLOSE_DEADLINE_MS = 5000;
+/** Of the deadline of `close`: kept for the last snapshots, whatever hangs before them. */
+const SNAPSHOT_SHARE = 0.25;
 const CATCH_UP_SLICE_MS = 1000;
 
 /** What the log does with a topic, without its event type. */
@@ -57,23 +60,6 @@ interface AnyWriter {
   refuse(reason: 'closed' | 'disconnected'): void;
   close(): void;
   readonly queued: number;
-}
-
-/** Settles as the work does, or rejects as soon as the signal is aborted: what is under way then ends with the transport. */
-async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => {
-    aborted.reject(signal.reason as Error);
-  };
-  signal.addEventListener('abort', onAbort);
-  if (signal.aborted) onAbort();
-  try {
-    const done = await Promise.race([work, aborted.promise]);
-    signal.throwIfAborted();
-    return done;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 export class TransportLog implements EventLog {
@@ -276,19 +262,21 @@ export class TransportLog implements EventLog {
 
   async #close(deadlineMs: number): Promise<void> {
     this.#phase = 'closed';
-    const deadline = this.#options.now() + deadlineMs;
+    const keepers = [...this.#topics.values()].flatMap(({ keeper }) => keeper ?? []);
+    const end = this.#options.now() + deadlineMs;
+    const deadline = keepers.length === 0 ? end : end - deadlineMs * SNAPSHOT_SHARE;
+    const leftMs = (): number => deadline - this.#options.now();
     this.#closing.abort();
     this.#standstills.stop();
     this.#rebuilder.close();
     // A reaction under way may still append, so commands are refused only behind it; one that hangs is left behind.
-    await Promise.race([this.#transport.leaveGroups(), pause(deadlineMs, undefined, { ref: false })]);
+    await atMost(leftMs(), this.#transport.leaveGroups());
     const writers = [...this.#writers.values()];
     for (const writer of writers) writer.refuse('closed');
-    while (writers.some(({ queued }) => queued > 0) && this.#options.now() < deadline) await pause(10);
+    while (writers.some(({ queued }) => queued > 0) && leftMs() > 0) await pause(10);
     for (const writer of writers) writer.close();
-    await this.#transport.close();
-    const keepers = [...this.#topics.values()].flatMap(({ keeper }) => keeper ?? []);
-    await Promise.all(keepers.map((keeper) => keeper.stop(deadline - this.#options.now())));
+    await atMost(leftMs(), this.#transport.close());
+    await Promise.all(keepers.map((keeper) => keeper.stop(end - this.#options.now())));
   }
 
   async #catchUp(
