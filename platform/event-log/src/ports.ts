@@ -207,8 +207,6 @@ export interface View<Row> {
   /** The distinct values of an index, sorted. */
   values(index: string): readonly string[];
   readonly size: number;
-  /** Resolves true once the position is folded, false when the deadline passes first. */
-  waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<boolean>;
   progress(): ReadProgress;
   /** SHA-256 over all rows in canonical order: equal for equal content, whatever the order of arrival. */
   stateHash(): string;

@@ -113,10 +113,7 @@ export class TransportLog implements EventLog {
 
   project<Row, E extends DomainEvent>(definition: ProjectionDefinition<Row, E>): View<Row> {
     const fold = this.#fold(definition.topic);
-    const view = new MemoryView(definition, {
-      progress: () => fold.progress(),
-      waitFor: (position, deadlineMs) => fold.waitFor(position, deadlineMs),
-    });
+    const view = new MemoryView(definition, fold);
     fold.addTarget(view);
     this.#projections.add(view as unknown as MemoryView<unknown, DomainEvent>); // only read from here
     this.#rebuilder.add(
