@@ -319,7 +319,8 @@ export interface EventLog {
   react<E extends DomainEvent>(definition: ReactionDefinition<E>): void;
   /**
    * Waits for the log (with a message while it does), makes the topics, registers the schemas, replays to the end
-   * offsets measured now, then starts the reactions. Rejects when aborted or when a schema is incompatible.
+   * offsets measured now, then starts the reactions. Rejects when aborted, when a schema is incompatible, or when a topic
+   * is there with settings that the log cannot be kept with.
    */
   start(options?: { readonly signal?: AbortSignal }): Promise<void>;
   health(): EventLogHealth;
