@@ -9,6 +9,7 @@ export type { AsyncHops } from './log/spans.ts';
 export { createMemoryBroker, openMemoryLog, type MemoryLogOptions } from './memory/open.ts';
 export { openKafkaLog, type KafkaLogOptions } from './kafka/open.ts';
 export { SchemaRefused } from './kafka/registry.ts';
+export { TopicsRefused, type TopicDurability, type TopicFault } from './kafka/topic-settings.ts';
 export { LogFileError, type LogFileFault } from './file/errors.ts';
 export type { LogFileHeader, LogFileRecord, LogFileSummary } from './file/format.ts';
 export { exportKafkaLog, type ExportOptions } from './file/export.ts';

@@ -207,8 +207,6 @@ export interface View<Row> {
   /** The distinct values of an index, sorted. */
   values(index: string): readonly string[];
   readonly size: number;
-  /** Resolves true once the position is folded, false when the deadline passes first. */
-  waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<boolean>;
   progress(): ReadProgress;
   /** SHA-256 over all rows in canonical order: equal for equal content, whatever the order of arrival. */
   stateHash(): string;
@@ -252,7 +250,10 @@ export interface ReactionStatus {
   readonly handled: number;
   /** Log end minus committed, over the assigned partitions. */
   readonly lag: number;
-  /** Set while an event is being retried, or its `handle` goes on past its deadline: of several, the one tried most. */
+  /**
+   * Set while an event is being retried, or a `handle` goes on past its deadline, also when its partition was lost and
+   * came back meanwhile: of several, the one tried most.
+   */
   readonly stalled:
     { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
 }
@@ -269,7 +270,7 @@ export interface EventLogHealth {
   readonly ready: boolean;
   /**
    * One sentence: what is awaited, and for how long. While ready: undefined, or the log, when it does not answer, or the
-   * event that a reaction fails on, with the number of attempts.
+   * event that a reaction fails on or takes too long for, with the number of attempts.
    */
   readonly waitingFor: string | undefined;
   readonly topics: readonly ReadProgress[];
@@ -323,7 +324,8 @@ export interface EventLog {
   react<E extends DomainEvent>(definition: ReactionDefinition<E>): void;
   /**
    * Waits for the log (with a message while it does), makes the topics, registers the schemas, replays to the end
-   * offsets measured now, then starts the reactions. Rejects when aborted or when a schema is incompatible.
+   * offsets measured now, then starts the reactions. Rejects when aborted, when a schema is incompatible, or when a topic
+   * is there with settings that the log cannot be kept with.
    */
   start(options?: { readonly signal?: AbortSignal }): Promise<void>;
   health(): EventLogHealth;
@@ -349,6 +351,9 @@ export interface EventLog {
     name: string,
     options: { readonly limit: number; readonly after?: string },
   ): ProjectionRows | undefined;
-  /** Stops the reactions, lets appends under way finish within the deadline, disconnects. Idempotent. */
+  /**
+   * Stops the reactions, lets appends under way finish within the deadline, disconnects, writes the last snapshots: what
+   * comes before them may take three quarters of the deadline, and what still hangs then is left behind. Idempotent.
+   */
   close(options?: { readonly deadlineMs?: number }): Promise<void>;
 }

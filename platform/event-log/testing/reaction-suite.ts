@@ -64,17 +64,25 @@ export function reactionSuite(nodes: Nodes): void {
     await expect.poll(() => log.health().reactions, PATIENCE).toMatchObject([{ joined: false }]);
     await release();
     await expect.poll(() => log.health().reactions, PATIENCE).toMatchObject([{ joined: true }]);
-    // In its new turn the event is waited for, so what comes later is not handled either.
+    // In its new turn the event is waited for, so what comes later is not handled either, and both are told.
+    const lag = () => log.health().reactions[0]?.lag;
     await run(counters, 's', 2, { deadlineMs: 20_000 });
+    await expect.poll(lag, PATIENCE).toBe(2);
+    expect(stalled()).toMatchObject({ position: { offset: 0 }, attempt: 1 });
+    await run(counters, 's', 4);
+    await expect.poll(lag, PATIENCE).toBe(3);
+    expect(stalled()).toMatchObject({ position: { offset: 0 }, attempt: 1 });
     expect(calls).toHaveLength(1);
     calls[0]?.reject(new Error('at last'));
     await expect.poll(() => calls.length, PATIENCE).toBe(2);
     calls[1]?.resolve(undefined);
-    await expect.poll(() => calls.length, PATIENCE).toBe(3);
-    calls[2]?.resolve(undefined);
+    for (const index of [2, 3]) {
+      await expect.poll(() => calls.length, PATIENCE).toBe(index + 1);
+      calls[index]?.resolve(undefined);
+    }
     await expect
       .poll(() => log.health().reactions, PATIENCE)
-      .toMatchObject([{ handled: 2, stalled: undefined }]);
+      .toMatchObject([{ handled: 3, lag: 0, stalled: undefined }]);
   });
 
   it('a reaction that fails on one event tells how often while others recover, says it in its health without the error, and stays ready', async () => {

@@ -87,7 +87,7 @@ const take = async (step: Step, harness: Harness, topic: Topic, node: SnapshotNo
     headers: { [logHeaders.commit]: encodeCommitHeader(header) },
   });
   const position = { topic: topic.name, partition, offset };
-  expect(await node.view.waitFor(position, { deadlineMs: 10_000 })).toBe(true);
+  expect(await node.log.waitFor(position, { deadlineMs: 10_000 })).toBe('reached');
   return offset;
 };
 

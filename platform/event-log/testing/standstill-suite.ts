@@ -95,6 +95,32 @@ export function standstillSuite(nodes: Nodes): void {
       });
   });
 
+  it('a reaction that is let in again and again and never gets on makes the log not ready, and says so, until it does', async () => {
+    const topic = { ...freshTopic(), partitions: 1 };
+    const harness = await nodes.harness();
+    const { counters } = await nodes.node(topic);
+    await harness.appendRaw(topic.name, 0, { key: null, value: null });
+    await run(counters, 's', 1);
+    const group = `${topic.name}.g`;
+    // It remembers no verdict on what was rejected, which its reaction has still before it.
+    const { log } = await nodes.node(topic, { limits: { ...limits, maxRejectedOffsets: 0 }, react });
+    await expect
+      .poll(() => log.health().waitingFor, PATIENCE)
+      .toMatch(
+        new RegExp(
+          `^the reaction ${group} to get on, whose consumer has ended \\d+ times in a row, for \\d+ s$`,
+        ),
+      );
+    expect(log.health().ready).toBe(false);
+    const peer = await nodes.node(topic, { react });
+    await expect.poll(() => peer.log.health().reactions, PATIENCE).toMatchObject([{ handled: 1, lag: 0 }]);
+    await peer.log.close();
+    await run(counters, 's', 1);
+    await expect
+      .poll(() => log.health(), PATIENCE)
+      .toMatchObject({ ready: true, waitingFor: undefined, reactions: [{ handled: 1, lag: 0 }] });
+  });
+
   it('members that come and go make no peer unready', async () => {
     const topic = freshTopic();
     const { log } = await nodes.node(topic, { react });

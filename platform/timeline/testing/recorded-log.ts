@@ -187,7 +187,7 @@ export async function recordLog(addresses: Addresses): Promise<RecordedLog> {
   const ends = await log.projections();
   for (const [at, end] of (ends[0]?.ends ?? []).entries()) {
     const position = { topic: orderEvents.name, partition: at, offset: end - 1 };
-    if (end > 0 && !(await view.waitFor(position, { deadlineMs: 20_000 })))
+    if (end > 0 && (await log.waitFor(position, { deadlineMs: 20_000 })) !== 'reached')
       throw new Error(`the view does not reach ${JSON.stringify(position)}`);
   }
   return {

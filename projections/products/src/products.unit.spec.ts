@@ -55,7 +55,6 @@ const viewOf = (rows: readonly ProductRow[]): View<ProductRow> => {
         options,
       ),
     values: () => [...new Set(rows.map((row) => row.category))].sort(),
-    waitFor: () => Promise.resolve(true),
     progress: () => progress,
     stateHash: () => '',
   };

@@ -67,7 +67,7 @@ async function recorded(topic: EventTopic<Counted>, path: string): Promise<View<
   for (const one of bad) broker.appendRaw(topic.name, 1, one);
   for (const raw of broker.records(topic.name, 2).slice(0, 2)) broker.appendRaw(topic.name, 2, raw);
   for (const [partition, end] of broker.endOffsets(topic.name).entries())
-    if (end > 0) await view.waitFor({ topic: topic.name, partition, offset: end - 1 }, { deadlineMs: 2000 });
+    if (end > 0) await log.waitFor({ topic: topic.name, partition, offset: end - 1 }, { deadlineMs: 2000 });
   const writer = await LogFileWriter.create(path, {
     createdAt: '2026-01-01T00:00:00.000Z',
     note: '',

@@ -68,11 +68,12 @@ class Membership {
     this.#options.listener.onAssigned(partitions);
   }
 
-  onLost(): void {
+  /** @param why the consumer has ended. */
+  onLost(why?: Error): void {
     this.#generation++;
-    if (!this.#isMember) return;
+    if (!this.#isMember && why === undefined) return;
     this.#isMember = false;
-    this.#options.listener.onLost();
+    this.#options.listener.onLost(why);
   }
 
   async onBatch(payload: EachBatchPayload): Promise<void> {
@@ -154,14 +155,15 @@ class Membership {
 export async function joinGroup(consumer: Consumer, options: GroupMemberOptions): Promise<void> {
   const { topic, partitions } = options;
   const membership = new Membership(consumer, options);
-  const onLost = (): void => {
-    membership.onLost();
-  };
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     membership.onJoined(payload.memberAssignment[topic] ?? []);
   });
-  consumer.on(consumer.events.REBALANCING, onLost);
-  consumer.on(consumer.events.CRASH, onLost);
+  consumer.on(consumer.events.REBALANCING, () => {
+    membership.onLost();
+  });
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    membership.onLost(payload.error);
+  });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({

@@ -5,6 +5,7 @@ import { defaultLimits, type LogLimits } from '../log/limits.ts';
 import type { AsyncHops } from '../log/spans.ts';
 import type { EventLog } from '../ports.ts';
 import { snapshotsIn, type SnapshotLimits } from '../snapshot/keeper.ts';
+import type { TopicDurability } from './topic-settings.ts';
 import { KafkaTransport } from './transport.ts';
 
 export interface KafkaLogOptions {
@@ -17,6 +18,8 @@ export interface KafkaLogOptions {
   readonly registryUrl: string;
   readonly logger: Logger;
   readonly limits?: Partial<LogLimits>;
+  /** How many copies there are of each topic. Default: what the brokers have as their defaults. */
+  readonly durability?: TopicDurability;
   /** How brokers are reached; default: plain TCP. */
   readonly socketFactory?: ISocketFactory;
   /** Whether a reaction's span is a child of the publisher's span (default) or linked to it. */

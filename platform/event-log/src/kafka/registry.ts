@@ -24,6 +24,16 @@ export class SchemaRefused extends Error {
 const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
 
+interface Registry {
+  /** Base URL of its API. */
+  readonly host: string;
+  /** Aborted when nobody waits for it any more. */
+  readonly signal: AbortSignal;
+}
+
+const inTimeOf = (signal: AbortSignal): AbortSignal =>
+  AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
+
 async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
   const given = new AbortController();
   const late = pause(REGISTRATION_TIMEOUT_MS, undefined, { signal: given.signal }).then(() => {
@@ -37,10 +47,8 @@ async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
   }
 }
 
-async function look(host: string, id: number): Promise<object | undefined> {
-  const response = await fetch(`${host}/schemas/ids/${String(id)}`, {
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-  });
+async function look({ host, signal }: Registry, id: number): Promise<object | undefined> {
+  const response = await fetch(`${host}/schemas/ids/${String(id)}`, { signal: inTimeOf(signal) });
   if (!response.ok) {
     await response.body?.cancel();
     if (response.status === 404) return undefined;
@@ -57,12 +65,12 @@ async function look(host: string, id: number): Promise<object | undefined> {
  * Sets the rule before anything is compared. The client sets it too, but after the first registration that finds
  * none, and a subject that someone made without a rule would take anything.
  */
-async function writeRule(host: string, subject: string): Promise<Response> {
+async function writeRule({ host, signal }: Registry, subject: string): Promise<Response> {
   const response = await fetch(`${host}/config/${encodeURIComponent(subject)}`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ compatibility: COMPATIBILITY.FULL_TRANSITIVE }),
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    signal: inTimeOf(signal),
   });
   await response.body?.cancel();
   // 404: the subject is not there yet; its first version has nothing to be compared with.
@@ -79,8 +87,11 @@ async function writeRule(host: string, subject: string): Promise<Response> {
  * unknown after a write: a registry whose state is a log confirms a write once it has read everything before it. A
  * process that only reads writes nothing; it waits until the registry has answered for a while instead. Both hold for
  * one registry, as the engines here are: of several behind one address the one that is asked next may be another.
+ *
+ * @param signal ends what is asked and waited for, except a registration. Default: never.
  */
-export function registryStore(host: string): SchemaStore {
+export function registryStore(host: string, signal: AbortSignal = new AbortController().signal): SchemaStore {
+  const asked: Registry = { host, signal };
   const registry = new SchemaRegistry({
     host,
     retry: { retries: 3, initialRetryTimeInSecs: 0.1, maxRetryTimeInSecs: 1 },
@@ -89,7 +100,7 @@ export function registryStore(host: string): SchemaStore {
   let answeringSinceMs: number | undefined;
   const register = async (subject: string, schema: object, attemptsLeft: number): Promise<number> => {
     try {
-      await writeRule(host, subject);
+      await writeRule(asked, subject);
       const { id } = await inTime(
         subject,
         registry.register(
@@ -117,16 +128,16 @@ export function registryStore(host: string): SchemaStore {
   const settled = async (): Promise<void> => {
     if (registered.size === 0) {
       const sinceMs = performance.now() - (answeringSinceMs ?? performance.now());
-      await pause(Math.max(0, UNKNOWN_AFTER_MS - sinceMs));
+      await pause(Math.max(0, UNKNOWN_AFTER_MS - sinceMs), undefined, { signal });
       return;
     }
     // Any of them will do: one may have been deleted since.
-    for (const subject of registered) if ((await writeRule(host, subject)).status !== 404) return;
+    for (const subject of registered) if ((await writeRule(asked, subject)).status !== 404) return;
     throw new Error(`the registry does not know ${[...registered].join(', ')}, which it has registered`);
   };
   const lookNow = async (id: number): Promise<object | undefined> => {
     try {
-      const schema = await look(host, id);
+      const schema = await look(asked, id);
       answeringSinceMs ??= performance.now();
       return schema;
     } catch (error) {

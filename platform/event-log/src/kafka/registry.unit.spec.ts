@@ -38,11 +38,12 @@ async function startingRegistry(options: { readonly empty?: boolean; readonly on
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo; // it listens on TCP
-  const store = registryStore(`http://127.0.0.1:${String(port)}`);
+  const ending = new AbortController();
+  const store = registryStore(`http://127.0.0.1:${String(port)}`, ending.signal);
   if (options.onlyReads === true) setTimeout(() => (settled = true), 1000).unref();
   else await store.register('test.Ticked', schema);
   registering = false;
-  return { store, asked: () => asked };
+  return { store, asked: () => asked, ending };
 }
 
 it('an id that a starting registry does not know yet is asked for again behind a write', async () => {
@@ -70,4 +71,15 @@ it('a process that only reads, and so writes nothing, waits until the registry h
 it('a schema in another language is an answer, and none that a reader can use', async () => {
   const { store } = await startingRegistry();
   expect(await store.fetch(9)).toEqual({});
+});
+
+it('whoever waits for a registry that may be starting waits no longer when the log is closed', async () => {
+  const { store, asked, ending } = await startingRegistry({ onlyReads: true });
+  let error: unknown;
+  store.fetch(7).catch((reason: unknown) => {
+    error = reason;
+  });
+  await expect.poll(asked).toBe(1);
+  ending.abort();
+  await expect.poll(() => error, { timeout: 1500 }).toBeInstanceOf(Error); // it would wait for 3 s
 });

@@ -18,8 +18,8 @@ export interface SupervisedConsumerOptions {
   readonly signal: AbortSignal;
   /** A consumer that is not connected yet. */
   readonly make: () => Consumer;
-  /** Connects, subscribes and runs it. */
-  readonly run: (consumer: Consumer) => Promise<void>;
+  /** Connects, subscribes and runs it. The signal is aborted when it is to end. */
+  readonly run: (consumer: Consumer, signal: AbortSignal) => Promise<void>;
   /** Told why there is no consumer, and undefined when there is one again. */
   readonly onMissing?: (why: string | undefined) => void;
 }
@@ -84,7 +84,7 @@ export class SupervisedConsumer {
       });
       this.#consumer = consumer;
       try {
-        await run(consumer);
+        await run(consumer, signal);
       } catch (error) {
         await consumer.disconnect().catch(() => undefined);
         throw error;

@@ -17,6 +17,8 @@ export interface TopicReaderOptions {
   readonly logger: Logger;
   /** End offsets now, by partition. */
   readonly endOffsets: () => Promise<readonly number[]>;
+  /** Aborted when it is to end: a pause then ends at once. */
+  readonly signal: AbortSignal;
 }
 
 const GAP_PAUSE_MS_MIN = 50;
@@ -91,7 +93,7 @@ class Reading {
   }
 
   async onBatch(payload: EachBatchPayload): Promise<void> {
-    const { topic, listener, logger } = this.#options;
+    const { topic, listener, logger, signal } = this.#options;
     const { partition, messages } = payload.batch;
     const [first] = messages;
     if (first === undefined || payload.isStale()) return;
@@ -135,7 +137,7 @@ class Reading {
       'records ahead of the fold; read again',
     );
     listener.onWaiting?.(partition, `offset ${String(next)}, which the log passes over`);
-    await pause(pauseMs);
+    await pause(pauseMs, undefined, { signal }).catch(() => undefined);
     this.#gapPausesMs.set(partition, Math.min(pauseMs * 2, GAP_PAUSE_MS_MAX));
     if (this.#unverified.has(partition))
       this.#seek(partition); // it joined again meanwhile

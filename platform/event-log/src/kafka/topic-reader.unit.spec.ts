@@ -63,6 +63,7 @@ class Fold implements TopicListener {
 const setUp = async (...commits: string[]) => {
   const log = [...commits];
   const fold = new Fold();
+  const ending = new AbortController();
   let onJoin = (): void => undefined;
   let each: ConsumerRunConfig['eachBatch'];
   let at = 0;
@@ -94,6 +95,7 @@ const setUp = async (...commits: string[]) => {
     listener: fold,
     logger: pino({ level: 'silent' }),
     endOffsets: () => Promise.resolve([log.length]),
+    signal: ending.signal,
   });
   const join = (): void => {
     onJoin();
@@ -101,7 +103,7 @@ const setUp = async (...commits: string[]) => {
   const seek = (offset: number): void => {
     at = offset;
   };
-  return { log, fold, fetch, join, seek };
+  return { log, fold, fetch, join, seek, ending };
 };
 
 it('reads on behind a join that comes while a schema is awaited: the log was not cut', async () => {
@@ -173,4 +175,16 @@ it('takes what it is handed a second time for what it is', async () => {
   log.push('c');
   await fetch();
   expect(fold).toMatchObject({ next: 3, diverged: [] });
+});
+
+it('that is to end waits at no hole any more, however long it has waited there before', async () => {
+  const { log, fold, fetch, seek, ending } = await setUp('a', 'b');
+  await fetch();
+  log.push('c', 'd');
+  ending.abort();
+  for (let n = 0; n < 10; n++) {
+    seek(3);
+    await fetch();
+  }
+  expect(fold).toMatchObject({ next: 2, diverged: [] });
 });

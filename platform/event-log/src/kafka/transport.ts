@@ -14,6 +14,7 @@ import { joinGroup, memberOf } from './group-member.ts';
 import { registryStore } from './registry.ts';
 import { SupervisedConsumer, type SupervisedConsumerOptions } from './supervised-consumer.ts';
 import { readerOf, readTopic } from './topic-reader.ts';
+import { checkTopics, makeTopics, type TopicDurability } from './topic-settings.ts';
 import { untilItWorks } from './until-it-works.ts';
 
 export interface KafkaTransportOptions {
@@ -23,6 +24,8 @@ export interface KafkaTransportOptions {
   /** Base URL of the registry's Confluent-compatible API. */
   readonly registryUrl: string;
   readonly logger: Logger;
+  /** How many copies there are of each topic. Default: what the brokers have as their defaults. */
+  readonly durability?: TopicDurability;
   /** How brokers are reached; default: plain TCP. */
   readonly socketFactory?: ISocketFactory;
 }
@@ -49,7 +52,7 @@ export class KafkaTransport implements Transport {
       retry: { retries: 0 },
     });
     this.#sends = new CombinedSends(this.#producer);
-    const store = registryStore(options.registryUrl);
+    const store = registryStore(options.registryUrl, this.#closing.signal);
     this.schemas = {
       register: (subject, schema) =>
         this.#untilItWorks('the schema registry', this.#closing.signal, () =>
@@ -59,33 +62,29 @@ export class KafkaTransport implements Transport {
     };
   }
 
+  /** @throws TopicsRefused when a topic is there with other settings. */
   async connect(
     topics: readonly { readonly name: string; readonly partitions: number }[],
     signal: AbortSignal,
   ): Promise<void> {
     for (const { name, partitions } of topics) this.#partitions.set(name, partitions);
-    await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, async () => {
+    const { durability = {}, logger } = this.#options;
+    const areChecked = await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, async () => {
       const admin = this.#kafka.admin();
       try {
         await admin.connect();
-        await admin.createTopics({
-          waitForLeaders: true,
-          topics: topics.map(({ name, partitions }) => ({
-            topic: name,
-            numPartitions: partitions,
-            replicationFactor: -1,
-            configEntries: [
-              { name: 'cleanup.policy', value: 'delete' },
-              { name: 'retention.ms', value: '-1' }, // event topics never expire
-              { name: 'retention.bytes', value: '-1' },
-            ],
-          })),
-        });
+        await makeTopics(admin, topics, durability);
+        await this.#producer.connect();
+        return await checkTopics(admin, topics, durability);
       } finally {
         await admin.disconnect().catch(() => undefined);
       }
-      await this.#producer.connect();
     });
+    if (!areChecked)
+      logger.warn(
+        { topics: topics.map(({ name }) => name) },
+        'the broker does not tell the settings of the topics; that they never expire and are never compacted was not checked',
+      );
   }
 
   endOffsets(topic: string): Promise<readonly number[]> {
@@ -123,7 +122,7 @@ export class KafkaTransport implements Transport {
     const reader = this.#supervised({
       what: `a reader of ${topic}`,
       make: () => readerOf(this.#kafka, pace),
-      run: (consumer) => readTopic(consumer, options),
+      run: (consumer, signal) => readTopic(consumer, { ...options, signal }),
       onMissing: (why) => {
         listener.onWaiting?.(undefined, why && `a new consumer, as the last one has ended (${why})`);
       },

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { SchemaRefused } from './registry.ts';
+import { TopicsRefused } from './topic-settings.ts';
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2000;
@@ -15,8 +16,8 @@ export interface Awaited {
 }
 
 /**
- * Repeats with growing pauses until it works, saying what is awaited. A refused schema is final.
- * @throws SchemaRefused, or the signal's reason once it is aborted.
+ * Repeats with growing pauses until it works, saying what is awaited. Refused schemas and topics are final.
+ * @throws SchemaRefused, TopicsRefused, or the signal's reason once it is aborted.
  */
 export async function untilItWorks<T>(
   { what, logger, signal }: Awaited,
@@ -29,7 +30,7 @@ export async function untilItWorks<T>(
     try {
       return await attempt();
     } catch (error) {
-      if (error instanceof SchemaRefused) throw error;
+      if (error instanceof SchemaRefused || error instanceof TopicsRefused) throw error;
       const nowMs = Date.now();
       if (nowMs - saidAtMs >= STILL_WAITING_MS && !signal.aborted) {
         saidAtMs = nowMs;

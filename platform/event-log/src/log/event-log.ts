@@ -18,6 +18,7 @@ import type {
   WaitOutcome,
 } from '../ports.ts';
 import { SnapshotKeeper, type SnapshotSettings } from '../snapshot/keeper.ts';
+import { atMost, unlessAborted } from './bounded-work.ts';
 import type { LogLimits } from './limits.ts';
 import { LogEnds } from './log-ends.ts';
 import { PositionWaits } from './position-waits.ts';
@@ -43,6 +44,8 @@ export interface LogOptions {
 }
 
 const CLOSE_DEADLINE_MS = 5000;
+/** Of the deadline of `close`: kept for the last snapshots, whatever hangs before them. */
+const SNAPSHOT_SHARE = 0.25;
 const CATCH_UP_SLICE_MS = 1000;
 
 /** What the log does with a topic, without its event type. */
@@ -57,23 +60,6 @@ interface AnyWriter {
   refuse(reason: 'closed' | 'disconnected'): void;
   close(): void;
   readonly queued: number;
-}
-
-/** Settles as the work does, or rejects as soon as the signal is aborted: what is under way then ends with the transport. */
-async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => {
-    aborted.reject(signal.reason as Error);
-  };
-  signal.addEventListener('abort', onAbort);
-  if (signal.aborted) onAbort();
-  try {
-    const done = await Promise.race([work, aborted.promise]);
-    signal.throwIfAborted();
-    return done;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 export class TransportLog implements EventLog {
@@ -127,10 +113,7 @@ export class TransportLog implements EventLog {
 
   project<Row, E extends DomainEvent>(definition: ProjectionDefinition<Row, E>): View<Row> {
     const fold = this.#fold(definition.topic);
-    const view = new MemoryView(definition, {
-      progress: () => fold.progress(),
-      waitFor: (position, deadlineMs) => fold.waitFor(position, deadlineMs),
-    });
+    const view = new MemoryView(definition, fold);
     fold.addTarget(view);
     this.#projections.add(view as unknown as MemoryView<unknown, DomainEvent>); // only read from here
     this.#rebuilder.add(
@@ -159,14 +142,15 @@ export class TransportLog implements EventLog {
       handleDeadlineMs: this.#options.limits.handleDeadlineMs,
       logger: this.#options.logger,
       signal: this.#closing.signal,
+      now: this.#options.now,
     });
     // A reactor is only ever fed from the fold that it was made with, so its event type may be forgotten here.
     this.#reactors.push(reactor as unknown as Reactor<DomainEvent>);
     this.#standstills.add({
       what: 'reaction',
       topic: definition.topic.name,
-      standsAt: () => reactor.lostMembership,
-      awaits: () => `consumer group ${definition.group} to let this process in again`,
+      standsAt: () => reactor.standsAt,
+      awaits: () => reactor.awaits,
     });
   }
 
@@ -222,7 +206,8 @@ export class TransportLog implements EventLog {
       (this.#phase === 'closed' ? 'closed' : undefined);
     return {
       ready: this.#phase === 'started' && waitingFor === undefined,
-      waitingFor: waitingFor ?? this.#awaited() ?? this.#reactors.find(({ retries }) => retries)?.retries,
+      waitingFor:
+        waitingFor ?? this.#awaited() ?? this.#reactors.map(({ obstacle }) => obstacle).find(Boolean),
       topics: [...this.#topics.values()].map(({ fold }) => fold.progress()),
       reactions: this.#reactors.map((reactor) => reactor.status()),
     };
@@ -275,19 +260,21 @@ export class TransportLog implements EventLog {
 
   async #close(deadlineMs: number): Promise<void> {
     this.#phase = 'closed';
-    const deadline = this.#options.now() + deadlineMs;
+    const keepers = [...this.#topics.values()].flatMap(({ keeper }) => keeper ?? []);
+    const end = this.#options.now() + deadlineMs;
+    const deadline = keepers.length === 0 ? end : end - deadlineMs * SNAPSHOT_SHARE;
+    const leftMs = (): number => deadline - this.#options.now();
     this.#closing.abort();
     this.#standstills.stop();
     this.#rebuilder.close();
     // A reaction under way may still append, so commands are refused only behind it; one that hangs is left behind.
-    await Promise.race([this.#transport.leaveGroups(), pause(deadlineMs, undefined, { ref: false })]);
+    await atMost(leftMs(), this.#transport.leaveGroups());
     const writers = [...this.#writers.values()];
     for (const writer of writers) writer.refuse('closed');
-    while (writers.some(({ queued }) => queued > 0) && this.#options.now() < deadline) await pause(10);
+    while (writers.some(({ queued }) => queued > 0) && leftMs() > 0) await pause(10);
     for (const writer of writers) writer.close();
-    await this.#transport.close();
-    const keepers = [...this.#topics.values()].flatMap(({ keeper }) => keeper ?? []);
-    await Promise.all(keepers.map((keeper) => keeper.stop(deadline - this.#options.now())));
+    await atMost(leftMs(), this.#transport.close());
+    await Promise.all(keepers.map((keeper) => keeper.stop(end - this.#options.now())));
   }
 
   async #catchUp(

@@ -22,7 +22,10 @@ export interface LogLimits {
    * called again. One that does not heed the signal holds up what is behind it for as long as it runs.
    */
   readonly handleDeadlineMs: number;
-  /** Rejected offsets remembered per partition; a reaction that is further behind stalls and says so. */
+  /**
+   * Rejected offsets remembered per partition; a reaction that is further behind cannot get on, and its log is not ready
+   * and says so.
+   */
   readonly maxRejectedOffsets: number;
   /** Waits for a position at the same time (`EventLog.waitFor`); past it `late` at once. */
   readonly maxWaits: number;
@@ -30,7 +33,7 @@ export interface LogLimits {
   readonly maxWaitsBeyondEnd: number;
   /**
    * How long something may stand still before the log is not ready: a reader that folds nothing while there is more, a
-   * reaction that its group does not let in. Longer than an ordinary rebalance, which may wait 10 s for a slow peer.
+   * reaction that its group does not let in or whose consumer ends again and again. Longer than an ordinary rebalance, which may wait 10 s for a slow peer.
    */
   readonly standstillMs: number;
   /** How long a rebuild of a read model may take; then it is given up and nothing was changed. */

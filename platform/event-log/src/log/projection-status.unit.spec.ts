@@ -46,7 +46,7 @@ it('a projection tells its positions, ends, counts and hash of one instant', asy
   const { broker, log, view, add } = await opened();
   for (const stream of ['a', 'b', 'a']) await add(stream);
   const offset = broker.appendRaw(topic.name, 0, { key: null, value: null, headers: {} });
-  await view.waitFor({ topic: topic.name, partition: 0, offset }, { deadlineMs: 1000 });
+  await log.waitFor({ topic: topic.name, partition: 0, offset }, { deadlineMs: 1000 });
   const answer = await routeOf(log, '/ops/projections')();
   const { nextOffsets } = view.progress();
   expect(answer).toEqual({

@@ -8,6 +8,7 @@ import type {
   ReactionStatus,
   RecordedEvent,
 } from '../ports.ts';
+import { Flapping } from './flapping.ts';
 import { HandleCalls } from './handle-calls.ts';
 import type { AsyncHops } from './spans.ts';
 import type { TopicFold } from './topic-fold.ts';
@@ -35,6 +36,7 @@ export interface ReactorOptions {
   readonly handleDeadlineMs: number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  readonly now: () => number;
 }
 
 export class Reactor<E extends DomainEvent> implements GroupListener {
@@ -42,47 +44,67 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   readonly #fold: TopicFold<E>;
   readonly #options: ReactorOptions;
   readonly #calls: HandleCalls<E>;
+  readonly #flapping: Flapping;
   readonly #ends = new Map<number, { committed: number; end: number }>();
   #assigned: readonly number[] = [];
   #joined = false;
-  #joins = 0;
   #handled = 0;
-  /** By partition and offset: as many as are handled at the same time, and calls that were left and have not ended. */
-  readonly #stalled = new Map<string, Stalled>();
+  /** Events whose call failed and is to be repeated in this turn: as many as are handled at the same time. */
+  readonly #failing = new Map<string, Stalled>();
+  /** Events whose call goes on past its deadline, until it ends, whichever turn it was made in. */
+  readonly #overdue = new Map<string, Stalled>();
 
   constructor(definition: ReactionDefinition<E>, fold: TopicFold<E>, options: ReactorOptions) {
     this.definition = definition;
     this.#fold = fold;
     this.#options = options;
+    this.#flapping = new Flapping(options.now);
     this.#calls = new HandleCalls(definition, {
       hops: options.hops,
       deadlineMs: options.handleDeadlineMs,
       onOverdue: (position, attempt, { message }) => {
-        this.#stall({ position, attempt, error: `${message}; it is not called again before it ends` });
+        const error = `${message}; it is not called again before it ends`;
+        this.#overdue.set(keyOf(position), { position, attempt, error });
         const context = { group: definition.group, ...position, attempt, err: message };
         options.logger.warn(context, 'a reaction takes too long; its signal is aborted');
       },
       onEnded: (position) => {
-        this.#recovered(position);
+        this.#overdue.delete(keyOf(position));
       },
     });
   }
 
   /** True once its group has let it in, whatever came later. */
   get hasJoined(): boolean {
-    return this.#joins > 0;
+    return this.#flapping.joins > 0;
   }
 
-  /** Undefined while it is a member of its group; else which of its memberships was lost. */
-  get lostMembership(): number | undefined {
-    return this.#joined ? undefined : this.#joins;
+  /**
+   * Undefined while it is a member of its group and gets on, or tells what holds it up (`obstacle`); else the membership
+   * since which this is not so.
+   */
+  get standsAt(): number | undefined {
+    const since = this.#flapping.state?.since;
+    if (!this.#joined) return since ?? this.#flapping.joins;
+    return this.#worst === undefined ? since : undefined;
+  }
+
+  /** One sentence: what it waits for while it stands. */
+  get awaits(): string {
+    const { group } = this.definition;
+    const flapping = this.#flapping.state;
+    return flapping === undefined
+      ? `consumer group ${group} to let this process in again`
+      : `the reaction ${group} to get on, whose consumer has ended ${String(flapping.ends)} times in a row`;
   }
 
   status(): ReactionStatus {
     let lag = 0;
     for (const partition of this.#assigned) {
       const seen = this.#ends.get(partition);
-      if (seen !== undefined) lag += Math.max(0, seen.end - seen.committed);
+      if (seen === undefined) continue;
+      const { next } = this.#fold.progress(partition); // the log goes on while a batch is held up
+      lag += Math.max(0, Math.max(seen.end, next) - seen.committed);
     }
     const { group, topic } = this.definition;
     return {
@@ -96,8 +118,11 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     };
   }
 
-  /** The event that it fails on. Not its error, which may quote the event: that is in the log of the process. */
-  get retries(): string | undefined {
+  /**
+   * The event that it fails on or that takes too long. Not its error, which may quote the event: that is in the log of
+   * the process.
+   */
+  get obstacle(): string | undefined {
     const stalled = this.#worst;
     if (stalled === undefined) return undefined;
     const { topic, partition, offset } = stalled.position;
@@ -108,7 +133,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   /** Of the events that fail or take too long, the one that was tried most. */
   get #worst(): Stalled | undefined {
     let worst: Stalled | undefined;
-    for (const each of this.#stalled.values())
+    for (const each of [...this.#failing.values(), ...this.#overdue.values()])
       if (worst === undefined || each.attempt > worst.attempt) worst = each;
     return worst;
   }
@@ -116,10 +141,11 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   onAssigned(partitions: readonly number[]): void {
     this.#assigned = partitions;
     this.#joined = true;
-    this.#joins++;
+    this.#flapping.onJoined();
   }
 
-  onLost(): void {
+  onLost(why?: Error): void {
+    if (why !== undefined) this.#flapping.onEnded();
     this.#assigned = [];
     this.#joined = false;
     this.#ends.clear(); // another member goes on from there
@@ -154,6 +180,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       if (last === undefined) return;
       const next = Number(last.offset) + 1;
       await batch.commit(next);
+      this.#flapping.onCommitted();
       this.#ends.set(batch.partition, { committed: next, end: Math.max(batch.logEnd, next) });
     }
   }
@@ -208,27 +235,19 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       try {
         if ((await this.#calls.run(event, { signal, attempt })) === 'left') break;
         this.#handled++;
-        this.#recovered(event.position);
+        this.#failing.delete(keyOf(event.position));
         return true;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        this.#stall({ position: event.position, attempt, error: message });
+        this.#failing.set(keyOf(event.position), { position: event.position, attempt, error: message });
         const context = { group, ...event.position, attempt, retryMs, err: message };
         this.#options.logger.warn(context, 'reaction failed; it is tried again');
         await pause(retryMs, undefined, { signal }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
       }
     }
-    this.#recovered(event.position); // elsewhere, or here in a later turn
+    this.#failing.delete(keyOf(event.position)); // it is tried again elsewhere, or here in a later turn
     return false;
-  }
-
-  #stall(stalled: Stalled): void {
-    this.#stalled.set(keyOf(stalled.position), stalled);
-  }
-
-  #recovered(position: LogPosition): void {
-    this.#stalled.delete(keyOf(position));
   }
 }
 

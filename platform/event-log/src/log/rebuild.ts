@@ -68,10 +68,7 @@ export class Rebuild<Row, E extends DomainEvent> implements TopicListener, FoldF
     this.#parts = parts;
     const { definition, live } = parts;
     this.#fold = new TopicFold(definition.topic, live.codec, { maxRejected: 0, report: reportedBefore });
-    this.#shadow = new MemoryView(definition, {
-      progress: () => this.#fold.progress(),
-      waitFor: (position, deadlineMs) => this.#fold.waitFor(position, deadlineMs),
-    });
+    this.#shadow = new MemoryView(definition, this.#fold);
     this.#fold.addTarget(this.#shadow);
     this.#handedOver = Array.from({ length: definition.topic.partitions }, () => false);
     this.#aborted.promise.catch(() => undefined); // whoever waits for it hears of it

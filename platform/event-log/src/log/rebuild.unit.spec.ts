@@ -44,10 +44,7 @@ const foldWithView = () => {
     maxRejected: 1000,
     report: { badRecord: () => undefined, failedFold: () => undefined },
   });
-  const view = new MemoryView(sumsOf(topic), {
-    progress: () => fold.progress(),
-    waitFor: (position, deadlineMs) => fold.waitFor(position, deadlineMs),
-  });
+  const view = new MemoryView(sumsOf(topic), fold);
   fold.addTarget(view);
   return { fold, view };
 };

@@ -1,6 +1,6 @@
 /**
  * Finds what stands still: a reader of the log that folds nothing while more lies in the log, a reaction whose consumer
- * group does not let it in.
+ * group does not let it in, or whose consumer ends again and again (log/flapping.ts).
  *
  * Each is looked at whenever the log has told its ends, and time counts only between two such answers. So a log that
  * does not answer makes nobody stand still: all instances of all services would be unready together for something

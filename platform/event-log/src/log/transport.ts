@@ -58,10 +58,10 @@ export interface GroupBatch {
 export interface GroupListener {
   onAssigned(partitions: readonly number[]): void;
   /**
-   * The partitions are no longer this member's: a rebalance has begun, or its consumer has ended. `onAssigned` follows
-   * once the group lets it in again.
+   * The partitions are no longer this member's: a rebalance has begun, or its consumer has ended, and why. `onAssigned`
+   * follows once the group lets it in again.
    */
-  onLost(): void;
+  onLost(why?: Error): void;
   onBatch(batch: GroupBatch): Promise<void>;
 }
 

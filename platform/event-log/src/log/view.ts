@@ -1,13 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import type {
-  DomainEvent,
-  LogPosition,
-  ProjectionDefinition,
-  ReadProgress,
-  RecordedEvent,
-  View,
-} from '../ports.ts';
+import type { DomainEvent, ProjectionDefinition, ReadProgress, RecordedEvent, View } from '../ports.ts';
 import { sortInSlices, type Breather } from '../snapshot/breather.ts';
 import type { SnapshotFile } from '../snapshot/file-reader.ts';
 import { LayeredMap } from '../snapshot/layered-map.ts';
@@ -22,7 +15,6 @@ import { freezeView } from './view-snapshot.ts';
 /** What a view asks of the reader of its topic. */
 interface Source {
   progress(): ReadProgress;
-  waitFor(position: LogPosition, deadlineMs: number): Promise<boolean>;
 }
 
 /** Well below a millisecond of comparison. */
@@ -178,10 +170,6 @@ export class MemoryView<Row, E extends DomainEvent> implements View<Row>, Snapsh
 
   values(index: string): readonly string[] {
     return this.#index(index).values();
-  }
-
-  waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<boolean> {
-    return this.#source.waitFor(position, options.deadlineMs);
   }
 
   progress(): ReadProgress {

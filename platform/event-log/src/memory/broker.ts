@@ -7,6 +7,7 @@ import type { SchemaStore } from '../avro/codec.ts';
 import { commitOf } from '../log/recorded-event.ts';
 import {
   BatchRefused,
+  type GroupBatch,
   type GroupListener,
   type NewRecord,
   type RawRecord,
@@ -45,6 +46,9 @@ interface Member {
  * acknowledged and gone with the end of the log, it is refused for good, or nothing happens to it.
  */
 export type SendFault = 'lost' | 'acknowledgement-lost' | 'dropped' | 'refused' | 'none';
+
+/** From the end of a member to its next membership. */
+const RESTART_MS = 20;
 
 const jsonHeaders = (headers: NewRecord['headers']): Record<string, Buffer> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
@@ -177,7 +181,9 @@ export class MemoryBroker {
     this.#rebalance(group);
     return () => {
       member.active = false;
-      state.members.splice(state.members.indexOf(member), 1);
+      const index = state.members.indexOf(member);
+      if (index === -1) return; // it was to join again
+      state.members.splice(index, 1);
       this.#rebalance(group);
     };
   }
@@ -210,7 +216,7 @@ export class MemoryBroker {
       const log = this.#partition(state.topic, partition);
       const records = log.slice(from, from + 500);
       if (records.length === 0 || !isActive()) break;
-      await member.listener.onBatch({
+      const batch: GroupBatch = {
         partition,
         records,
         logEnd: log.length,
@@ -220,10 +226,33 @@ export class MemoryBroker {
           if (isActive()) state.committed[partition] = next;
           return Promise.resolve();
         },
-      });
+      };
+      try {
+        await member.listener.onBatch(batch);
+      } catch (error) {
+        if (!isActive()) continue;
+        this.#restart(group, member, error as Error);
+        break;
+      }
       if ((state.committed[partition] ?? 0) === from && isActive()) break; // closing
     }
     member.busy.delete(partition);
+  }
+
+  /** As on Kafka: a member that throws has ended, its partitions go to the others, and it joins again a little later. */
+  #restart(group: string, member: Member, why: Error): void {
+    const state = this.#groups.get(group);
+    if (state === undefined) return;
+    member.listener.onLost(why);
+    state.members.splice(state.members.indexOf(member), 1);
+    member.assigned = [];
+    this.#rebalance(group);
+    const again = (): void => {
+      if (!member.active) return;
+      state.members.push(member);
+      this.#rebalance(group);
+    };
+    setTimeout(again, RESTART_MS).unref();
   }
 
   #notify(topic: string, partition: number): void {

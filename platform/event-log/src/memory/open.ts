@@ -28,13 +28,11 @@ export interface MemoryLogOptions {
   readonly snapshotLimits?: Partial<SnapshotLimits>;
 }
 
-/** The event log without a broker, for unit tests: the same arbitration, chaining and reactions. */
-export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
-  const broker = options.broker ?? createMemoryBroker();
-  const link = options.link ?? new MemoryLink();
+/** The way of one log to a broker in memory. */
+export function memoryTransport(broker: MemoryBroker, link: MemoryLink): Transport {
   const leaving: (() => void)[] = [];
   const closing: (() => void)[] = [];
-  const transport: Transport = {
+  return {
     schemas: broker.schemas,
     connect: (topics) => {
       for (const { name, partitions } of topics) broker.ensureTopic(name, partitions);
@@ -83,6 +81,11 @@ export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
       return Promise.resolve();
     },
   };
+}
+
+/** The event log without a broker, for unit tests: the same arbitration, chaining and reactions. */
+export function openMemoryLog(options: MemoryLogOptions = {}): EventLog {
+  const transport = memoryTransport(options.broker ?? createMemoryBroker(), options.link ?? new MemoryLink());
   return new TransportLog(transport, {
     service: options.service ?? 'memory',
     logger: options.logger ?? pino({ level: 'silent' }),

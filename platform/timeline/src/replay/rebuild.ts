@@ -32,10 +32,7 @@ export class Rebuild {
     this.#fold = fold;
     this.views = new Map(
       definitions.map((definition) => {
-        const view = new MemoryView(definition, {
-          progress: () => fold.progress(),
-          waitFor: (position, deadlineMs) => fold.waitFor(position, deadlineMs),
-        });
+        const view = new MemoryView(definition, fold);
         fold.addTarget(view);
         return [definition.name, view];
       }),

@@ -1,0 +1,149 @@
+/**
+ * What the topics of a log are made with, and what they have to have.
+ *
+ * A topic that exists keeps its settings, whoever made it. One that expires or is compacted loses accepted commits in
+ * silence, and the readers that start later fold another history than those that run, so it is refused.
+ */
+import kafkajs, { type Admin } from 'kafkajs';
+
+/** How many copies there are of what is accepted. */
+export interface TopicDurability {
+  /** Copies of each partition. Default: what the brokers have as `default.replication.factor`. */
+  readonly replicationFactor?: number;
+  /** Copies that have a record before it is acknowledged. Default: what the brokers have as `min.insync.replicas`. */
+  readonly minInSyncReplicas?: number;
+}
+
+interface DeclaredTopic {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+/** A setting that is not what the log is built on. */
+export interface TopicFault {
+  readonly topic: string;
+  /** As Kafka names it, `partitions` or `replication.factor`. */
+  readonly setting: string;
+  readonly is: string;
+  readonly shouldBe: string;
+}
+
+/** Topics are there with other settings; final until someone changes the topics or what is declared. */
+export class TopicsRefused extends Error {
+  override readonly name = 'TopicsRefused';
+  /** What a process ends with that cannot start for it: what is outside does not fit this release. */
+  readonly exitCode = 3;
+  readonly faults: readonly TopicFault[];
+
+  constructor(faults: readonly TopicFault[]) {
+    const texts = faults.map(
+      ({ topic, setting, is, shouldBe }) => `${topic}: ${setting} is ${is} and should be ${shouldBe}`,
+    );
+    super(texts.join('; '));
+    this.faults = faults;
+  }
+}
+
+/** Event topics are kept for ever, record for record, and a broker that has missed some of them never leads. */
+const settingsOf = ({ minInSyncReplicas }: TopicDurability): readonly (readonly [string, string])[] => [
+  ['cleanup.policy', 'delete'],
+  ['retention.ms', '-1'],
+  ['retention.bytes', '-1'],
+  ['unclean.leader.election.enable', 'false'],
+  ...(minInSyncReplicas === undefined ? [] : [['min.insync.replicas', String(minInSyncReplicas)] as const]),
+];
+
+/** What a broker answers that does not let this client see the settings, or has no such question. */
+const untold = new Set([
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'UNSUPPORTED_VERSION',
+  'KafkaJSServerDoesNotSupportApiKey',
+]);
+
+const isUntold = (error: unknown): boolean =>
+  error instanceof Error &&
+  (untold.has(error.name) || ('type' in error && typeof error.type === 'string' && untold.has(error.type)));
+
+export type TopicAdmin = Pick<Admin, 'createTopics' | 'describeConfigs' | 'fetchTopicMetadata'>;
+
+/** Makes the topics that are missing, with every setting written out; those that exist stay as they are. */
+export async function makeTopics(
+  admin: Pick<TopicAdmin, 'createTopics'>,
+  topics: readonly DeclaredTopic[],
+  durability: TopicDurability,
+): Promise<void> {
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: topics.map(({ name, partitions }) => ({
+      topic: name,
+      numPartitions: partitions,
+      replicationFactor: durability.replicationFactor ?? -1,
+      configEntries: settingsOf(durability).map(([setting, value]) => ({ name: setting, value })),
+    })),
+  });
+}
+
+/**
+ * Looks at the settings of topics that exist.
+ * @returns whether the brokers told them: one that is secured may not
+ * @throws TopicsRefused
+ */
+export async function checkTopics(
+  admin: Pick<TopicAdmin, 'describeConfigs' | 'fetchTopicMetadata'>,
+  topics: readonly DeclaredTopic[],
+  durability: TopicDurability,
+): Promise<boolean> {
+  if (topics.length === 0) return true;
+  const faults = await wrongSizes(admin, topics, durability);
+  const wrong = await wrongSettings(admin, topics, durability);
+  if (wrong !== undefined) faults.push(...wrong);
+  if (faults.length > 0) throw new TopicsRefused(faults);
+  return wrong !== undefined;
+}
+
+async function wrongSizes(
+  admin: Pick<TopicAdmin, 'fetchTopicMetadata'>,
+  topics: readonly DeclaredTopic[],
+  { replicationFactor }: TopicDurability,
+): Promise<TopicFault[]> {
+  const faults: TopicFault[] = [];
+  const metadata = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
+  for (const { name, partitions } of topics) {
+    const found = metadata.topics.find((topic) => topic.name === name)?.partitions ?? [];
+    if (found.length === 0) throw new Error(`the broker does not know ${name} yet`);
+    const compare = (setting: string, is: number, shouldBe: number): void => {
+      if (is !== shouldBe) faults.push({ topic: name, setting, is: String(is), shouldBe: String(shouldBe) });
+    };
+    compare('partitions', found.length, partitions);
+    const fewest = Math.min(...found.map(({ replicas }) => replicas.length));
+    if (replicationFactor !== undefined) compare('replication.factor', fewest, replicationFactor);
+  }
+  return faults;
+}
+
+/** Undefined when the brokers do not tell. A setting that they do not know is not missed. */
+async function wrongSettings(
+  admin: Pick<TopicAdmin, 'describeConfigs'>,
+  topics: readonly DeclaredTopic[],
+  durability: TopicDurability,
+): Promise<readonly TopicFault[] | undefined> {
+  const settings = settingsOf(durability);
+  const configNames = settings.map(([setting]) => setting);
+  const type = kafkajs.ConfigResourceTypes.TOPIC;
+  try {
+    const { resources } = await admin.describeConfigs({
+      resources: topics.map(({ name }) => ({ type, name, configNames })),
+      includeSynonyms: false,
+    });
+    return resources.flatMap(({ resourceName: topic, configEntries }) =>
+      settings.flatMap(([setting, shouldBe]) => {
+        const is = configEntries.find(({ configName }) => configName === setting)?.configValue;
+        return is === undefined || is === shouldBe ? [] : [{ topic, setting, is, shouldBe }];
+      }),
+    );
+  } catch (error) {
+    if (isUntold(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { expect, it } from 'vitest';
+import { checkTopics, makeTopics, TopicsRefused, type TopicAdmin } from './topic-settings.ts';
+
+const topics = [{ name: 't', partitions: 2 }];
+const declared = {
+  'cleanup.policy': 'delete',
+  'retention.ms': '-1',
+  'retention.bytes': '-1',
+  'unclean.leader.election.enable': 'false',
+  'min.insync.replicas': '2',
+};
+
+/** A broker that has one topic of two partitions, or says why it does not tell its settings. */
+const adminOf = (
+  settings: Readonly<Record<string, string>> | Error,
+  copies: readonly number[] = [3, 3],
+): Pick<TopicAdmin, 'describeConfigs' | 'fetchTopicMetadata'> => ({
+  fetchTopicMetadata: () =>
+    Promise.resolve({
+      topics: [
+        {
+          name: 't',
+          partitions: copies.map((count, partitionId) => ({
+            partitionErrorCode: 0,
+            partitionId,
+            leader: 0,
+            replicas: Array.from({ length: count }, (_, broker) => broker),
+            isr: [0],
+          })),
+        },
+      ],
+    }),
+  describeConfigs: () => {
+    if (settings instanceof Error) return Promise.reject(settings);
+    const configEntries = Object.entries(settings).map(([configName, configValue]) => ({
+      configName,
+      configValue,
+      isDefault: false,
+      configSource: 1,
+      isSensitive: false,
+      readOnly: false,
+      configSynonyms: [],
+    }));
+    const resource = { configEntries, errorCode: 0, errorMessage: '', resourceName: 't', resourceType: 2 };
+    return Promise.resolve({ resources: [resource], throttleTime: 0 });
+  },
+});
+
+const brokerError = (type: string): Error => Object.assign(new Error(type), { type });
+
+it('a topic is made with every setting written out, and with the copies that are asked for', async () => {
+  const made: unknown[] = [];
+  const admin: Pick<TopicAdmin, 'createTopics'> = {
+    createTopics: (options) => {
+      made.push(...options.topics);
+      return Promise.resolve(true);
+    },
+  };
+  await makeTopics(admin, topics, { replicationFactor: 3, minInSyncReplicas: 2 });
+  await makeTopics(admin, topics, {});
+  const entries = Object.entries(declared).map(([name, value]) => ({ name, value }));
+  expect(made).toEqual([
+    { topic: 't', numPartitions: 2, replicationFactor: 3, configEntries: entries },
+    { topic: 't', numPartitions: 2, replicationFactor: -1, configEntries: entries.slice(0, -1) },
+  ]);
+});
+
+it('a topic as it is declared is taken; copies that nobody asked for are the brokers’ business', async () => {
+  const durability = { replicationFactor: 3, minInSyncReplicas: 2 };
+  expect(await checkTopics(adminOf(declared), topics, durability)).toBe(true);
+  expect(await checkTopics(adminOf({ ...declared, 'min.insync.replicas': '1' }, [1, 1]), topics, {})).toBe(
+    true,
+  );
+  expect(await checkTopics(adminOf(new Error('not asked')), [], {})).toBe(true);
+});
+
+it('a topic with other settings is refused, with all that is wrong, what it is and what it should be', async () => {
+  const admin = adminOf(
+    {
+      ...declared,
+      'cleanup.policy': 'compact',
+      'retention.ms': '604800000',
+      'unclean.leader.election.enable': 'true',
+      'min.insync.replicas': '1',
+    },
+    [3, 2, 3],
+  );
+  const refused = checkTopics(admin, topics, { replicationFactor: 3, minInSyncReplicas: 2 });
+  await expect(refused).rejects.toBeInstanceOf(TopicsRefused);
+  await expect(refused).rejects.toMatchObject({
+    exitCode: 3,
+    faults: [
+      { topic: 't', setting: 'partitions', is: '3', shouldBe: '2' },
+      { topic: 't', setting: 'replication.factor', is: '2', shouldBe: '3' },
+      { topic: 't', setting: 'cleanup.policy', is: 'compact', shouldBe: 'delete' },
+      { topic: 't', setting: 'retention.ms', is: '604800000', shouldBe: '-1' },
+      { topic: 't', setting: 'unclean.leader.election.enable', is: 'true', shouldBe: 'false' },
+      { topic: 't', setting: 'min.insync.replicas', is: '1', shouldBe: '2' },
+    ],
+  });
+});
+
+it('a broker that does not tell the settings, or not all of them, refuses no topic and says so', async () => {
+  for (const type of ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED', 'UNSUPPORTED_VERSION'])
+    expect(await checkTopics(adminOf(brokerError(type)), topics, {})).toBe(false);
+  expect(await checkTopics(adminOf({ 'cleanup.policy': 'delete' }), topics, {})).toBe(true);
+});
+
+it('any other failure of the broker is one, so that it is asked again', async () => {
+  const failing = checkTopics(adminOf(brokerError('UNKNOWN_TOPIC_OR_PARTITION')), topics, {});
+  await expect(failing).rejects.toThrow('UNKNOWN_TOPIC_OR_PARTITION');
+  await expect(checkTopics(adminOf(declared, []), topics, {})).rejects.toThrow('does not know t yet');
+});
+
+it('a wrong number of partitions is refused also when the settings are not told', async () => {
+  const admin = adminOf(brokerError('TOPIC_AUTHORIZATION_FAILED'), [1]);
+  await expect(checkTopics(admin, topics, {})).rejects.toMatchObject({
+    faults: [{ topic: 't', setting: 'partitions', is: '1', shouldBe: '2' }],
+  });
+});

@@ -1,0 +1,58 @@
+/**
+ * Tells a member of a consumer group whose consumer ends again and again from one whose consumer ended once.
+ *
+ * Each new consumer is let in, so the member looks well for a moment and never gets on. An outage of the broker ends
+ * consumers too, so it takes several in a row, with nothing committed in between, to be taken for that.
+ */
+
+/** Consumers that have to end in a row. */
+const ENDS_MIN = 3;
+/** A membership that lasts so long is a good one, also when there is nothing to commit. */
+const SETTLED_MS = 30_000;
+
+export class Flapping {
+  readonly #now: () => number;
+  #joins = 0;
+  #joinedAtMs = 0;
+  /** Of the consumers that ended in a row. */
+  #ends = 0;
+  #first = 0;
+  #last = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** How often the group has let it in. */
+  get joins(): number {
+    return this.#joins;
+  }
+
+  onJoined(): void {
+    this.#joins++;
+    this.#joinedAtMs = this.#now();
+  }
+
+  onCommitted(): void {
+    this.#ends = 0;
+  }
+
+  /** The consumer has ended by itself. One that was never let in says nothing: it is told as not joined. */
+  onEnded(): void {
+    if (this.#last === this.#joins) return;
+    if (this.#hasSettled) this.#ends = 0;
+    if (this.#ends === 0) this.#first = this.#joins;
+    this.#ends++;
+    this.#last = this.#joins;
+  }
+
+  /** How many consumers have ended in a row, and the membership that the row began with; undefined while it is none. */
+  get state(): { readonly ends: number; readonly since: number } | undefined {
+    const isOver = this.#last < this.#joins && this.#hasSettled;
+    return this.#ends < ENDS_MIN || isOver ? undefined : { ends: this.#ends, since: this.#first };
+  }
+
+  get #hasSettled(): boolean {
+    return this.#now() - this.#joinedAtMs >= SETTLED_MS;
+  }
+}

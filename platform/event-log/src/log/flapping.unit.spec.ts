@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest';
+import { Flapping } from './flapping.ts';
+
+/** A member whose consumer lasts for so long each time, and the clock. */
+const set = () => {
+  let nowMs = 0;
+  const flapping = new Flapping(() => nowMs);
+  const pass = (ms: number): void => {
+    nowMs += ms;
+  };
+  const ends = (times: number, afterMs = 1000): void => {
+    for (let n = 0; n < times; n++) {
+      flapping.onJoined();
+      pass(afterMs);
+      flapping.onEnded();
+    }
+  };
+  return { flapping, pass, ends };
+};
+
+it('three consumers that end in a row are flapping, since the first of them, also while a fourth is let in', () => {
+  const { flapping, ends } = set();
+  flapping.onJoined();
+  ends(2);
+  expect(flapping.state).toBeUndefined();
+  ends(1);
+  expect(flapping.state).toEqual({ ends: 3, since: 2 });
+  flapping.onJoined();
+  expect(flapping.state).toEqual({ ends: 3, since: 2 });
+  flapping.onEnded();
+  expect(flapping.state).toEqual({ ends: 4, since: 2 });
+});
+
+it('what is committed in between begins the row anew', () => {
+  const { flapping, ends } = set();
+  ends(2);
+  flapping.onJoined();
+  flapping.onCommitted();
+  flapping.onEnded();
+  ends(1);
+  expect(flapping.state).toBeUndefined();
+  ends(1);
+  expect(flapping.state).toEqual({ ends: 3, since: 3 });
+  flapping.onJoined();
+  flapping.onCommitted();
+  expect(flapping.state).toBeUndefined();
+});
+
+it('a membership that lasts ends it, with nothing to commit, and ends long after each other are no row', () => {
+  const { flapping, pass, ends } = set();
+  ends(3);
+  flapping.onJoined();
+  pass(29_999);
+  expect(flapping.state).toBeDefined();
+  pass(1);
+  expect(flapping.state).toBeUndefined();
+  flapping.onEnded();
+  expect(flapping.state).toBeUndefined();
+  ends(5, 30_000);
+  expect(flapping.state).toBeUndefined();
+});
+
+it('consumers that end before the group has let one in are no row', () => {
+  const { flapping, ends } = set();
+  for (let n = 0; n < 10; n++) flapping.onEnded();
+  ends(1);
+  for (let n = 0; n < 10; n++) flapping.onEnded();
+  expect(flapping.state).toBeUndefined();
+});
