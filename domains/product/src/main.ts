@@ -16,6 +16,8 @@ import { createStock } from './application/stock.ts';
 import { productConfig } from './config.ts';
 
 const EXPIRY_PAUSE_MS = 5_000;
+/** How far what is known of orders may be behind; what settles them gathers for longer. */
+const ORDERS_GATHER_MS = 100;
 
 const config = productConfig();
 const service = createService({ name: 'product', config, errors: errorCatalog });
@@ -33,7 +35,7 @@ const log = openKafkaLog({
 const now = Date.now;
 const products = log.aggregate(productAggregate);
 const view = log.project(productsProjection);
-const orders = log.project(ordersProjection);
+const orders = log.project(ordersProjection, { gatherMs: ORDERS_GATHER_MS });
 const stock = createStock({ products, now });
 log.react(onOrder(createSettle({ stock, orders, log: logger, now })));
 service.guard(atLeast(log));

@@ -320,7 +320,14 @@ export interface ProjectionRows {
 /** The event log as one process sees it. Declare everything first, then `start`. */
 export interface EventLog {
   aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E>;
-  project<Row, E extends DomainEvent>(definition: ProjectionDefinition<Row, E>): View<Row>;
+  /**
+   * `gatherMs`: how long the view may be behind, so that many events are fetched together (default 0). A topic is read once
+   * for all that is declared on it, and as the least patient asks; an aggregate never waits.
+   */
+  project<Row, E extends DomainEvent>(
+    definition: ProjectionDefinition<Row, E>,
+    options?: { readonly gatherMs?: number },
+  ): View<Row>;
   react<E extends DomainEvent>(definition: ReactionDefinition<E>): void;
   /**
    * Waits for the log (with a message while it does), makes the topics, registers the schemas, replays to the end

@@ -9,6 +9,7 @@ import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { GroupListener, RawRecord } from '../log/transport.ts';
 import { commitOf } from '../log/recorded-event.ts';
+import { fetchWait } from './fetch-wait.ts';
 
 export interface GroupMemberOptions {
   readonly kafka: Kafka;
@@ -22,18 +23,13 @@ export interface GroupMemberOptions {
 /** A member that was killed is replaced after this long: the smallest time-out that brokers allow by default. */
 const SESSION_TIMEOUT_MS = 6000;
 
-/** What the broker waits for before it answers a member that gathers; more than comes in the time that it does so. */
-const GATHERED_BYTES = 1_048_576;
-
-export const memberOf = (kafka: Kafka, group: string, gatherMs: number): Consumer =>
+export const memberOf = (kafka: Kafka, group: string, gatherMs?: number): Consumer =>
   kafka.consumer({
     groupId: group,
     sessionTimeout: SESSION_TIMEOUT_MS,
     rebalanceTimeout: 10_000,
     heartbeatInterval: 1500,
-    ...(gatherMs > 0
-      ? { minBytes: GATHERED_BYTES, maxWaitTimeInMs: gatherMs }
-      : { minBytes: 1, maxWaitTimeInMs: 500 }),
+    ...fetchWait(gatherMs),
     allowAutoTopicCreation: false,
     readUncommitted: true, // the log as it lies there: what a stranger's transaction leaves out would be a gap
     retry: {

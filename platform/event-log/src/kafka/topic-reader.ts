@@ -8,7 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { commitOf } from '../log/recorded-event.ts';
-import type { ReadPace, TopicListener } from '../log/transport.ts';
+import type { ReadOptions, ReadPace, TopicListener } from '../log/transport.ts';
+import { fetchWait } from './fetch-wait.ts';
 
 export interface TopicReaderOptions {
   readonly topic: string;
@@ -31,13 +32,12 @@ const GAP_PAUSE_MS_MAX = 5000;
 const FETCH_BYTES: Readonly<Record<ReadPace, number>> = { full: 1_048_576, beside: 131_072 };
 
 /** A group of one: every process reads everything. A new group each time, so that no former self is waited for. */
-export const readerOf = (kafka: Kafka, pace: ReadPace): Consumer =>
+export const readerOf = (kafka: Kafka, { pace = 'full', gatherMs }: ReadOptions): Consumer =>
   kafka.consumer({
     groupId: `parley.reader.${randomUUID()}`,
     sessionTimeout: 30_000,
     heartbeatInterval: 3000,
-    minBytes: 1,
-    maxWaitTimeInMs: 500,
+    ...fetchWait(gatherMs),
     maxBytesPerPartition: FETCH_BYTES[pace],
     maxBytes: 16_777_216,
     allowAutoTopicCreation: false,

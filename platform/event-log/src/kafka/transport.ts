@@ -4,7 +4,7 @@ import type { SchemaStore } from '../avro/codec.ts';
 import {
   type GroupListener,
   type NewRecord,
-  type ReadPace,
+  type ReadOptions,
   type TopicListener,
   type Transport,
 } from '../log/transport.ts';
@@ -111,7 +111,7 @@ export class KafkaTransport implements Transport {
     return this.#sends.send(topic, partition, records);
   }
 
-  async read(topic: string, listener: TopicListener, pace: ReadPace = 'full'): Promise<() => Promise<void>> {
+  async read(topic: string, listener: TopicListener, how: ReadOptions = {}): Promise<() => Promise<void>> {
     const options = {
       topic,
       partitions: this.#partitionsOf(topic),
@@ -121,7 +121,7 @@ export class KafkaTransport implements Transport {
     };
     const reader = this.#supervised({
       what: `a reader of ${topic}`,
-      make: () => readerOf(this.#kafka, pace),
+      make: () => readerOf(this.#kafka, how),
       run: (consumer, signal) => readTopic(consumer, { ...options, signal }),
       onMissing: (why) => {
         listener.onWaiting?.(undefined, why && `a new consumer, as the last one has ended (${why})`);
@@ -139,7 +139,7 @@ export class KafkaTransport implements Transport {
     group: string,
     topic: string,
     listener: GroupListener,
-    { gatherMs = 0 }: { readonly gatherMs?: number | undefined } = {},
+    { gatherMs }: Pick<ReadOptions, 'gatherMs'> = {},
   ): Promise<void> {
     const options = {
       kafka: this.#kafka,

@@ -68,6 +68,8 @@ export class TransportLog implements EventLog {
   readonly #topics = new Map<string, TopicParts>();
   readonly #writers = new Map<string, AnyWriter>();
   readonly #reactors: Reactor<DomainEvent>[] = [];
+  /** Of the least patient that reads the topic. */
+  readonly #gatherMs = new Map<string, number>();
   /** Topics that have been at their end once: when one is cut under its reader, it is replayed again. */
   readonly #followed = new Set<string>();
   readonly #replaying = new Set<string>();
@@ -111,8 +113,11 @@ export class TransportLog implements EventLog {
     return writer;
   }
 
-  project<Row, E extends DomainEvent>(definition: ProjectionDefinition<Row, E>): View<Row> {
-    const fold = this.#fold(definition.topic);
+  project<Row, E extends DomainEvent>(
+    definition: ProjectionDefinition<Row, E>,
+    { gatherMs = 0 }: { readonly gatherMs?: number } = {},
+  ): View<Row> {
+    const fold = this.#fold(definition.topic, gatherMs);
     const view = new MemoryView(definition, fold);
     fold.addTarget(view);
     this.#projections.add(view as unknown as MemoryView<unknown, DomainEvent>); // only read from here
@@ -135,7 +140,7 @@ export class TransportLog implements EventLog {
   }
 
   react<E extends DomainEvent>(definition: ReactionDefinition<E>): void {
-    const fold = this.#fold(definition.topic);
+    const fold = this.#fold(definition.topic, definition.gatherMs);
     const reactor = new Reactor(definition, fold, {
       hops: this.#options.hops,
       concurrency: this.#options.limits.reactionConcurrency,
@@ -287,7 +292,7 @@ export class TransportLog implements EventLog {
     await keeper?.restore(await loaded, ends);
     signal.throwIfAborted();
     this.#waitingFor = `${topic.name} to be replayed`;
-    await this.#transport.read(topic.name, fold);
+    await this.#transport.read(topic.name, fold, { gatherMs: this.#gatherMs.get(topic.name) });
     await this.#reach(parts, ends, signal);
     this.#followed.add(topic.name);
   }
@@ -324,9 +329,10 @@ export class TransportLog implements EventLog {
     }
   }
 
-  #fold<E extends DomainEvent>(topic: EventTopic<E>): TopicFold<E> {
+  #fold<E extends DomainEvent>(topic: EventTopic<E>, gatherMs = 0): TopicFold<E> {
     if (this.#phase !== 'declared')
       throw new Error('declare aggregates, projections and reactions before start');
+    this.#gatherMs.set(topic.name, Math.min(gatherMs, this.#gatherMs.get(topic.name) ?? gatherMs));
     const known = this.#topics.get(topic.name);
     if (known !== undefined) return known.fold as unknown as TopicFold<E>; // one topic name, one event type
     const fold = new TopicFold(topic, new AvroCodec(topic, this.#transport.schemas), {

@@ -101,7 +101,7 @@ export class Rebuild<Row, E extends DomainEvent> implements TopicListener, FoldF
     }, deadlineMs);
     live.addFollower(this);
     for (const partition of this.#handedOver.keys()) this.#handOver(partition);
-    const reading = transport.read(definition.topic.name, this, 'beside');
+    const reading = transport.read(definition.topic.name, this, { pace: 'beside' });
     try {
       await Promise.race([Promise.all([reading, this.#caughtUp.promise]), this.#aborted.promise]);
       const differing = await this.#compare();

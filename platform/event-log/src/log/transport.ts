@@ -68,6 +68,13 @@ export interface GroupListener {
 /** How much of a topic is fetched, and then taken apart in one go: as much as is quickest, or little. */
 export type ReadPace = 'full' | 'beside';
 
+export interface ReadOptions {
+  /** `beside`: in small pieces, since requests are served meanwhile. Default: `full`. */
+  readonly pace?: ReadPace;
+  /** How long records may be kept for others to come with them; 0 when absent. */
+  readonly gatherMs?: number | undefined;
+}
+
 export interface Transport {
   readonly schemas: SchemaStore;
   /** Waits for the log, makes the topics that are missing. Rejects when aborted. */
@@ -84,15 +91,15 @@ export interface Transport {
   send(topic: string, partition: number, records: readonly NewRecord[]): Promise<void>;
   /**
    * Reads a whole topic from where the listener is, for ever, whatever fails in between. Resolves with a function that
-   * ends it. `beside`: in small pieces, since requests are served meanwhile.
+   * ends it.
    */
-  read(topic: string, listener: TopicListener, pace?: ReadPace): Promise<() => Promise<void>>;
-  /** Joins a consumer group. Records may be kept for others to come with them, for `gatherMs` (0 when absent). */
+  read(topic: string, listener: TopicListener, options?: ReadOptions): Promise<() => Promise<void>>;
+  /** Joins a consumer group. */
   join(
     group: string,
     topic: string,
     listener: GroupListener,
-    options?: { readonly gatherMs?: number | undefined },
+    options?: Pick<ReadOptions, 'gatherMs'>,
   ): Promise<void>;
   /** Leaves the groups (batches under way see `isActive` false). */
   leaveGroups(): Promise<void>;

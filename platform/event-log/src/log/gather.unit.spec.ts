@@ -1,0 +1,74 @@
+/** How long what is read may wait for more to come: as long as the least patient that reads it allows. */
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { counterOf, countedTopic, sumsOf } from '../../testing/counter.ts';
+import { MemoryLink } from '../memory/link.ts';
+import { createMemoryBroker, memoryTransport } from '../memory/open.ts';
+import type { EventLog } from '../ports.ts';
+import { TransportLog } from './event-log.ts';
+import { defaultLimits } from './limits.ts';
+import type { Transport } from './transport.ts';
+
+const topic = countedTopic('gathered');
+const group = 'gathering';
+const reaction = { group, topic, gatherMs: 250, handle: () => Promise.resolve() };
+
+const declared: { readonly what: string; readonly on: (log: EventLog) => void; readonly readMs: number }[] = [
+  {
+    what: 'a projection that is not given any time',
+    readMs: 0,
+    on: (log) => {
+      log.react(reaction);
+      log.project(sumsOf(topic));
+    },
+  },
+  {
+    what: 'an aggregate, which never waits',
+    readMs: 0,
+    on: (log) => {
+      log.project(sumsOf(topic), { gatherMs: 100 });
+      log.aggregate(counterOf(topic));
+      log.react(reaction);
+    },
+  },
+  {
+    what: 'the shorter of two times',
+    readMs: 100,
+    on: (log) => {
+      log.project(sumsOf(topic), { gatherMs: 100 });
+      log.react(reaction);
+    },
+  },
+];
+
+it.each(declared)(
+  'a topic is read as $what asks; a reaction gathers for its own time',
+  async ({ on, readMs }) => {
+    const asked: Record<string, number | undefined> = {};
+    const transport = memoryTransport(createMemoryBroker(), new MemoryLink());
+    const listening: Pick<Transport, 'read' | 'join'> = {
+      read: (name, listener, options) => {
+        asked.read = options?.gatherMs;
+        return transport.read(name, listener, options);
+      },
+      join: (name, of, listener, options) => {
+        asked[name] = options?.gatherMs;
+        return transport.join(name, of, listener, options);
+      },
+    };
+    const log = new TransportLog(
+      { ...transport, ...listening },
+      {
+        service: 'gathering',
+        logger: pino({ level: 'silent' }),
+        limits: defaultLimits,
+        hops: 'child',
+        now: Date.now,
+      },
+    );
+    on(log);
+    await log.start();
+    expect(asked).toEqual({ read: readMs, [group]: 250 });
+    await log.close();
+  },
+);
