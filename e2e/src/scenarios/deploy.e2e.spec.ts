@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { serviceNames } from '@parley/contracts/endpoints';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { evidence } from '../ledger/evidence.ts';
-import { readStack } from '../stack.ts';
+import { pidOf, readStack } from '../stack.ts';
 
 const stack = readStack();
 const deployMsMax = 15 * 60_000;
@@ -38,4 +39,9 @@ it('the whole stack starts from nothing within 15 minutes, the obtaining of its 
     boundMs: deployMsMax,
     engines: known,
   });
+});
+
+it.each(serviceNames)('%s keeps what it has compiled for the next start', (service) => {
+  const environment = readFileSync(`/proc/${pidOf(stack, service)}/environ`, 'utf8').split('\0');
+  expect(environment).toContainEqual(expect.stringMatching(/^NODE_COMPILE_CACHE=./)); // turbo passes on what it is told to
 });
