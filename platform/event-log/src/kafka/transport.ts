@@ -74,12 +74,12 @@ export class KafkaTransport implements Transport {
       try {
         await admin.connect();
         await makeTopics(admin, topics, durability);
-        await this.#producer.connect();
         return await checkTopics(admin, topics, durability);
       } finally {
         await admin.disconnect().catch(() => undefined);
       }
     });
+    await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, () => this.#producer.connect());
     if (!areChecked)
       logger.warn(
         { topics: topics.map(({ name }) => name) },
