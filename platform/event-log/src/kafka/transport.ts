@@ -14,7 +14,7 @@ import { joinGroup, memberOf } from './group-member.ts';
 import { registryStore } from './registry.ts';
 import { SupervisedConsumer, type SupervisedConsumerOptions } from './supervised-consumer.ts';
 import { readerOf, readTopic } from './topic-reader.ts';
-import { checkTopics, makeTopics, type TopicDurability } from './topic-settings.ts';
+import { assertDurability, checkTopics, makeTopics, type TopicDurability } from './topic-settings.ts';
 import { untilItWorks } from './until-it-works.ts';
 
 export interface KafkaTransportOptions {
@@ -42,6 +42,7 @@ export class KafkaTransport implements Transport {
   readonly #closing = new AbortController();
 
   constructor(options: KafkaTransportOptions) {
+    assertDurability(options.durability ?? {});
     this.#options = options;
     this.#kafka = kafkaClient(options);
     this.#producer = this.#kafka.producer({
