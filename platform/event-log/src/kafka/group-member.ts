@@ -2,14 +2,15 @@
  * Joins a consumer group for a reaction: assignment and offsets are Kafka's, effects are the listener's.
  *
  * A committed offset carries the id of the commit before it. Whoever gets the partition next looks that record up
- * again; when another one lies there, the log was cut behind the group's back, and the partition is gone through from
- * its beginning: effects may be repeated, none is missed.
+ * again, and so does its member when another leader wrote what comes next; when another one lies there, the log was cut
+ * behind the group's back, and the partition is gone through from its beginning: effects may be repeated, none is missed.
  */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { GroupListener, RawRecord } from '../log/transport.ts';
 import { commitOf } from '../log/recorded-event.ts';
 import { fetchWait } from './fetch-wait.ts';
+import { Leaders } from './leaders.ts';
 
 export interface GroupMemberOptions {
   readonly kafka: Kafka;
@@ -46,6 +47,7 @@ class Membership {
   /** What the record before the first batch must be, by partition; absent once it was seen or there is none. */
   readonly #expected = new Map<number, string>();
   readonly #unverified = new Set<number>();
+  readonly #leaders = new Leaders();
   /** Counts joins and losses: what was handed out before the last one is no longer this member's. */
   #generation = 0;
   #isMember = false;
@@ -75,8 +77,11 @@ class Membership {
   async onBatch(payload: EachBatchPayload): Promise<void> {
     const { partition, messages, highWatermark } = payload.batch;
     const generation = this.#generation;
+    const [first] = messages;
+    if (first !== undefined && this.#leaders.isNew(partition, first)) this.#unverified.add(partition);
     const records = this.#unverified.has(partition) ? await this.#verified(payload) : messages;
     if (records.length === 0) return;
+    this.#leaders.onRead(partition, records);
     await this.#options.listener.onBatch({
       partition,
       records,

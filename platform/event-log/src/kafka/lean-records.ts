@@ -24,6 +24,7 @@ interface BatchContext {
   readonly maxTimestamp: string;
   readonly magicByte: number;
   readonly timestampType: number;
+  readonly partitionLeaderEpoch: number;
 }
 
 const LOG_APPEND_TIME = 1;
@@ -230,6 +231,11 @@ export class LeanRecord {
     this.batchContext = batchContext;
     this.#bytes = bytes;
     this.#headersAt = reader.at;
+  }
+
+  /** Number of the leader that wrote the batch. */
+  get leaderEpoch(): number {
+    return this.batchContext.partitionLeaderEpoch;
   }
 
   get timestamp(): string {

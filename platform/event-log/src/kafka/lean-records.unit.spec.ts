@@ -42,6 +42,7 @@ const context = {
   firstTimestamp: '1760000000000',
   maxTimestamp: '1760000000999',
   magicByte: 2,
+  partitionLeaderEpoch: 7,
 };
 
 describe('lean records', () => {
@@ -64,6 +65,7 @@ describe('lean records', () => {
         expect(decoded).toMatchObject(rest);
         expect(decoded.headers).toEqual(headers);
         expect(decoded.timestamp).toBe(timestamp);
+        expect(decoded.leaderEpoch).toBe(context.partitionLeaderEpoch);
         for (const [name, held] of Object.entries(headers).filter(([each]) => each !== 'schlüssel'))
           expect(decoded.header(name)).toEqual(Array.isArray(held) ? undefined : held);
         expect(decoded.header('absent')).toBeUndefined();

@@ -29,7 +29,10 @@ export interface KafkaLogOptions {
   readonly snapshotLimits?: Partial<SnapshotLimits>;
 }
 
-/** The event log on Kafka, with Avro schemas in a registry. */
+/**
+ * The event log on Kafka, with Avro schemas in a registry.
+ * @throws RangeError for copies of a topic that there cannot be
+ */
 export function openKafkaLog(options: KafkaLogOptions): EventLog {
   return new TransportLog(new KafkaTransport(options), {
     service: options.service,

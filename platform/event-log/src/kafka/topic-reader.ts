@@ -1,7 +1,8 @@
 /**
- * Reads a whole topic for ever, from where the listener is. After each (re)join, and whenever it is handed what lies
- * before where the listener is, it looks again at the last record that was folded: when another commit lies there now, or
- * none, the log was cut under the reader, which must start over.
+ * Reads a whole topic for ever, from where the listener is. After each (re)join, whenever it is handed what lies before
+ * where the listener is, and whenever another leader wrote what comes next (leaders.ts), it looks again at the last
+ * record that was folded: when another commit lies there now, or none, the log was cut under the reader, which must start
+ * over.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,6 +11,7 @@ import type { Logger } from 'pino';
 import { commitOf } from '../log/recorded-event.ts';
 import type { ReadOptions, ReadPace, TopicListener } from '../log/transport.ts';
 import { fetchWait } from './fetch-wait.ts';
+import { Leaders } from './leaders.ts';
 
 export interface TopicReaderOptions {
   readonly topic: string;
@@ -58,6 +60,7 @@ class Reading {
    * when it was sought.
    */
   readonly #unverified = new Map<number, number>();
+  readonly #leaders = new Leaders();
   /** By partition that met a gap. */
   readonly #gapPausesMs = new Map<number, number>();
 
@@ -121,7 +124,12 @@ class Reading {
       }
       this.#unverified.delete(partition);
     }
+    if (soughtAt === undefined && at.next > 0 && this.#leaders.isNew(partition, first)) {
+      this.#seek(partition);
+      return;
+    }
     if (Number(first.offset) <= at.next) {
+      this.#leaders.onRead(partition, messages);
       await listener.onRecords(partition, messages);
       await payload.heartbeat();
     }

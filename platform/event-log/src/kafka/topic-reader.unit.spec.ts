@@ -13,8 +13,9 @@ import { readTopic } from './topic-reader.ts';
 const topic = 't';
 const PATIENCE = { timeout: 5000, interval: 1 };
 
-/** A log of one partition: the commit at each offset, by name. */
-const messageOf = (commit: string, offset: number): KafkaMessage => ({
+/** A log of one partition: the commit at each offset, by name, and behind a colon the number of the leader that wrote it. */
+const messageOf = (commit: string, offset: number): KafkaMessage & Pick<RawRecord, 'leaderEpoch'> => ({
+  ...(commit.includes(':') ? { leaderEpoch: Number(commit.split(':')[1]) } : {}),
   key: Buffer.from('s'),
   value: null,
   timestamp: '0',
@@ -187,4 +188,31 @@ it('that is to end waits at no hole any more, however long it has waited there b
     await fetch();
   }
   expect(fold).toMatchObject({ next: 2, diverged: [] });
+});
+
+it('drops its state when a new leader has cut the log and it has grown again over where the reader is, without a join', async () => {
+  const { log, fold, fetch } = await setUp('a:1', 'b:1', 'c:1');
+  await fetch();
+  log.splice(1, 2, 'x:2', 'y:2', 'z:2');
+  await fetch();
+  await fetch();
+  expect(fold.diverged).toHaveLength(1);
+  await fetch();
+  expect(fold).toMatchObject({ next: 4, lastCommit: deriveId('z:2') });
+});
+
+it('reads on behind a new leader that has everything, and looks back once for each', async () => {
+  const { log, fold, fetch } = await setUp('a:1', 'b:1');
+  await fetch();
+  for (const leader of [2, 4]) {
+    log.push(`c:${String(leader)}`);
+    await fetch();
+    expect(fold.next).toBe(log.length - 1);
+    await fetch();
+    expect(fold.next).toBe(log.length);
+    log.push(`d:${String(leader)}`, `e:${String(leader + 1)}`); // in one answer: the broker says that they belong together
+    await fetch();
+    expect(fold.next).toBe(log.length);
+  }
+  expect(fold.diverged).toEqual([]);
 });

@@ -14,6 +14,18 @@ export interface TopicDurability {
   readonly minInSyncReplicas?: number;
 }
 
+/** @throws RangeError for copies that there cannot be */
+export function assertDurability({ replicationFactor, minInSyncReplicas }: TopicDurability): void {
+  for (const [name, copies] of Object.entries({ replicationFactor, minInSyncReplicas }))
+    if (copies !== undefined && (!Number.isInteger(copies) || copies < 1))
+      throw new RangeError(`${name} must be a whole number from 1, not ${String(copies)}`);
+  // With more required than there are, nothing would ever be acknowledged.
+  if ((minInSyncReplicas ?? 1) > (replicationFactor ?? Number.POSITIVE_INFINITY))
+    throw new RangeError(
+      `minInSyncReplicas must be at most replicationFactor, ${String(replicationFactor)}, not ${String(minInSyncReplicas)}`,
+    );
+}
+
 interface DeclaredTopic {
   readonly name: string;
   readonly partitions: number;

@@ -1,4 +1,6 @@
+import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { openKafkaLog } from './open.ts';
 import { checkTopics, makeTopics, TopicsRefused, type TopicAdmin } from './topic-settings.ts';
 
 const topics = [{ name: 't', partitions: 2 }];
@@ -117,4 +119,23 @@ it('a wrong number of partitions is refused also when the settings are not told'
   await expect(checkTopics(admin, topics, {})).rejects.toMatchObject({
     faults: [{ topic: 't', setting: 'partitions', is: '1', shouldBe: '2' }],
   });
+});
+
+it('copies that there cannot be are refused when a log is opened, with what was given', () => {
+  const open = (durability: object) => () =>
+    openKafkaLog({
+      service: 'unit',
+      clientId: 'unit',
+      bootstrap: '127.0.0.1:1',
+      registryUrl: 'http://127.0.0.1:1',
+      logger: pino({ level: 'silent' }),
+      durability,
+    });
+  for (const copies of [0, 1.5, -1, Number.NaN]) {
+    expect(open({ replicationFactor: copies })).toThrow(RangeError);
+    expect(open({ minInSyncReplicas: copies })).toThrow(String(copies));
+  }
+  expect(open({ replicationFactor: 2, minInSyncReplicas: 3 })).toThrow(RangeError);
+  for (const durability of [{}, { minInSyncReplicas: 2 }, { replicationFactor: 3, minInSyncReplicas: 2 }])
+    expect(open(durability)).not.toThrow();
 });

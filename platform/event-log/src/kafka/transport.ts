@@ -14,7 +14,7 @@ import { joinGroup, memberOf } from './group-member.ts';
 import { registryStore } from './registry.ts';
 import { SupervisedConsumer, type SupervisedConsumerOptions } from './supervised-consumer.ts';
 import { readerOf, readTopic } from './topic-reader.ts';
-import { checkTopics, makeTopics, type TopicDurability } from './topic-settings.ts';
+import { assertDurability, checkTopics, makeTopics, type TopicDurability } from './topic-settings.ts';
 import { untilItWorks } from './until-it-works.ts';
 
 export interface KafkaTransportOptions {
@@ -42,6 +42,7 @@ export class KafkaTransport implements Transport {
   readonly #closing = new AbortController();
 
   constructor(options: KafkaTransportOptions) {
+    assertDurability(options.durability ?? {});
     this.#options = options;
     this.#kafka = kafkaClient(options);
     this.#producer = this.#kafka.producer({
@@ -74,12 +75,12 @@ export class KafkaTransport implements Transport {
       try {
         await admin.connect();
         await makeTopics(admin, topics, durability);
-        await this.#producer.connect();
         return await checkTopics(admin, topics, durability);
       } finally {
         await admin.disconnect().catch(() => undefined);
       }
     });
+    await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, () => this.#producer.connect());
     if (!areChecked)
       logger.warn(
         { topics: topics.map(({ name }) => name) },

@@ -13,6 +13,11 @@ export interface RawRecord {
   readonly timestamp: string;
   /** As `headers`, of a record that reads one without the others; undefined unless it is there once. */
   readonly header?: (name: string) => Buffer | undefined;
+  /**
+   * Number of the leader that wrote it, higher for each: behind it no record has a lower one. Undefined where there are
+   * no leaders.
+   */
+  readonly leaderEpoch?: number;
 }
 
 export interface NewRecord {
