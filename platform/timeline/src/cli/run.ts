@@ -1,4 +1,4 @@
-import { LogFileError } from '@parley/event-log';
+import { LogFileError, TopicsRefused } from '@parley/event-log';
 import { CommandError, exitCodes, messageOf, type ExitCode } from './exit.ts';
 import type { Context } from './context.ts';
 import { logCommand, logHelp } from '../log/command.ts';
@@ -19,9 +19,13 @@ const commands: Readonly<
 const escapeLines = (text: string): string => text.split('\n').map(escapeText).join('\n');
 
 /** What went wrong, for people; a stack only for what nobody foresaw. */
-function explained(error: unknown, help: string): { readonly text: string; readonly exitCode: ExitCode } {
+export function explained(
+  error: unknown,
+  help: string,
+): { readonly text: string; readonly exitCode: ExitCode } {
   const message = escapeLines(messageOf(error));
   if (error instanceof CommandError) return { text: message, exitCode: error.exitCode };
+  if (error instanceof TopicsRefused) return { text: message, exitCode: exitCodes.environment };
   if (error instanceof LogFileError) return { text: message, exitCode: exitCodes.failed };
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code.startsWith('ERR_PARSE_ARGS')) return { text: `${message}\n\n${help}`, exitCode: exitCodes.usage };
