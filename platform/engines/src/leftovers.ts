@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { engineNames } from './ports.ts';
-import { pidRecordOf, processesOf, signal, tmpDirOf } from './process.ts';
+import { pidRecordOf, processesOf, tmpDirOf } from './process.ts';
 import { isRunning } from './procfs.ts';
+import { signal } from './signal.ts';
 import { waitUntil } from './wait.ts';
 
 const termWaitMs = 15_000;

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import type { constants } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from './engine.ts';
 import { processesWith, stackMark, startTicksOf } from './procfs.ts';
+import { signal } from './signal.ts';
 import { waitUntil } from './wait.ts';
 
 const linesKeptMax = 200;
@@ -86,15 +86,6 @@ export const supervise = async (options: SuperviseOptions): Promise<Supervised> 
   });
   writeFileSync(pidRecordOf(runDir, name), JSON.stringify({ pid, startTicks: startTicksOf(pid) }));
   return { pid, exited, lastLines: (count) => kept.slice(-count) };
-};
-
-/** Signals a process if it is still there. */
-export const signal = (pid: number, name: keyof typeof constants.signals): void => {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // gone already
-  }
 };
 
 /** Processes of one engine that live now. */

@@ -4,8 +4,9 @@ import type { EngineContext } from './engine.ts';
 import { engines } from './engines/index.ts';
 import { EngineError } from './errors.ts';
 import type { EngineName } from './ports.ts';
-import { type Exit, killAllOf, processesOf, signal, supervise, tmpDirOf } from './process.ts';
+import { type Exit, killAllOf, processesOf, supervise, tmpDirOf } from './process.ts';
 import { memoryBytesOf } from './procfs.ts';
+import { signal } from './signal.ts';
 import { waitUntil } from './wait.ts';
 
 const stopDeadlineMs = 15_000;

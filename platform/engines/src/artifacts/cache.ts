@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError, IntegrityError } from '../errors.ts';
 import { isRunning, processesBelow, startTicksOf } from '../procfs.ts';
-import { signal as signalProcess } from '../process.ts';
+import { signal as signalProcess } from '../signal.ts';
 import { typedCommand } from '../typed-command.ts';
 import { waitUntil } from '../wait.ts';
 import { damageIn, writeManifest, type Depth } from './manifest.ts';
