@@ -2,36 +2,51 @@
  * AOT caches: what the JVM of an engine has loaded, checked and linked in one start, kept for all later ones (JEP 483 and
  * 514). On two cores Kafka, the registry and Zipkin then start in 40 % of the time and 45 % of the processor time.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, cacheDir, type ObtainControl } from './artifacts/cache.ts';
+import { run } from './artifacts/run.ts';
 import { engines } from './engines/index.ts';
-import { aotCacheEntryOf, aotCacheFile, hasAotCache } from './engines/java.ts';
+import { aotCacheEntryOf, aotCacheFile, aotCachesOf } from './engines/java.ts';
 import { claimEnginePorts } from './port-claim.ts';
-import { type EngineName, portsFor } from './ports.ts';
+import { type EngineName, type Ports, portsFor } from './ports.ts';
 import { type Engine, startEngine, type StartOptions } from './start.ts';
 import { orAbort } from './wait.ts';
 
-/** Writing one keeps a core busy for ten seconds. */
-const writeDeadlineMs = 120_000;
+/** Start, stop and writing: half a minute on two idle cores, a minute and a half on busy ones. */
+const deadlineMs = 240_000;
+const checkDeadlineMs = 30_000;
 const linesInError = 5;
-const never = new AbortController().signal;
+/** In an entry that holds no AOT cache: why it could not be made. */
+const failureFile = 'failed.txt';
 
-interface RunOnceOptions {
+/** Where to run an engine, and where its AOT cache is to be. */
+export interface RunOnceOptions {
   readonly runDir: string;
   readonly aotCacheOutput: string;
   readonly signal: AbortSignal;
 }
 
-/** Runs an engine, with those that it needs, until it is ready, and ends it in order. The folder and what runs go in any case. */
-const runOnce = async (
+/** Rejects when the JVM does not take the file: damaged, or cut short by a kill. It only says so when it is to insist. */
+const assertUsable = async (
   name: EngineName,
   { runDir, aotCacheOutput, signal }: RunOnceOptions,
+  ports: Ports,
 ): Promise<void> => {
+  const { command, args } = await engines[name].prepare({ runDir, ports, aotCacheOutput });
+  const flags = args.slice(0, args.indexOf('-cp') + 2).filter((flag) => !flag.includes('AOTCacheOutput'));
+  const insisting = [`-XX:AOTCache=${aotCacheOutput}`, '-XX:AOTMode=on', '-version'];
+  await run(command, [...flags, ...insisting], { deadlineMs: checkDeadlineMs, signal });
+};
+
+/** Runs an engine, with those that it needs, until it is ready, and ends it in order. The folder and what runs go in any case. */
+const runOnce = async (name: EngineName, options: RunOnceOptions): Promise<void> => {
+  const { runDir, aotCacheOutput, signal } = options;
   const claim = await claimEnginePorts();
+  const ports = portsFor(claim.base);
   const running: Engine[] = [];
-  const start = async (one: EngineName, options: Partial<StartOptions>): Promise<Engine> => {
-    const engine = await startEngine(one, { runDir, ports: portsFor(claim.base), ...options });
+  const start = async (one: EngineName, more: Partial<StartOptions>): Promise<Engine> => {
+    const engine = await startEngine(one, { runDir, ports, ...more });
     running.push(engine);
     await orAbort(engine.ready, signal);
     return engine;
@@ -39,38 +54,64 @@ const runOnce = async (
   try {
     for (const needed of engines[name].needs ?? []) await start(needed, {});
     const engine = await start(name, { aotCacheOutput });
-    await orAbort(engine.stop({ deadlineMs: writeDeadlineMs }), signal);
+    await orAbort(engine.stop({ deadlineMs }), signal); // it writes the file when it ends
     if (!existsSync(aotCacheOutput)) throw new Error(engine.lastLines(linesInError).join('\n'));
+    await assertUsable(name, options, ports);
   } finally {
-    await Promise.all(running.map((engine) => engine.stop({ deadlineMs: 0 })));
+    await Promise.allSettled(running.map((engine) => engine.stop({ deadlineMs: 0 })));
     await claim.release();
     rmSync(runDir, { recursive: true, force: true });
   }
 };
 
+/** What was made of an engine or a Java that have been obtained again since. */
+const removeOutdated = (root: string, cacheEntry: string, current: string): void => {
+  for (const entry of readdirSync(root))
+    if (entry.startsWith(aotCachesOf(cacheEntry)) && entry !== current)
+      rmSync(join(root, entry), { recursive: true, force: true });
+};
+
+const isFailed = (folder: string): boolean => existsSync(join(folder, failureFile));
+
 /**
- * Makes the AOT cache of an engine that has none by running it once, on ports and state of its own. Rejects when it
- * cannot; the engine then starts as well, only more slowly.
+ * Makes the AOT cache of an engine that has none by running it once, on ports and state of its own. When that fails, the
+ * reason is said and kept in its place: the engine starts without one from then on, only more slowly, until a check of
+ * all contents (`depth`) lets it be tried again. Rejects when aborted.
  */
 export const makeAotCache = async (
   name: EngineName,
   cacheEntry: string,
   control: ObtainControl,
+  runIt = runOnce,
 ): Promise<void> => {
   const root = cacheDir();
   const entry = aotCacheEntryOf(cacheEntry);
-  if (!hasAotCache(cacheEntry)) rmSync(join(root, entry), { recursive: true, force: true }); // of an engine that was obtained again
-  await cached({
-    ...control,
-    root,
-    name: entry,
-    build: (folder, { signal = never }) => {
-      control.say?.('running it once, so that it starts faster from now on');
-      return runOnce(name, {
-        runDir: join(folder, 'run'),
-        aotCacheOutput: join(folder, aotCacheFile),
-        signal,
-      });
-    },
-  });
+  const failed = (error: unknown): string => {
+    control.signal?.throwIfAborted();
+    const reason = error instanceof Error ? error.message : String(error);
+    control.say?.(`it will start slowly, for its AOT cache could not be made: ${reason}`);
+    return reason;
+  };
+  const build = async (folder: string): Promise<void> => {
+    control.say?.('running it once, so that it starts faster from now on');
+    const aotCacheOutput = join(folder, aotCacheFile);
+    const signal = AbortSignal.any([
+      AbortSignal.timeout(deadlineMs),
+      ...(control.signal ? [control.signal] : []),
+    ]);
+    try {
+      await runIt(name, { runDir: join(folder, 'run'), aotCacheOutput, signal });
+    } catch (error) {
+      writeFileSync(join(folder, failureFile), failed(error));
+      rmSync(aotCacheOutput, { force: true });
+    }
+  };
+  try {
+    if (control.depth === 'contents' && isFailed(join(root, entry)))
+      rmSync(join(root, entry), { recursive: true, force: true });
+    await cached({ ...control, root, name: entry, build });
+    removeOutdated(root, cacheEntry, entry);
+  } catch (error) {
+    failed(error); // the cache cannot be written by this user, for one
+  }
 };

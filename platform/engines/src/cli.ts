@@ -5,6 +5,7 @@ import { killLeftovers } from './leftovers.ts';
 import { obtainAll, type ObtainProgress } from './obtain.ts';
 import { type EngineName, engineNames, isEngineName, portsFor } from './ports.ts';
 import { type Engine, startEngine } from './start.ts';
+import { orAbort } from './wait.ts';
 
 const usage = `usage: node platform/engines/src/cli.ts <start|obtain|doctor> [options]
   start    obtains and starts engines, stays until SIGINT or SIGTERM, then stops them
@@ -66,6 +67,15 @@ const portsIn = (base: string): ReturnType<typeof portsFor> => {
   }
 };
 
+const abortOnSignals = (): AbortSignal => {
+  const abort = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => {
+      abort.abort(new Error('stopped by a signal'));
+    });
+  return abort.signal;
+};
+
 /** Starts engines in order: the registry needs a Kafka that is ready. Stops all on a signal or when one ends. */
 const start = async (flags: Flags): Promise<number> => {
   const runDir = flags['run-dir'];
@@ -76,22 +86,23 @@ const start = async (flags: Flags): Promise<number> => {
   );
   if (names.includes('envoy') && envoyConfigPath === undefined)
     throw new UsageError('envoy needs --envoy-config');
+  const signal = abortOnSignals();
   const asked = new Promise<'asked'>((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(name, () => {
-        resolve('asked');
-      });
+    signal.addEventListener('abort', () => {
+      resolve('asked');
+    });
   });
   const running: Engine[] = [];
   const startAll = async (): Promise<void> => {
-    await obtainAll({ only: names, onProgress: showProgress });
+    await obtainAll({ only: names, onProgress: showProgress, signal });
     await killLeftovers(runDir);
     for (const name of names) {
+      signal.throwIfAborted();
       const at = Date.now();
       const envoy = envoyConfigPath === undefined ? {} : { envoyConfigPath };
       const engine = await startEngine(name, { runDir, ports, ...envoy });
       running.push(engine);
-      await engine.ready;
+      await orAbort(engine.ready, signal);
       say(
         `${name}: ready after ${((Date.now() - at) / 1000).toFixed(1)} s, ${megabytes(engine.residentBytes())}`,
       );
@@ -100,7 +111,10 @@ const start = async (flags: Flags): Promise<number> => {
   };
   try {
     const started = startAll();
-    if ((await Promise.race([started, asked])) === 'asked') return 0;
+    if ((await Promise.race([started, asked])) === 'asked') {
+      await started.catch(() => undefined); // what it has begun is ended, or in `running`
+      return 0;
+    }
     const ended = running.map((engine) => engine.exited.then(() => engine.name));
     const first = await Promise.race([asked, ...ended]);
     if (first === 'asked') return 0;
@@ -132,7 +146,7 @@ const main = async (): Promise<number> => {
   if (command === 'start') return start(values);
   if (command === 'doctor') return showDoctor();
   if (command !== 'obtain') throw new UsageError(`no command is called ${command ?? ''}`);
-  await obtainAll({ only: namesIn(values.only), onProgress: showProgress });
+  await obtainAll({ only: namesIn(values.only), onProgress: showProgress, signal: abortOnSignals() });
   return 0;
 };
 

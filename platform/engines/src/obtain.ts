@@ -49,24 +49,12 @@ const sizeOf = (folder: string): number =>
 const arrived = (entry: string): number => {
   const root = cacheDir();
   try {
-    const folders = readdirSync(root).filter((name) => name.includes(entry));
+    const folders = readdirSync(root).filter(
+      (name) => name === entry || name.startsWith(`.building-${entry}-`),
+    );
     return folders.reduce((sum, name) => sum + sizeOf(join(root, name)), 0);
   } catch {
     return 0; // not begun, or renamed into place at this moment
-  }
-};
-
-/** An engine without one starts as well, so that a failure is said and no more. */
-const makeAotCacheOrSay = async (
-  name: EngineName,
-  cacheEntry: string,
-  control: ObtainControl,
-): Promise<void> => {
-  try {
-    await makeAotCache(name, cacheEntry, control);
-  } catch (error) {
-    control.signal?.throwIfAborted();
-    control.say?.(`it will start slowly: ${error instanceof Error ? error.message : String(error)}`);
   }
 };
 
@@ -118,8 +106,7 @@ export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
     }, progressEveryMs);
     try {
       await engines[name].obtain({ ...control, say });
-      if (engines[name].isJava === true)
-        await makeAotCacheOrSay(name, entry, { ...control, say: sayOfAotCache });
+      if (engines[name].isJava === true) await makeAotCache(name, entry, { ...control, say: sayOfAotCache });
     } finally {
       clearInterval(timer);
     }

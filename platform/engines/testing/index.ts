@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { engines as known } from '../src/engines/index.ts';
 import { killLeftovers } from '../src/leftovers.ts';
 import { obtainAll } from '../src/obtain.ts';
 import { claimEnginePorts, type PortClaim } from '../src/port-claim.ts';
@@ -59,7 +60,7 @@ const bareEnvoy = (ports: Ports): string =>
 /** Obtains engines if absent, starts them on ports and state of their own and waits until all are ready. On failure nothing stays. */
 export const startTestEngines = async (options: TestEnginesOptions): Promise<TestEngines> => {
   const names = engineNames.filter(
-    (name) => options.only.includes(name) || (name === 'kafka' && options.only.includes('registry')),
+    (name) => options.only.includes(name) || options.only.some((one) => known[one].needs?.includes(name)),
   );
   await obtainAll({ only: names });
   const claim = await claimBase(options.portBase);

@@ -76,6 +76,10 @@ export interface CacheEntry extends ObtainControl {
 
 const buildingPrefix = (name: string): string => `.building-${name}-`;
 
+/** The entry that a folder is to become, or has the temporary files of the tools of; undefined for any other folder. */
+const entryBuiltIn = (folder: string): string | undefined =>
+  /^\.building-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-tmp)?$/.exec(folder)?.[1];
+
 /** An entry that is there and whole. One that is damaged is said, and for the caller not there. */
 const isWhole = async ({ root, name, depth = 'sizes', say }: CacheEntry): Promise<boolean> => {
   const target = join(root, name);
@@ -122,7 +126,7 @@ const locksIn = (root: string): string => join(root, '.locks');
 
 /** Removes what builders of an entry left, and ends what they left running in it; the caller has its lock. */
 const removeBuildsOf = (root: string, name: string): void => {
-  for (const left of readdirSync(root).filter((file) => file.startsWith(buildingPrefix(name)))) {
+  for (const left of readdirSync(root).filter((file) => entryBuiltIn(file) === name)) {
     const folder = join(root, left);
     for (const pid of processesBelow(folder)) signalProcess(pid, 'SIGKILL');
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 }); // one that is dying may still write
@@ -143,9 +147,7 @@ const entriesOf = (folder: string): string[] => {
  * living one builds stays, and what this user may not remove. Returns the names of the entries they were of.
  */
 export const removeAbandonedBuilds = (root: string = cacheDir()): string[] => {
-  const left = entriesOf(root).flatMap(
-    (file) => /^\.building-(.+)-[0-9a-f-]{36}(-tmp)?$/.exec(file)?.[1] ?? [],
-  );
+  const left = entriesOf(root).flatMap((file) => entryBuiltIn(file) ?? []);
   return [...new Set(left)].filter((name) => {
     const lock = join(locksIn(root), name);
     try {

@@ -68,14 +68,15 @@ describe('cache of obtained engines', () => {
   });
 
   it('what a killed builder left is removed by the next one, and what it left running is ended', async () => {
-    const left = join(root, '.building-thing-of-a-killed-one');
-    mkdirSync(left);
+    const left = join(root, '.building-thing-00000000-0000-4000-8000-000000000000');
+    const other = '.building-thing-2-00000000-0000-4000-8000-000000000000';
+    for (const folder of [left, join(root, other)]) mkdirSync(folder);
     const child = spawn('sleep', ['1000'], { env: { TMPDIR: join(left, 'run') } });
     await once(child, 'spawn');
     const ended = once(child, 'exit');
     await cached({ root, name: 'thing', build: () => Promise.resolve() });
     expect(await ended).toEqual([null, 'SIGKILL']);
-    expect(readdirSync(root).toSorted()).toEqual(['.locks', 'thing']);
+    expect(readdirSync(root).toSorted()).toEqual([other, '.locks', 'thing']);
   });
 
   it('what a killed builder left is removed on request, what a living one builds is not', async () => {

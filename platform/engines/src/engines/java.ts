@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir } from '../artifacts/cache.ts';
 import { javaEntry } from '../artifacts/pypi.ts';
@@ -18,35 +19,45 @@ export interface JavaOptions {
 /** Name of the file in its entry. */
 export const aotCacheFile = 'engine.aot';
 
-/** Name in the cache of what the JVM of an engine keeps from one start for the next. Another Java cannot read it. */
-export const aotCacheEntryOf = (cacheEntry: string): string => `aot-${cacheEntry}-${javaEntry}`;
-
-const builtAtMs = (entry: string): number =>
-  statSync(join(cacheDir(), entry), { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN;
-
-/** Whether an engine has one that was made from what is there now: the JVM refuses any other, and starts slowly. */
-export const hasAotCache = (cacheEntry: string): boolean => {
-  const madeAtMs = builtAtMs(aotCacheEntryOf(cacheEntry));
-  return [cacheEntry, javaEntry].every((entry) => builtAtMs(entry) <= madeAtMs);
-};
-
-const aotFlags = (cacheEntry: string, { aotCacheOutput }: EngineContext): string[] => {
-  if (aotCacheOutput !== undefined) return [`-XX:AOTCacheOutput=${aotCacheOutput}`];
-  if (!hasAotCache(cacheEntry)) return [];
-  return [`-XX:AOTCache=${join(cacheDir(), aotCacheEntryOf(cacheEntry), aotCacheFile)}`];
-};
-
-/**
- * Flags for an engine that shares two cores: the first compiler only, one collector thread, a bounded heap. Its temporary
- * files stay in the run folder, which a stop empties even after a kill; no `hsperfdata` in the system's.
- */
-export const smallJava = ({ name, cacheEntry, context, heap }: JavaOptions): string[] => [
-  `-Xmx${heap}`,
+/** For an engine that shares two cores: the first compiler only, one collector thread; no `hsperfdata`. */
+const flags = [
   '-XX:+UseSerialGC',
   '-XX:TieredStopAtLevel=1',
   '-XX:-UsePerfData',
   '--sun-misc-unsafe-memory-access=allow', // they still use it, and Java 25 warns
   '--enable-native-access=ALL-UNNAMED',
+  // Java 25 mixes up adapters of like names in an AOT cache, and warns at each of them that it makes it anew.
+  '-XX:+UnlockDiagnosticVMOptions',
+  '-XX:-AOTAdapterCaching',
+  '-XX:-AOTStubCaching',
+] as const;
+
+const digest = (parts: readonly unknown[]): string =>
+  createHash('sha256').update(parts.join(' ')).digest('hex').slice(0, 8);
+
+/** What the names begin with of all that were ever made of an engine with this Java and these flags: no other reads them. */
+export const aotCachesOf = (cacheEntry: string): string => `aot-${cacheEntry}-${javaEntry}-${digest(flags)}-`;
+
+const builtAtMs = (entry: string): number =>
+  statSync(join(cacheDir(), entry), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/**
+ * Name in the cache of what the JVM of an engine keeps from one start for the next. It tells from which build of the
+ * engine and of Java it was made: the JVM compares the times of their files, refuses any other, and says nothing.
+ */
+export const aotCacheEntryOf = (cacheEntry: string): string =>
+  aotCachesOf(cacheEntry) + digest([cacheEntry, javaEntry].map(builtAtMs));
+
+const aotFlags = (cacheEntry: string, { aotCacheOutput }: EngineContext): string[] => {
+  if (aotCacheOutput !== undefined) return [`-XX:AOTCacheOutput=${aotCacheOutput}`];
+  const path = join(cacheDir(), aotCacheEntryOf(cacheEntry), aotCacheFile);
+  return existsSync(path) ? [`-XX:AOTCache=${path}`] : [];
+};
+
+/** Flags for an engine. Its temporary files stay in the run folder, which a stop empties even after a kill. */
+export const smallJava = ({ name, cacheEntry, context, heap }: JavaOptions): string[] => [
+  `-Xmx${heap}`,
+  ...flags,
   `-Djava.io.tmpdir=${tmpDirOf(context.runDir, name)}`,
   ...aotFlags(cacheEntry, context),
 ];

@@ -1,0 +1,99 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { makeAotCache, type RunOnceOptions } from './aot-cache.ts';
+import { javaEntry } from './artifacts/pypi.ts';
+import { smallJava } from './engines/java.ts';
+import { portsFor } from './ports.ts';
+
+const cacheEntry = 'thing-1';
+const context = { runDir: '/run', ports: portsFor(4000) };
+
+describe('the AOT cache of an engine', () => {
+  let root: string;
+  let runs: number;
+  let said: string[];
+  const control = { say: (line: string) => said.push(line) };
+  const written = (_: unknown, { aotCacheOutput, runDir }: RunOnceOptions): Promise<void> => {
+    runs++;
+    mkdirSync(runDir);
+    writeFileSync(aotCacheOutput, 'classes');
+    rmSync(runDir, { recursive: true });
+    return Promise.resolve();
+  };
+  const cutShort = (_: unknown, { aotCacheOutput }: RunOnceOptions): Promise<void> => {
+    runs++;
+    writeFileSync(aotCacheOutput, 'cla');
+    return Promise.reject(new Error('cut short'));
+  };
+  const make = (runIt: typeof written, more = {}): Promise<void> =>
+    makeAotCache('kafka', cacheEntry, { ...control, ...more }, runIt);
+  /** The file that the engine would start from now. */
+  const used = (): string | undefined => {
+    const flags = smallJava({ name: 'kafka', cacheEntry, context, heap: '64m' });
+    return flags.find((flag) => flag.startsWith('-XX:AOTCache='))?.slice('-XX:AOTCache='.length);
+  };
+  const made = (): string[] => readdirSync(root).filter((entry) => entry.startsWith('aot-'));
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'parley-aot-'));
+    vi.stubEnv('PARLEY_CACHE_DIR', root);
+    for (const entry of [cacheEntry, javaEntry]) mkdirSync(join(root, entry));
+    [runs, said] = [0, []];
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    rmSync(root, { recursive: true });
+  });
+
+  it('is made once and used from then on', async () => {
+    expect(used()).toBeUndefined();
+    await make(written);
+    await make(written);
+    expect(runs).toBe(1);
+    expect(said).toEqual(['running it once, so that it starts faster from now on']);
+    expect(existsSync(used() ?? '')).toBe(true);
+  });
+
+  it.each([cacheEntry, javaEntry])('is not used once %s was obtained again, and made anew', async (again) => {
+    await make(written);
+    const before = made();
+    utimesSync(join(root, again), 1, 1);
+    expect(used()).toBeUndefined();
+    await make(written);
+    expect(existsSync(used() ?? '')).toBe(true);
+    expect(made()).toHaveLength(1);
+    expect(made()).not.toEqual(before);
+  });
+
+  it('that could not be made is said once, is not used and not tried at each start, but when all is checked', async () => {
+    await make(cutShort);
+    await make(cutShort);
+    expect(runs).toBe(1);
+    expect(said.at(-1)).toContain('cut short');
+    expect(used()).toBeUndefined();
+    await make(written, { depth: 'contents' });
+    expect(existsSync(used() ?? '')).toBe(true);
+  });
+
+  it('of a start that is stopped leaves nothing, and the next start makes it', async () => {
+    const abort = new AbortController();
+    const stopped = (_: unknown, { signal }: RunOnceOptions): Promise<void> => {
+      abort.abort(new Error('stopped'));
+      return signal.aborted ? Promise.reject(signal.reason as Error) : Promise.resolve();
+    };
+    await expect(make(stopped, { signal: abort.signal })).rejects.toThrow('stopped');
+    expect(readdirSync(root).toSorted()).toEqual(['.locks', javaEntry, cacheEntry].toSorted());
+    await make(written);
+    expect(existsSync(used() ?? '')).toBe(true);
+  });
+
+  it('that this user may not keep is said, and the engine starts without', async () => {
+    rmSync(root, { recursive: true });
+    writeFileSync(root, '');
+    await make(written);
+    expect(said).toEqual([expect.stringContaining('it will start slowly')]);
+    expect(used()).toBeUndefined();
+  });
+});
