@@ -95,30 +95,59 @@ export function standstillSuite(nodes: Nodes): void {
       });
   });
 
-  it('a reaction that is let in again and again and never gets on makes the log not ready, and says so, until it does', async () => {
-    const topic = { ...freshTopic(), partitions: 1 };
+  it('a reaction that is let in again and again and never gets on with one partition, while it does with another, makes the log not ready, and says so, until it does', async () => {
+    const topic = { ...freshTopic(), partitions: 2 };
+    const streamIn = (partition: number): string => {
+      for (let n = 0; ; n++) if (partitionOf(String(n), topic.partitions) === partition) return String(n);
+    };
+    const [stuck, busy] = [streamIn(0), streamIn(1)];
     const harness = await nodes.harness();
     const { counters } = await nodes.node(topic);
+    await run(counters, stuck, 1);
+    // What is committed of each partition is looked up before it goes on: both are then handled after the same fetch.
+    const before = await nodes.node(topic, { react });
+    await expect.poll(() => before.log.health().reactions, PATIENCE).toMatchObject([{ handled: 1, lag: 0 }]);
+    await before.log.close();
     await harness.appendRaw(topic.name, 0, { key: null, value: null });
-    await run(counters, 's', 1);
+    await run(counters, stuck, 1);
     const group = `${topic.name}.g`;
+    const handled: string[] = [];
     // It remembers no verdict on what was rejected, which its reaction has still before it.
-    const { log } = await nodes.node(topic, { limits: { ...limits, maxRejectedOffsets: 0 }, react });
+    const { log } = await nodes.node(topic, {
+      limits: { ...limits, maxRejectedOffsets: 0 },
+      react: ({ streamId }) => {
+        handled.push(streamId);
+        return react();
+      },
+    });
+    const waitingFor = async (): Promise<string | undefined> => {
+      await run(counters, busy, 1); // each of its consumers has something to commit
+      return log.health().waitingFor;
+    };
     await expect
-      .poll(() => log.health().waitingFor, PATIENCE)
+      .poll(waitingFor, PATIENCE)
       .toMatch(
         new RegExp(
           `^the reaction ${group} to get on, whose consumer has ended \\d+ times in a row, for \\d+ s$`,
         ),
       );
     expect(log.health().ready).toBe(false);
-    const peer = await nodes.node(topic, { react });
-    await expect.poll(() => peer.log.health().reactions, PATIENCE).toMatchObject([{ handled: 1, lag: 0 }]);
+    expect(new Set(handled)).toEqual(new Set([busy]));
+    const peerHandled: string[] = [];
+    const peer = await nodes.node(topic, {
+      react: ({ streamId }) => {
+        peerHandled.push(streamId);
+        return react();
+      },
+    });
+    await expect.poll(() => peerHandled, PATIENCE).toContain(stuck);
+    await expect.poll(() => peer.log.health().reactions, PATIENCE).toMatchObject([{ joined: true, lag: 0 }]);
     await peer.log.close();
-    await run(counters, 's', 1);
+    await run(counters, stuck, 1);
     await expect
       .poll(() => log.health(), PATIENCE)
-      .toMatchObject({ ready: true, waitingFor: undefined, reactions: [{ handled: 1, lag: 0 }] });
+      .toMatchObject({ ready: true, waitingFor: undefined, reactions: [{ lag: 0 }] });
+    expect(handled).toContain(stuck);
   });
 
   it('members that come and go make no peer unready', async () => {

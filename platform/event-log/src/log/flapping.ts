@@ -2,7 +2,8 @@
  * Tells a member of a consumer group whose consumer ends again and again from one whose consumer ended once.
  *
  * Each new consumer is let in, so the member looks well for a moment and never gets on. An outage of the broker ends
- * consumers too, so it takes several in a row, with nothing committed in between, to be taken for that.
+ * consumers too, so it takes several in a row, with nothing committed in between, to be taken for that. Of a consumer
+ * that ended on some partitions, the others get on meanwhile, so only a commit of those counts.
  */
 
 /** Consumers that have to end in a row. */
@@ -18,6 +19,10 @@ export class Flapping {
   #ends = 0;
   #first = 0;
   #last = 0;
+  /** Partitions that failed in this membership. */
+  readonly #failed = new Set<number>();
+  /** Those that the last consumer of the row failed on and that were not committed since. */
+  readonly #stuck = new Set<number>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -31,10 +36,17 @@ export class Flapping {
   onJoined(): void {
     this.#joins++;
     this.#joinedAtMs = this.#now();
+    this.#failed.clear();
   }
 
-  onCommitted(): void {
-    this.#ends = 0;
+  /** A batch of the partition could not be handled. That ends the consumer, unless it only shows that the group re-balances. */
+  onFailed(partition: number): void {
+    this.#failed.add(partition);
+  }
+
+  onCommitted(partition: number): void {
+    this.#stuck.delete(partition);
+    if (this.#stuck.size === 0) this.#ends = 0;
   }
 
   /** The consumer has ended by itself. One that was never let in says nothing: it is told as not joined. */
@@ -44,6 +56,8 @@ export class Flapping {
     if (this.#ends === 0) this.#first = this.#joins;
     this.#ends++;
     this.#last = this.#joins;
+    this.#stuck.clear();
+    for (const partition of this.#failed) this.#stuck.add(partition);
   }
 
   /** How many consumers have ended in a row, and the membership that the row began with; undefined while it is none. */

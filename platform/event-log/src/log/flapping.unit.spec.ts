@@ -35,14 +35,44 @@ it('what is committed in between begins the row anew', () => {
   const { flapping, ends } = set();
   ends(2);
   flapping.onJoined();
-  flapping.onCommitted();
+  flapping.onCommitted(0);
   flapping.onEnded();
   ends(1);
   expect(flapping.state).toBeUndefined();
   ends(1);
   expect(flapping.state).toEqual({ ends: 3, since: 3 });
   flapping.onJoined();
-  flapping.onCommitted();
+  flapping.onCommitted(0);
+  expect(flapping.state).toBeUndefined();
+});
+
+it('a consumer that ends on a partition gets on with a commit of that one, and of no other', () => {
+  const { flapping } = set();
+  const endOn = (...partitions: readonly number[]): void => {
+    flapping.onJoined();
+    for (const partition of partitions) flapping.onFailed(partition);
+    flapping.onCommitted(1); // of the same fetch
+    flapping.onEnded();
+  };
+  for (let n = 0; n < 3; n++) endOn(0);
+  expect(flapping.state).toEqual({ ends: 3, since: 1 });
+  endOn(0, 2);
+  flapping.onJoined();
+  flapping.onCommitted(1);
+  flapping.onCommitted(0);
+  expect(flapping.state).toEqual({ ends: 4, since: 1 });
+  flapping.onCommitted(2);
+  expect(flapping.state).toBeUndefined();
+});
+
+it('a partition that failed as the group re-balanced, before a membership that ended, is none that it ended on', () => {
+  const { flapping, ends } = set();
+  flapping.onJoined();
+  flapping.onFailed(0);
+  ends(3);
+  expect(flapping.state).toEqual({ ends: 3, since: 2 });
+  flapping.onJoined();
+  flapping.onCommitted(1);
   expect(flapping.state).toBeUndefined();
 });
 

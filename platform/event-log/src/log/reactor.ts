@@ -165,6 +165,9 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     }, HEARTBEAT_MS);
     try {
       await this.#inChunks({ batch, signal: AbortSignal.any([this.#options.signal, lost.signal]) });
+    } catch (error) {
+      this.#flapping.onFailed(batch.partition);
+      throw error;
     } finally {
       clearInterval(ticking);
     }
@@ -180,7 +183,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       if (last === undefined) return;
       const next = Number(last.offset) + 1;
       await batch.commit(next);
-      this.#flapping.onCommitted();
+      this.#flapping.onCommitted(batch.partition);
       this.#ends.set(batch.partition, { committed: next, end: Math.max(batch.logEnd, next) });
     }
   }

@@ -38,6 +38,10 @@ interface Member {
   /** Counts assignments: what was handed out before the last one is no longer this member's. */
   generation: number;
   readonly busy: Set<number>;
+  /** What it was handed and has not ended with. */
+  readonly underWay: Set<Promise<void>>;
+  /** It has failed on a batch, and is handed nothing more before it joins again. */
+  failed: boolean;
   active: boolean;
 }
 
@@ -176,7 +180,15 @@ export class MemoryBroker {
       taken: false,
     };
     this.#groups.set(group, state);
-    const member: Member = { listener, assigned: [], generation: 0, busy: new Set(), active: true };
+    const member: Member = {
+      listener,
+      assigned: [],
+      generation: 0,
+      busy: new Set(),
+      underWay: new Set(),
+      failed: false,
+      active: true,
+    };
     state.members.push(member);
     this.#rebalance(group);
     return () => {
@@ -215,7 +227,7 @@ export class MemoryBroker {
       const from = state.committed[partition] ?? 0;
       const log = this.#partition(state.topic, partition);
       const records = log.slice(from, from + 500);
-      if (records.length === 0 || !isActive()) break;
+      if (records.length === 0 || !isActive() || member.failed) break;
       const batch: GroupBatch = {
         partition,
         records,
@@ -227,22 +239,33 @@ export class MemoryBroker {
           return Promise.resolve();
         },
       };
+      const handling = member.listener.onBatch(batch);
+      member.underWay.add(handling);
       try {
-        await member.listener.onBatch(batch);
+        await handling;
       } catch (error) {
         if (!isActive()) continue;
-        this.#restart(group, member, error as Error);
+        await this.#restart(group, member, error as Error);
         break;
+      } finally {
+        member.underWay.delete(handling);
       }
       if ((state.committed[partition] ?? 0) === from && isActive()) break; // closing
     }
     member.busy.delete(partition);
   }
 
-  /** As on Kafka: a member that throws has ended, its partitions go to the others, and it joins again a little later. */
-  #restart(group: string, member: Member, why: Error): void {
+  /**
+   * As on Kafka: a member that throws has ended once all that it was handed has, its partitions go to the others, and it
+   * joins again a little later.
+   */
+  async #restart(group: string, member: Member, why: Error): Promise<void> {
     const state = this.#groups.get(group);
-    if (state === undefined) return;
+    if (state === undefined || member.failed) return;
+    member.failed = true;
+    await Promise.allSettled(member.underWay);
+    member.failed = false;
+    if (!member.active) return;
     member.listener.onLost(why);
     state.members.splice(state.members.indexOf(member), 1);
     member.assigned = [];
