@@ -96,3 +96,13 @@ it('a log does not start on a topic that expires or is compacted, and names what
   expect(await run(counters, 's', 1)).toMatchObject({ kind: 'accepted', state: 1 });
   await log.close();
 });
+
+it('a log does not start when the brokers make fewer copies of its topic than have to have a record', async () => {
+  const topic = freshTopic();
+  const { log } = openOn(topic, { minInSyncReplicas: 2 });
+  await expect(log.start()).rejects.toMatchObject({
+    name: 'TopicsRefused',
+    faults: [{ topic: topic.name, setting: 'replication.factor', is: '1', shouldBe: 'at least 2' }],
+  });
+  await log.close();
+});

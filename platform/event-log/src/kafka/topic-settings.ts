@@ -19,7 +19,7 @@ export function assertDurability({ replicationFactor, minInSyncReplicas }: Topic
   for (const [name, copies] of Object.entries({ replicationFactor, minInSyncReplicas }))
     if (copies !== undefined && (!Number.isInteger(copies) || copies < 1))
       throw new RangeError(`${name} must be a whole number from 1, not ${String(copies)}`);
-  // With more required than there are, nothing would ever be acknowledged.
+  // With more required than there are, nothing is acknowledged, or it is with fewer copies than were asked for.
   if ((minInSyncReplicas ?? 1) > (replicationFactor ?? Number.POSITIVE_INFINITY))
     throw new RangeError(
       `minInSyncReplicas must be at most replicationFactor, ${String(replicationFactor)}, not ${String(minInSyncReplicas)}`,
@@ -37,10 +37,11 @@ export interface TopicFault {
   /** As Kafka names it, `partitions` or `replication.factor`. */
   readonly setting: string;
   readonly is: string;
+  /** A value, or `at least` and the least one. */
   readonly shouldBe: string;
 }
 
-/** Topics are there with other settings; final until someone changes the topics or what is declared. */
+/** Topics are there with settings that the log is not built on; final until someone changes the topics or what is declared. */
 export class TopicsRefused extends Error {
   override readonly name = 'TopicsRefused';
   /** What a process ends with that cannot start for it: what is outside does not fit this release. */
@@ -56,13 +57,15 @@ export class TopicsRefused extends Error {
   }
 }
 
+const IN_SYNC = 'min.insync.replicas';
+
 /** Event topics are kept for ever, record for record, and a broker that has missed some of them never leads. */
 const settingsOf = ({ minInSyncReplicas }: TopicDurability): readonly (readonly [string, string])[] => [
   ['cleanup.policy', 'delete'],
   ['retention.ms', '-1'],
   ['retention.bytes', '-1'],
   ['unclean.leader.election.enable', 'false'],
-  ...(minInSyncReplicas === undefined ? [] : [['min.insync.replicas', String(minInSyncReplicas)] as const]),
+  ...(minInSyncReplicas === undefined ? [] : [[IN_SYNC, String(minInSyncReplicas)] as const]),
 ];
 
 /** What a broker answers that does not let this client see the settings, or has no such question. */
@@ -97,7 +100,8 @@ export async function makeTopics(
 }
 
 /**
- * Looks at the settings of topics that exist.
+ * Looks at the settings of topics that exist. More copies than are declared are no fault: there are more for a while when
+ * replicas are moved, and afterwards when somebody wants more.
  * @returns whether the brokers told them: one that is secured may not
  * @throws TopicsRefused
  */
@@ -117,19 +121,20 @@ export async function checkTopics(
 async function wrongSizes(
   admin: Pick<TopicAdmin, 'fetchTopicMetadata'>,
   topics: readonly DeclaredTopic[],
-  { replicationFactor }: TopicDurability,
+  { replicationFactor = 1, minInSyncReplicas = 1 }: TopicDurability,
 ): Promise<TopicFault[]> {
+  const copies = Math.max(replicationFactor, minInSyncReplicas);
   const faults: TopicFault[] = [];
   const metadata = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
   for (const { name, partitions } of topics) {
     const found = metadata.topics.find((topic) => topic.name === name)?.partitions ?? [];
     if (found.length === 0) throw new Error(`the broker does not know ${name} yet`);
-    const compare = (setting: string, is: number, shouldBe: number): void => {
-      if (is !== shouldBe) faults.push({ topic: name, setting, is: String(is), shouldBe: String(shouldBe) });
+    const tell = (setting: string, is: number, shouldBe: string): void => {
+      faults.push({ topic: name, setting, is: String(is), shouldBe });
     };
-    compare('partitions', found.length, partitions);
+    if (found.length !== partitions) tell('partitions', found.length, String(partitions));
     const fewest = Math.min(...found.map(({ replicas }) => replicas.length));
-    if (replicationFactor !== undefined) compare('replication.factor', fewest, replicationFactor);
+    if (fewest < copies) tell('replication.factor', fewest, `at least ${String(copies)}`);
   }
   return faults;
 }
@@ -151,7 +156,11 @@ async function wrongSettings(
     return resources.flatMap(({ resourceName: topic, configEntries }) =>
       settings.flatMap(([setting, shouldBe]) => {
         const is = configEntries.find(({ configName }) => configName === setting)?.configValue;
-        return is === undefined || is === shouldBe ? [] : [{ topic, setting, is, shouldBe }];
+        if (is === undefined || is === shouldBe) return [];
+        if (setting !== IN_SYNC) return [{ topic, setting, is, shouldBe }];
+        return Number(is) > Number(shouldBe)
+          ? []
+          : [{ topic, setting, is, shouldBe: `at least ${shouldBe}` }];
       }),
     );
   } catch (error) {

@@ -76,6 +76,25 @@ it('a topic as it is declared is taken; copies that nobody asked for are the bro
   expect(await checkTopics(adminOf(new Error('not asked')), [], {})).toBe(true);
 });
 
+it('a topic with more copies than are declared, of all partitions or of one while it is moved, is taken', async () => {
+  const more = { ...declared, 'min.insync.replicas': '3' };
+  const durability = { replicationFactor: 3, minInSyncReplicas: 2 };
+  for (const copies of [
+    [5, 5],
+    [3, 6],
+  ])
+    expect(await checkTopics(adminOf(more, copies), topics, durability)).toBe(true);
+});
+
+it('a topic of which there are never as many copies as a record needs is refused, also when only those are declared', async () => {
+  const checked = (copies: readonly number[]) =>
+    checkTopics(adminOf(declared, copies), topics, { minInSyncReplicas: 2 });
+  await expect(checked([2, 1])).rejects.toMatchObject({
+    faults: [{ topic: 't', setting: 'replication.factor', is: '1', shouldBe: 'at least 2' }],
+  });
+  expect(await checked([2, 2])).toBe(true);
+});
+
 it('a topic with other settings is refused, with all that is wrong, what it is and what it should be', async () => {
   const admin = adminOf(
     {
@@ -93,11 +112,11 @@ it('a topic with other settings is refused, with all that is wrong, what it is a
     exitCode: 3,
     faults: [
       { topic: 't', setting: 'partitions', is: '3', shouldBe: '2' },
-      { topic: 't', setting: 'replication.factor', is: '2', shouldBe: '3' },
+      { topic: 't', setting: 'replication.factor', is: '2', shouldBe: 'at least 3' },
       { topic: 't', setting: 'cleanup.policy', is: 'compact', shouldBe: 'delete' },
       { topic: 't', setting: 'retention.ms', is: '604800000', shouldBe: '-1' },
       { topic: 't', setting: 'unclean.leader.election.enable', is: 'true', shouldBe: 'false' },
-      { topic: 't', setting: 'min.insync.replicas', is: '1', shouldBe: '2' },
+      { topic: 't', setting: 'min.insync.replicas', is: '1', shouldBe: 'at least 2' },
     ],
   });
 });

@@ -63,7 +63,7 @@ export class KafkaTransport implements Transport {
     };
   }
 
-  /** @throws TopicsRefused when a topic is there with other settings. */
+  /** @throws TopicsRefused when a topic is there with settings that the log is not built on. */
   async connect(
     topics: readonly { readonly name: string; readonly partitions: number }[],
     signal: AbortSignal,
