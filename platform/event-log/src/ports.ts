@@ -232,7 +232,8 @@ export interface ReactionDefinition<E extends DomainEvent> {
   readonly types?: readonly E['type'][];
   /**
    * How long an event may be kept for others to come, so that all of them are fetched, handled and committed together:
-   * for what nobody waits for. Default: 0, each is handed over at once.
+   * for what nobody waits for. Default: 0, each is handed over at once; at most `GATHER_MS_MAX` (log/gather.ts). A topic
+   * that is only read for such reactions is folded as late.
    */
   readonly gatherMs?: number;
   readonly handle: (
@@ -321,13 +322,16 @@ export interface ProjectionRows {
 export interface EventLog {
   aggregate<S, E extends DomainEvent>(definition: AggregateDefinition<S, E>): Aggregates<S, E>;
   /**
-   * `gatherMs`: how long the view may be behind, so that many events are fetched together (default 0). A topic is read once
-   * for all that is declared on it, and as the least patient asks; an aggregate never waits.
+   * `gatherMs`: how long the view may be behind, so that many events are fetched together (default 0, at most
+   * `GATHER_MS_MAX`, log/gather.ts). A topic is read once for all that is declared on it, and as the least patient asks;
+   * an aggregate never waits. Whoever waits for a position of the topic here (`waitFor`) waits as much longer.
+   * @throws RangeError for another time
    */
   project<Row, E extends DomainEvent>(
     definition: ProjectionDefinition<Row, E>,
     options?: { readonly gatherMs?: number },
   ): View<Row>;
+  /** @throws RangeError for a `gatherMs` that is not from 0 to `GATHER_MS_MAX`. */
   react<E extends DomainEvent>(definition: ReactionDefinition<E>): void;
   /**
    * Waits for the log (with a message while it does), makes the topics, registers the schemas, replays to the end

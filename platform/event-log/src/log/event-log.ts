@@ -19,6 +19,7 @@ import type {
 } from '../ports.ts';
 import { SnapshotKeeper, type SnapshotSettings } from '../snapshot/keeper.ts';
 import { atMost, unlessAborted } from './bounded-work.ts';
+import { assertGatherMs } from './gather.ts';
 import type { LogLimits } from './limits.ts';
 import { LogEnds } from './log-ends.ts';
 import { PositionWaits } from './position-waits.ts';
@@ -332,6 +333,7 @@ export class TransportLog implements EventLog {
   #fold<E extends DomainEvent>(topic: EventTopic<E>, gatherMs = 0): TopicFold<E> {
     if (this.#phase !== 'declared')
       throw new Error('declare aggregates, projections and reactions before start');
+    assertGatherMs(gatherMs);
     this.#gatherMs.set(topic.name, Math.min(gatherMs, this.#gatherMs.get(topic.name) ?? gatherMs));
     const known = this.#topics.get(topic.name);
     if (known !== undefined) return known.fold as unknown as TopicFold<E>; // one topic name, one event type

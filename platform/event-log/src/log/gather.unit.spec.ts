@@ -6,6 +6,7 @@ import { MemoryLink } from '../memory/link.ts';
 import { createMemoryBroker, memoryTransport } from '../memory/open.ts';
 import type { EventLog } from '../ports.ts';
 import { TransportLog } from './event-log.ts';
+import { GATHER_MS_MAX } from './gather.ts';
 import { defaultLimits } from './limits.ts';
 import type { Transport } from './transport.ts';
 
@@ -41,6 +42,15 @@ const declared: { readonly what: string; readonly on: (log: EventLog) => void; r
   },
 ];
 
+const logOn = (transport: Transport): TransportLog =>
+  new TransportLog(transport, {
+    service: 'gathering',
+    logger: pino({ level: 'silent' }),
+    limits: defaultLimits,
+    hops: 'child',
+    now: Date.now,
+  });
+
 it.each(declared)(
   'a topic is read as $what asks; a reaction gathers for its own time',
   async ({ on, readMs }) => {
@@ -56,19 +66,21 @@ it.each(declared)(
         return transport.join(name, of, listener, options);
       },
     };
-    const log = new TransportLog(
-      { ...transport, ...listening },
-      {
-        service: 'gathering',
-        logger: pino({ level: 'silent' }),
-        limits: defaultLimits,
-        hops: 'child',
-        now: Date.now,
-      },
-    );
+    const log = logOn({ ...transport, ...listening });
     on(log);
     await log.start();
     expect(asked).toEqual({ read: readMs, [group]: 250 });
     await log.close();
   },
 );
+
+it('a time that is none, or for which a member of a group would give no sign of life, is refused when it is declared', () => {
+  const log = logOn(memoryTransport(createMemoryBroker(), new MemoryLink()));
+  for (const gatherMs of [-1, GATHER_MS_MAX + 1, Number.NaN, Number.POSITIVE_INFINITY]) {
+    expect(() => log.project(sumsOf(topic), { gatherMs })).toThrow(RangeError);
+    expect(() => {
+      log.react({ ...reaction, gatherMs });
+    }).toThrow(String(gatherMs));
+  }
+  for (const gatherMs of [0, GATHER_MS_MAX]) log.project(sumsOf(topic), { gatherMs });
+});

@@ -76,7 +76,7 @@ export type ReadPace = 'full' | 'beside';
 export interface ReadOptions {
   /** `beside`: in small pieces, since requests are served meanwhile. Default: `full`. */
   readonly pace?: ReadPace;
-  /** How long records may be kept for others to come with them; 0 when absent. */
+  /** How long records may be kept for others to come with them, at most `GATHER_MS_MAX`; 0 when absent. */
   readonly gatherMs?: number | undefined;
 }
 
