@@ -16,7 +16,10 @@ import { createStock } from './application/stock.ts';
 import { productConfig } from './config.ts';
 
 const EXPIRY_PAUSE_MS = 5_000;
-/** How far what is known of orders may be behind; what settles them gathers for longer. */
+/**
+ * How far what is known of orders may be behind; what settles them gathers for longer. A read that names the position of an
+ * order (`x-parley-at-least`) waits as much longer, and one that does not want to wait is refused for as long.
+ */
 const ORDERS_GATHER_MS = 100;
 
 const config = productConfig();
