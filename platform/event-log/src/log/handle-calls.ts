@@ -5,7 +5,7 @@
  * attempt. One that does not is not called again before it ends, however often the event is handed out to this process
  * meanwhile; it is left alone when the partition goes to another member, which must not wait for it.
  */
-import type { DomainEvent, LogPosition, ReactionDefinition, RecordedEvent } from '../ports.ts';
+import type { DomainEvent, ReactionDefinition, RecordedEvent } from '../ports.ts';
 import { tracedHandle, type AsyncHops } from './spans.ts';
 
 /** How long a call may go on after its turn is over: less than a rebalance waits for the members that it concerns. */
@@ -16,10 +16,13 @@ export interface HandleCallsOptions {
   /** How long a call may take before its signal is aborted. */
   readonly deadlineMs: number;
   /** A call goes on although its signal was aborted at its deadline. */
-  readonly onOverdue: (position: LogPosition, attempt: number, error: HandleOverdue) => void;
+  readonly onOverdue: (event: RecordedEvent, attempt: number, error: HandleOverdue) => void;
   /** Such a call has ended, one way or the other. Called before whoever waits for it learns of that. */
-  readonly onEnded: (position: LogPosition) => void;
+  readonly onEnded: (event: RecordedEvent) => void;
 }
+
+/** Of a call, by stream and event: another one may lie at the position of a log that was cut. */
+export const callKeyOf = ({ streamId, eventId }: RecordedEvent): string => `${streamId} ${eventId}`;
 
 /** The reason of the signal of a call that takes too long. */
 export class HandleOverdue extends Error {
@@ -36,7 +39,7 @@ type CallOutcome = 'handled' | 'left';
 export class HandleCalls<E extends DomainEvent> {
   readonly #definition: ReactionDefinition<E>;
   readonly #options: HandleCallsOptions;
-  /** By stream and event: another one may lie at the position of a log that was cut. */
+  /** By `callKeyOf`. */
   readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(definition: ReactionDefinition<E>, options: HandleCallsOptions) {
@@ -54,7 +57,7 @@ export class HandleCalls<E extends DomainEvent> {
     event: RecordedEvent<E>,
     turn: { readonly signal: AbortSignal; readonly attempt: number },
   ): Promise<CallOutcome> {
-    const key = `${event.streamId} ${event.eventId}`;
+    const key = callKeyOf(event);
     const call = this.#underWay.get(key) ?? this.#call(event, turn);
     const ended = call.finally(() => {
       if (this.#underWay.get(key) === call) this.#underWay.delete(key);
@@ -75,13 +78,13 @@ export class HandleCalls<E extends DomainEvent> {
     const timer = setTimeout(() => {
       const error = new HandleOverdue(deadlineMs);
       deadline.abort(error);
-      onOverdue(event.position, attempt, error);
+      onOverdue(event, attempt, error);
     }, deadlineMs);
     try {
       await tracedHandle(event, group, hops, () => handle(event, { signal, attempt }));
     } finally {
       clearTimeout(timer);
-      if (deadline.signal.aborted) onEnded(event.position);
+      if (deadline.signal.aborted) onEnded(event);
     }
   }
 }

@@ -30,8 +30,8 @@ const set = (deadlineMs: number) => {
     {
       hops: 'child',
       deadlineMs,
-      onOverdue: ({ offset }) => overdue.add(offset),
-      onEnded: ({ offset }) => overdue.delete(offset),
+      onOverdue: ({ position }) => overdue.add(position.offset),
+      onEnded: ({ position }) => overdue.delete(position.offset),
     },
   );
   return { running, calls, overdue };

@@ -1,15 +1,9 @@
 /** Acts on accepted events for one consumer group: verdict first, effect next, offset last. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type {
-  DomainEvent,
-  LogPosition,
-  ReactionDefinition,
-  ReactionStatus,
-  RecordedEvent,
-} from '../ports.ts';
+import type { DomainEvent, ReactionDefinition, ReactionStatus, RecordedEvent } from '../ports.ts';
 import { Flapping } from './flapping.ts';
-import { HandleCalls } from './handle-calls.ts';
+import { callKeyOf, HandleCalls } from './handle-calls.ts';
 import type { AsyncHops } from './spans.ts';
 import type { TopicFold } from './topic-fold.ts';
 import type { GroupBatch, GroupListener, RawRecord } from './transport.ts';
@@ -62,14 +56,15 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.#calls = new HandleCalls(definition, {
       hops: options.hops,
       deadlineMs: options.handleDeadlineMs,
-      onOverdue: (position, attempt, { message }) => {
+      onOverdue: (event, attempt, { message }) => {
+        const { position } = event;
         const error = `${message}; it is not called again before it ends`;
-        this.#overdue.set(keyOf(position), { position, attempt, error });
+        this.#overdue.set(callKeyOf(event), { position, attempt, error });
         const context = { group: definition.group, ...position, attempt, err: message };
         options.logger.warn(context, 'a reaction takes too long; its signal is aborted');
       },
-      onEnded: (position) => {
-        this.#overdue.delete(keyOf(position));
+      onEnded: (event) => {
+        this.#overdue.delete(callKeyOf(event));
       },
     });
   }
@@ -238,22 +233,20 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       try {
         if ((await this.#calls.run(event, { signal, attempt })) === 'left') break;
         this.#handled++;
-        this.#failing.delete(keyOf(event.position));
+        this.#failing.delete(callKeyOf(event));
         return true;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        this.#failing.set(keyOf(event.position), { position: event.position, attempt, error: message });
+        this.#failing.set(callKeyOf(event), { position: event.position, attempt, error: message });
         const context = { group, ...event.position, attempt, retryMs, err: message };
         this.#options.logger.warn(context, 'reaction failed; it is tried again');
         await pause(retryMs, undefined, { signal }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
       }
     }
-    this.#failing.delete(keyOf(event.position)); // it is tried again elsewhere, or here in a later turn
+    this.#failing.delete(callKeyOf(event)); // it is tried again elsewhere, or here in a later turn
     return false;
   }
 }
 
 const isActive = ({ batch, signal }: Turn): boolean => !signal.aborted && batch.isActive();
-
-const keyOf = ({ partition, offset }: LogPosition): string => `${String(partition)}@${String(offset)}`;
