@@ -186,14 +186,14 @@ export class SnapshotKeeper {
 
   /**
    * The fold was not what the log says: no snapshot of it is kept, and one that is being written is given up. The next
-   * one is written when it is due. Never rejects.
+   * one is written when it is due. Never rejects: one that cannot be removed is told, as a start may begin with it.
    */
   async discard(): Promise<void> {
     this.#drop();
     await this.#writing?.over;
     this.#notBeforeMs = 0;
-    await this.#folder.empty((_path, error) => {
-      this.#failed(error);
+    await this.#folder.empty((path, error) => {
+      this.#options.logger.error({ ...this.#about, path, err: error }, 'a wrong snapshot stays');
     });
   }
 

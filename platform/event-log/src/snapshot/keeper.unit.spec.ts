@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { temporaryFolders } from '../../testing/snapshot-nodes.ts';
@@ -40,11 +41,19 @@ afterEach(() => {
 /** The clock that a breather does not look at. */
 const realMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
+/** Of pino, from here on. */
+const ERROR_LEVEL = 50;
+
 /** A keeper of a fold that is written as the test wants it to be. */
-const keeperOf = async (write: (writer: SnapshotFileWriter) => Promise<void>) => {
+const keeperOf = async (writeFold: (writer: SnapshotFileWriter) => Promise<void>) => {
   const directory = await freshFolder();
   const lines: string[] = [];
-  const logger = pino({}, { write: (line: string) => lines.push((JSON.parse(line) as { msg: string }).msg) });
+  const errors: object[] = [];
+  const write = (line: string): void => {
+    const said = JSON.parse(line) as { readonly level: number; readonly msg: string };
+    lines.push(said.msg);
+    if (said.level >= ERROR_LEVEL) errors.push(said);
+  };
   const state = { accepted: 1, thawed: 0 };
   const fold: SnapshottedFold = {
     topic: { name: 'kept', partitions: 1, schemas: {} },
@@ -53,7 +62,7 @@ const keeperOf = async (write: (writer: SnapshotFileWriter) => Promise<void>) =>
     module: import.meta.url,
     freeze: () => ({
       meta: { topic: 'kept', partitions: [], counts: { accepted: state.accepted } },
-      write,
+      write: writeFold,
       thaw: () => {
         state.thawed++;
         return Promise.resolve();
@@ -65,11 +74,11 @@ const keeperOf = async (write: (writer: SnapshotFileWriter) => Promise<void>) =>
   const keeper = new SnapshotKeeper(fold, {
     directory,
     limits: defaultSnapshotLimits,
-    logger,
+    logger: pino({}, { write }),
     now: () => performance.now(),
   });
   await keeper.load();
-  return { keeper, state, lines, files: () => readdir(directory) };
+  return { keeper, state, lines, errors, directory, files: () => readdir(directory) };
 };
 
 /** Many slices, behind each of which a writer that is in no hurry rests as long as it may. */
@@ -162,4 +171,14 @@ describe('a snapshot that is being written', () => {
     expect(await files()).toEqual([]);
     expect(state.thawed).toBe(1);
   });
+});
+
+it('a wrong snapshot that cannot be removed is told as an error, with where it lies; the others are removed', async () => {
+  const { keeper, errors, directory, files } = await keeperOf(() => Promise.resolve());
+  await keeper.write();
+  const path = join(directory, 'kept.0000000000.snapshot');
+  await mkdir(path); // is no file, which is all that is removed
+  await keeper.discard();
+  expect(errors).toMatchObject([{ msg: 'a wrong snapshot stays', topic: 'kept', path }]);
+  expect(await files()).toEqual(['kept.0000000000.snapshot']);
 });
