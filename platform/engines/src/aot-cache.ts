@@ -2,7 +2,7 @@
  * AOT caches: what the JVM of an engine has loaded, checked and linked in one start, kept for all later ones (JEP 483 and
  * 514). On two cores Kafka, the registry and Zipkin then start in 40 % of the time and 45 % of the processor time.
  */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, cacheDir, type ObtainControl } from './artifacts/cache.ts';
 import { run } from './artifacts/run.ts';
@@ -17,8 +17,11 @@ import { orAbort } from './wait.ts';
 const deadlineMs = 240_000;
 const checkDeadlineMs = 30_000;
 const linesInError = 5;
-/** In an entry that holds no AOT cache: why it could not be made. */
+/** In an entry that holds no AOT cache: why it could not be made. It may have been a busy hour, so it expires. */
 const failureFile = 'failed.txt';
+const failureExpiresMs = 24 * 3_600_000;
+/** Variables that Java takes flags from; engines do not see them. */
+const noFlags = { JAVA_TOOL_OPTIONS: '', JDK_JAVA_OPTIONS: '', _JAVA_OPTIONS: '' };
 
 /** Where to run an engine, and where its AOT cache is to be. */
 export interface RunOnceOptions {
@@ -36,7 +39,11 @@ const assertUsable = async (
   const { command, args } = await engines[name].prepare({ runDir, ports, aotCacheOutput });
   const flags = args.slice(0, args.indexOf('-cp') + 2).filter((flag) => !flag.includes('AOTCacheOutput'));
   const insisting = [`-XX:AOTCache=${aotCacheOutput}`, '-XX:AOTMode=on', '-version'];
-  await run(command, [...flags, ...insisting], { deadlineMs: checkDeadlineMs, signal });
+  await run(command, [...flags, ...insisting], {
+    deadlineMs: checkDeadlineMs,
+    signal,
+    marks: noFlags,
+  });
 };
 
 /** Runs an engine, with those that it needs, until it is ready, and ends it in order. The folder and what runs go in any case. */
@@ -68,15 +75,26 @@ const runOnce = async (name: EngineName, options: RunOnceOptions): Promise<void>
 const removeOutdated = (root: string, cacheEntry: string, current: string): void => {
   for (const entry of readdirSync(root))
     if (entry.startsWith(aotCachesOf(cacheEntry)) && entry !== current)
-      rmSync(join(root, entry), { recursive: true, force: true });
+      try {
+        rmSync(join(root, entry), { recursive: true, force: true });
+      } catch {
+        // somebody else's, which takes room and no more
+      }
 };
 
-const isFailed = (folder: string): boolean => existsSync(join(folder, failureFile));
+/** Why an engine has no AOT cache although one was tried, and for how long that is so; undefined when it is not. */
+export const aotFailureOf = (
+  cacheEntry: string,
+): { readonly reason: string; readonly forMs: number } | undefined => {
+  const path = join(cacheDir(), aotCacheEntryOf(cacheEntry), failureFile);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && { reason: readFileSync(path, 'utf8'), forMs: Date.now() - stat.mtimeMs };
+};
 
 /**
  * Makes the AOT cache of an engine that has none by running it once, on ports and state of its own. When that fails, the
- * reason is said and kept in its place: the engine starts without one from then on, only more slowly, until a check of
- * all contents (`depth`) lets it be tried again. Rejects when aborted.
+ * reason is said and kept in its place: the engine starts without one for a day, only more slowly, unless a check of all
+ * contents (`depth`) lets it be tried again before. Rejects when aborted.
  */
 export const makeAotCache = async (
   name: EngineName,
@@ -102,16 +120,19 @@ export const makeAotCache = async (
     try {
       await runIt(name, { runDir: join(folder, 'run'), aotCacheOutput, signal });
     } catch (error) {
-      writeFileSync(join(folder, failureFile), failed(error));
-      rmSync(aotCacheOutput, { force: true });
+      const reason = failed(error);
+      for (const left of readdirSync(folder)) rmSync(join(folder, left), { recursive: true, force: true });
+      writeFileSync(join(folder, failureFile), reason);
     }
   };
   try {
-    if (control.depth === 'contents' && isFailed(join(root, entry)))
+    const { forMs = 0 } = aotFailureOf(cacheEntry) ?? {};
+    if (control.depth === 'contents' ? forMs > 0 : forMs > failureExpiresMs)
       rmSync(join(root, entry), { recursive: true, force: true });
     await cached({ ...control, root, name: entry, build });
-    removeOutdated(root, cacheEntry, entry);
   } catch (error) {
     failed(error); // the cache cannot be written by this user, for one
+    return;
   }
+  removeOutdated(root, cacheEntry, entry);
 };

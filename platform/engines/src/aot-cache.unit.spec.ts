@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { makeAotCache, type RunOnceOptions } from './aot-cache.ts';
+import { aotFailureOf, makeAotCache, type RunOnceOptions } from './aot-cache.ts';
 import { javaEntry } from './artifacts/pypi.ts';
 import { smallJava } from './engines/java.ts';
 import { portsFor } from './ports.ts';
@@ -73,7 +73,19 @@ describe('the AOT cache of an engine', () => {
     expect(runs).toBe(1);
     expect(said.at(-1)).toContain('cut short');
     expect(used()).toBeUndefined();
+    expect(aotFailureOf(cacheEntry)?.reason).toBe('cut short');
     await make(written, { depth: 'contents' });
+    expect(existsSync(used() ?? '')).toBe(true);
+    expect(aotFailureOf(cacheEntry)).toBeUndefined();
+  });
+
+  it('that could not be made is tried again after a day', async () => {
+    await make(cutShort);
+    const [failed = ''] = made();
+    expect(readdirSync(join(root, failed)).toSorted()).toEqual(['.parley-manifest.json', 'failed.txt']);
+    const yesterday = Date.now() / 1000 - 25 * 3600;
+    utimesSync(join(root, failed, 'failed.txt'), yesterday, yesterday);
+    await make(written);
     expect(existsSync(used() ?? '')).toBe(true);
   });
 

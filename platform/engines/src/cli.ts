@@ -146,7 +146,12 @@ const main = async (): Promise<number> => {
   if (command === 'start') return start(values);
   if (command === 'doctor') return showDoctor();
   if (command !== 'obtain') throw new UsageError(`no command is called ${command ?? ''}`);
-  await obtainAll({ only: namesIn(values.only), onProgress: showProgress, signal: abortOnSignals() });
+  await obtainAll({
+    only: namesIn(values.only),
+    onProgress: showProgress,
+    depth: 'contents',
+    signal: abortOnSignals(),
+  });
   return 0;
 };
 

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { aotFailureOf } from './aot-cache.ts';
 import { cacheDir } from './artifacts/cache.ts';
 import { damageIn } from './artifacts/manifest.ts';
 import { fixFor, type Prerequisite, versionOf } from './artifacts/debian.ts';
@@ -42,8 +43,10 @@ const inCache = async (name: string, version: string, entry: string): Promise<Ch
   if (!existsSync(folder))
     return { name, ok: false, version, detail: 'not obtained yet', fix: obtainCommand };
   const damage = await damageIn(folder, 'contents');
+  const slow = aotFailureOf(entry)?.reason.split('\n')[0];
+  const detail = slow === undefined ? {} : { detail: `starts slowly, npm run obtain tries again: ${slow}` };
   return damage === undefined
-    ? { name, ok: true, version }
+    ? { name, ok: true, version, ...detail }
     : { name, ok: false, version, detail: `damaged: ${damage}`, fix: obtainCommand };
 };
 

@@ -32,11 +32,15 @@ const flags = [
   '-XX:-AOTStubCaching',
 ] as const;
 
+/** To be raised with any change of the class path or the flags of one engine alone: an older file would be refused. */
+const generation = 1;
+
 const digest = (parts: readonly unknown[]): string =>
   createHash('sha256').update(parts.join(' ')).digest('hex').slice(0, 8);
 
 /** What the names begin with of all that were ever made of an engine with this Java and these flags: no other reads them. */
-export const aotCachesOf = (cacheEntry: string): string => `aot-${cacheEntry}-${javaEntry}-${digest(flags)}-`;
+export const aotCachesOf = (cacheEntry: string): string =>
+  `aot-${cacheEntry}-${javaEntry}-${digest([generation, ...flags])}-`;
 
 const builtAtMs = (entry: string): number =>
   statSync(join(cacheDir(), entry), { throwIfNoEntry: false })?.mtimeMs ?? 0;

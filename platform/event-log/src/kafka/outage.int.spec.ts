@@ -177,10 +177,11 @@ describe('a reaction', () => {
     const startedAtMs = Date.now();
     for (let n = 1; n <= appends; n++) {
       await run(counters, 's', n, { deadlineMs: 20_000 });
-      await expect.poll(() => batches.eager.length, PATIENCE).toBe(n); // one that waits would let others come with it
+      // One that waits would let others come with it. A batch may be handed over twice.
+      await expect.poll(() => batches.eager.length, PATIENCE).toBeGreaterThanOrEqual(n);
     }
     const gathered = () => batches.gathering.reduce((sum, size) => sum + size, 0);
-    await expect.poll(gathered, PATIENCE).toBe(appends);
+    await expect.poll(gathered, PATIENCE).toBeGreaterThanOrEqual(appends);
     const answersMax = 1 + Math.ceil((Date.now() - startedAtMs) / GATHER_MS_MAX); // of the broker, in this time
     expect(batches.gathering.length).toBeLessThanOrEqual(answersMax);
     await transport.close();

@@ -8,18 +8,19 @@
 
 /** Consumers that have to end in a row. */
 const ENDS_MIN = 3;
-/** A membership that lasts so long is a good one, also when there is nothing to commit. */
+/** A consumer that lasts so long is a good one, also with nothing to commit, unless a partition failed since the last join. */
 const SETTLED_MS = 30_000;
 
 export class Flapping {
   readonly #now: () => number;
   #joins = 0;
-  #joinedAtMs = 0;
+  /** When the group first let in the consumer that there is now. */
+  #beganAtMs = 0;
   /** Of the consumers that ended in a row. */
   #ends = 0;
   #first = 0;
   #last = 0;
-  /** Partitions that failed in this membership. */
+  /** Partitions that failed in this membership and were not committed since. */
   readonly #failed = new Set<number>();
   /** Those that the last consumer of the row failed on and that were not committed since. */
   readonly #stuck = new Set<number>();
@@ -34,17 +35,21 @@ export class Flapping {
   }
 
   onJoined(): void {
+    if (this.#last === this.#joins) this.#beganAtMs = this.#now(); // else the group has only re-balanced
     this.#joins++;
-    this.#joinedAtMs = this.#now();
     this.#failed.clear();
   }
 
-  /** A batch of the partition could not be handled. That ends the consumer, unless it only shows that the group re-balances. */
+  /**
+   * A batch of the partition could not be handled. That ends the consumer, some time later: once the other batches of the
+   * fetch have ended, and not when it is tried again, or only shows that the group re-balances.
+   */
   onFailed(partition: number): void {
     this.#failed.add(partition);
   }
 
   onCommitted(partition: number): void {
+    this.#failed.delete(partition);
     this.#stuck.delete(partition);
     if (this.#stuck.size === 0) this.#ends = 0;
   }
@@ -67,6 +72,6 @@ export class Flapping {
   }
 
   get #hasSettled(): boolean {
-    return this.#now() - this.#joinedAtMs >= SETTLED_MS;
+    return this.#failed.size === 0 && this.#now() - this.#beganAtMs >= SETTLED_MS;
   }
 }

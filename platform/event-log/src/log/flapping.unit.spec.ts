@@ -90,6 +90,52 @@ it('a membership that lasts ends it, with nothing to commit, and ends long after
   expect(flapping.state).toBeUndefined();
 });
 
+it('a consumer that lasts because its other partitions are slow is still one that ends on the failed one', () => {
+  const { flapping, pass } = set();
+  for (let n = 0; n < 3; n++) {
+    flapping.onJoined();
+    flapping.onFailed(0);
+    pass(31_000);
+    flapping.onCommitted(1);
+    flapping.onEnded();
+  }
+  flapping.onJoined();
+  flapping.onFailed(0);
+  pass(31_000);
+  expect(flapping.state).toEqual({ ends: 3, since: 1 });
+});
+
+it('a partition that failed and then got on in the same membership is none that it ended on', () => {
+  const { flapping } = set();
+  for (let n = 0; n < 3; n++) {
+    flapping.onJoined();
+    flapping.onFailed(0);
+    flapping.onCommitted(0);
+    flapping.onFailed(1);
+    flapping.onEnded();
+  }
+  expect(flapping.state).toEqual({ ends: 3, since: 1 });
+  flapping.onJoined();
+  flapping.onCommitted(1);
+  expect(flapping.state).toBeUndefined();
+});
+
+it('a member whose stuck partition went to a peer settles, although the group goes on re-balancing', () => {
+  const { flapping, pass } = set();
+  for (let n = 0; n < 3; n++) {
+    flapping.onJoined();
+    flapping.onFailed(0);
+    flapping.onEnded();
+  }
+  for (let n = 0; n < 2; n++) {
+    flapping.onJoined();
+    flapping.onCommitted(1);
+    expect(flapping.state).toEqual({ ends: 3, since: 1 });
+    pass(20_000);
+  }
+  expect(flapping.state).toBeUndefined();
+});
+
 it('consumers that end before the group has let one in are no row', () => {
   const { flapping, ends } = set();
   for (let n = 0; n < 10; n++) flapping.onEnded();
