@@ -1,12 +1,8 @@
 /** What a member of a group makes of what a consumer hands it, on a consumer that hands over what a test says. */
-import { Buffer } from 'node:buffer';
-import type { Consumer, ConsumerRunConfig, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import type { Consumer, ConsumerRunConfig, EachBatchPayload, Kafka } from 'kafkajs';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { encodeCommitHeader, keyOf } from '../arbitration/commit-header.ts';
-import { logHeaders } from '../headers.ts';
-import { deriveId } from '../ids.ts';
-import type { RawRecord } from '../log/transport.ts';
+import { messageOf as messageOfCommit } from '../../testing/messages.ts';
 import { joinGroup } from './group-member.ts';
 
 const topic = 't';
@@ -17,27 +13,7 @@ interface Entry {
   readonly leader: number;
 }
 
-const messageOf = (
-  { commit, leader }: Entry,
-  offset: number,
-): KafkaMessage & Pick<RawRecord, 'leaderEpoch'> => ({
-  leaderEpoch: leader,
-  key: Buffer.from('s'),
-  value: null,
-  timestamp: '0',
-  attributes: 0,
-  offset: String(offset),
-  headers: {
-    [logHeaders.commit]: encodeCommitHeader({
-      commit: keyOf(deriveId(commit)) ?? '',
-      previous: '',
-      base: offset,
-      index: 0,
-      size: 1,
-      history: undefined,
-    }),
-  },
-});
+const messageOf = ({ commit, leader }: Entry, offset: number) => messageOfCommit(commit, offset, leader);
 
 /** A member that has joined a group, whose reaction handles whatever it is handed, on a log that a test writes and cuts. */
 const setUp = async () => {

@@ -1,10 +1,8 @@
 /** What a reader makes of what a consumer hands it, on a consumer that hands over what a test says. */
-import { Buffer } from 'node:buffer';
-import type { Consumer, ConsumerRunConfig, EachBatchPayload, KafkaMessage } from 'kafkajs';
+import type { Consumer, ConsumerRunConfig, EachBatchPayload } from 'kafkajs';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { encodeCommitHeader, keyOf } from '../arbitration/commit-header.ts';
-import { logHeaders } from '../headers.ts';
+import { messageOf as messageOfCommit } from '../../testing/messages.ts';
 import { deriveId } from '../ids.ts';
 import { commitOf } from '../log/recorded-event.ts';
 import type { RawRecord, TopicListener } from '../log/transport.ts';
@@ -14,24 +12,10 @@ const topic = 't';
 const PATIENCE = { timeout: 5000, interval: 1 };
 
 /** A log of one partition: the commit at each offset, by name, and behind a colon the number of the leader that wrote it. */
-const messageOf = (commit: string, offset: number): KafkaMessage & Pick<RawRecord, 'leaderEpoch'> => ({
-  ...(commit.includes(':') ? { leaderEpoch: Number(commit.split(':')[1]) } : {}),
-  key: Buffer.from('s'),
-  value: null,
-  timestamp: '0',
-  attributes: 0,
-  offset: String(offset),
-  headers: {
-    [logHeaders.commit]: encodeCommitHeader({
-      commit: keyOf(deriveId(commit)) ?? '',
-      previous: '',
-      base: offset,
-      index: 0,
-      size: 1,
-      history: undefined,
-    }),
-  },
-});
+const messageOf = (commit: string, offset: number) => {
+  const [, leader] = commit.split(':');
+  return messageOfCommit(commit, offset, leader === undefined ? undefined : Number(leader));
+};
 
 /** Folds as a process does, and can be held up at the first record of a batch, as by a schema that is awaited. */
 class Fold implements TopicListener {
