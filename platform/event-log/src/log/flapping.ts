@@ -8,14 +8,17 @@
 
 /** Consumers that have to end in a row. */
 const ENDS_MIN = 3;
-/** A consumer that lasts so long is a good one, also with nothing to commit, unless a partition failed since the last join. */
+/**
+ * A consumer that is quiet for so long is a good one, also with nothing to commit, unless a partition failed since the last
+ * join that was not committed since.
+ */
 const SETTLED_MS = 30_000;
 
 export class Flapping {
   readonly #now: () => number;
   #joins = 0;
-  /** When the group first let in the consumer that there is now. */
-  #beganAtMs = 0;
+  /** When the consumer that there is now was let in, a partition last failed in it, or a failed one was taken from it. */
+  #quietSinceMs = 0;
   /** Of the consumers that ended in a row. */
   #ends = 0;
   #first = 0;
@@ -35,16 +38,20 @@ export class Flapping {
   }
 
   onJoined(): void {
-    if (this.#last === this.#joins) this.#beganAtMs = this.#now(); // else the group has only re-balanced
+    const isNew = this.#last === this.#joins; // else the group has only re-balanced
+    if (isNew || this.#failed.size > 0) this.#quietSinceMs = this.#now();
     this.#joins++;
     this.#failed.clear();
   }
 
   /**
    * A batch of the partition could not be handled. That ends the consumer, some time later: once the other batches of the
-   * fetch have ended, and not when it is tried again, or only shows that the group re-balances.
+   * fetch have ended, and not when it is tried again, or only shows that the group re-balances. What breaks a good life
+   * begins the row anew, unless it is the partition that the row ended on: its batches may take so long to fail.
    */
   onFailed(partition: number): void {
+    if (this.#hasSettled && !this.#stuck.has(partition)) this.#ends = 0;
+    this.#quietSinceMs = this.#now();
     this.#failed.add(partition);
   }
 
@@ -67,11 +74,11 @@ export class Flapping {
 
   /** How many consumers have ended in a row, and the membership that the row began with; undefined while it is none. */
   get state(): { readonly ends: number; readonly since: number } | undefined {
-    const isOver = this.#last < this.#joins && this.#hasSettled;
-    return this.#ends < ENDS_MIN || isOver ? undefined : { ends: this.#ends, since: this.#first };
+    return this.#ends < ENDS_MIN || this.#hasSettled ? undefined : { ends: this.#ends, since: this.#first };
   }
 
   get #hasSettled(): boolean {
-    return this.#failed.size === 0 && this.#now() - this.#beganAtMs >= SETTLED_MS;
+    const isLetIn = this.#last < this.#joins; // else the consumer has ended, and the next is not there yet
+    return isLetIn && this.#failed.size === 0 && this.#now() - this.#quietSinceMs >= SETTLED_MS;
   }
 }

@@ -143,3 +143,62 @@ it('consumers that end before the group has let one in are no row', () => {
   for (let n = 0; n < 10; n++) flapping.onEnded();
   expect(flapping.state).toBeUndefined();
 });
+
+it('a long good life begins the row anew, also when it ends on a failed partition', () => {
+  const { flapping, pass } = set();
+  for (let n = 0; n < 5; n++) {
+    flapping.onJoined();
+    pass(30_000);
+    flapping.onCommitted(3);
+    flapping.onFailed(n % 2);
+    flapping.onEnded();
+    expect(flapping.state).toBeUndefined();
+  }
+});
+
+it('one that has settled is not flapping again for a failure of another partition, which is tried again', () => {
+  const { flapping, pass } = set();
+  for (let n = 0; n < 3; n++) {
+    flapping.onJoined();
+    flapping.onFailed(0);
+    flapping.onEnded();
+  }
+  flapping.onJoined();
+  pass(30_000);
+  flapping.onFailed(1);
+  expect(flapping.state).toBeUndefined();
+  pass(60_000);
+  expect(flapping.state).toBeUndefined();
+});
+
+it.each([10_000, 60_000])(
+  'a re-balance %i ms after a failure does not make a stuck one look well',
+  (afterMs) => {
+    const { flapping, pass } = set();
+    for (let n = 0; n < 3; n++) {
+      flapping.onJoined();
+      flapping.onFailed(0);
+      flapping.onEnded();
+    }
+    flapping.onJoined();
+    for (let n = 0; n < 10; n++) {
+      flapping.onFailed(0);
+      pass(afterMs);
+      flapping.onJoined();
+      expect(flapping.state).toEqual({ ends: 3, since: 1 });
+    }
+    pass(30_000);
+    expect(flapping.state).toBeUndefined();
+  },
+);
+
+it('a consumer whose stuck partition takes long to fail is flapping all the same', () => {
+  const { flapping, pass } = set();
+  for (let n = 0; n < 3; n++) {
+    flapping.onJoined();
+    pass(31_000);
+    flapping.onFailed(0);
+    flapping.onEnded();
+  }
+  expect(flapping.state).toEqual({ ends: 3, since: 1 });
+});
