@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { cached, cacheDir, type ObtainControl } from './artifacts/cache.ts';
 import { run } from './artifacts/run.ts';
+import type { JavaProgram } from './engine.ts';
 import { engines } from './engines/index.ts';
 import { aotCacheEntryOf, aotCacheFile, aotCachesOf } from './engines/java.ts';
 import { claimEnginePorts } from './port-claim.ts';
@@ -72,9 +73,9 @@ const runOnce = async (name: EngineName, options: RunOnceOptions): Promise<void>
 };
 
 /** What was made of an engine or a Java that have been obtained again since. */
-const removeOutdated = (root: string, cacheEntry: string, current: string): void => {
+const removeOutdated = (root: string, program: JavaProgram, current: string): void => {
   for (const entry of readdirSync(root))
-    if (entry.startsWith(aotCachesOf(cacheEntry)) && entry !== current)
+    if (entry.startsWith(aotCachesOf(program)) && entry !== current)
       try {
         rmSync(join(root, entry), { recursive: true, force: true });
       } catch {
@@ -84,9 +85,9 @@ const removeOutdated = (root: string, cacheEntry: string, current: string): void
 
 /** Why an engine has no AOT cache although one was tried, and for how long that is so; undefined when it is not. */
 export const aotFailureOf = (
-  cacheEntry: string,
+  program: JavaProgram,
 ): { readonly reason: string; readonly forMs: number } | undefined => {
-  const path = join(cacheDir(), aotCacheEntryOf(cacheEntry), failureFile);
+  const path = join(cacheDir(), aotCacheEntryOf(program), failureFile);
   const stat = statSync(path, { throwIfNoEntry: false });
   return stat && { reason: readFileSync(path, 'utf8'), forMs: Date.now() - stat.mtimeMs };
 };
@@ -97,13 +98,12 @@ export const aotFailureOf = (
  * contents (`depth`) lets it be tried again before. Rejects when aborted.
  */
 export const makeAotCache = async (
-  name: EngineName,
-  cacheEntry: string,
+  program: JavaProgram,
   control: ObtainControl,
   runIt = runOnce,
 ): Promise<void> => {
   const root = cacheDir();
-  const entry = aotCacheEntryOf(cacheEntry);
+  const entry = aotCacheEntryOf(program);
   const failed = (error: unknown): string => {
     control.signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
@@ -118,7 +118,7 @@ export const makeAotCache = async (
       ...(control.signal ? [control.signal] : []),
     ]);
     try {
-      await runIt(name, { runDir: join(folder, 'run'), aotCacheOutput, signal });
+      await runIt(program.name, { runDir: join(folder, 'run'), aotCacheOutput, signal });
     } catch (error) {
       const reason = failed(error);
       for (const left of readdirSync(folder)) rmSync(join(folder, left), { recursive: true, force: true });
@@ -126,7 +126,7 @@ export const makeAotCache = async (
     }
   };
   try {
-    const { forMs = 0 } = aotFailureOf(cacheEntry) ?? {};
+    const { forMs = 0 } = aotFailureOf(program) ?? {};
     if (control.depth === 'contents' ? forMs > 0 : forMs > failureExpiresMs)
       rmSync(join(root, entry), { recursive: true, force: true });
     await cached({ ...control, root, name: entry, build });
@@ -134,5 +134,5 @@ export const makeAotCache = async (
     failed(error); // the cache cannot be written by this user, for one
     return;
   }
-  removeOutdated(root, cacheEntry, entry);
+  removeOutdated(root, program, entry);
 };

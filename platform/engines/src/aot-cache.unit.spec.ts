@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { aotFailureOf, makeAotCache, type RunOnceOptions } from './aot-cache.ts';
 import { javaEntry } from './artifacts/pypi.ts';
-import { smallJava } from './engines/java.ts';
+import type { JavaProgram } from './engine.ts';
+import { jvmOf } from './engines/java.ts';
 import { portsFor } from './ports.ts';
 
-const cacheEntry = 'thing-1';
+const cacheEntry = 'kafka-1';
+const program: JavaProgram = { name: 'kafka', cacheEntry, heap: '64m', flags: ['-Da=b'], classPath: ['*'] };
 const context = { runDir: '/run', ports: portsFor(4000) };
 
 describe('the AOT cache of an engine', () => {
@@ -28,10 +30,10 @@ describe('the AOT cache of an engine', () => {
     return Promise.reject(new Error('cut short'));
   };
   const make = (runIt: typeof written, more = {}): Promise<void> =>
-    makeAotCache('kafka', cacheEntry, { ...control, ...more }, runIt);
+    makeAotCache(program, { ...control, ...more }, runIt);
   /** The file that the engine would start from now. */
-  const used = (): string | undefined => {
-    const flags = smallJava({ name: 'kafka', cacheEntry, context, heap: '64m' });
+  const used = (of = program): string | undefined => {
+    const flags = jvmOf(of, '/folder', context);
     return flags.find((flag) => flag.startsWith('-XX:AOTCache='))?.slice('-XX:AOTCache='.length);
   };
   const made = (): string[] => readdirSync(root).filter((entry) => entry.startsWith('aot-'));
@@ -67,16 +69,25 @@ describe('the AOT cache of an engine', () => {
     expect(made()).not.toEqual(before);
   });
 
+  it.each([{ heap: '65m' }, { flags: ['-Da=c'] }, { classPath: ['a.jar', '*'] }])(
+    'is another one for a program with %o',
+    async (other) => {
+      await make(written);
+      expect(existsSync(used() ?? '')).toBe(true);
+      expect(used({ ...program, ...other })).toBeUndefined();
+    },
+  );
+
   it('that could not be made is said once, is not used and not tried at each start, but when all is checked', async () => {
     await make(cutShort);
     await make(cutShort);
     expect(runs).toBe(1);
     expect(said.at(-1)).toContain('cut short');
     expect(used()).toBeUndefined();
-    expect(aotFailureOf(cacheEntry)?.reason).toBe('cut short');
+    expect(aotFailureOf(program)?.reason).toBe('cut short');
     await make(written, { depth: 'contents' });
     expect(existsSync(used() ?? '')).toBe(true);
-    expect(aotFailureOf(cacheEntry)).toBeUndefined();
+    expect(aotFailureOf(program)).toBeUndefined();
   });
 
   it('that could not be made is tried again after a day', async () => {

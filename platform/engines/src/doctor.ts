@@ -5,6 +5,7 @@ import { cacheDir } from './artifacts/cache.ts';
 import { damageIn } from './artifacts/manifest.ts';
 import { fixFor, type Prerequisite, versionOf } from './artifacts/debian.ts';
 import { javaEntry, javaRuntime } from './artifacts/pypi.ts';
+import type { JavaProgram } from './engine.ts';
 import { engines } from './engines/index.ts';
 import { engineNames } from './ports.ts';
 
@@ -34,16 +35,24 @@ const unreadable = (folder: string): string | undefined => {
   }
 };
 
-const inCache = async (name: string, version: string, entry: string): Promise<Check> => {
+/** What is kept in the cache: an engine, or the Java of them all. */
+interface Kept {
+  readonly name: string;
+  readonly version: string;
+  readonly cacheEntry: string;
+  readonly java?: JavaProgram;
+}
+
+const inCache = async ({ name, version, cacheEntry, java }: Kept): Promise<Check> => {
   const root = cacheDir();
-  const folder = join(root, entry);
+  const folder = join(root, cacheEntry);
   const reason = unreadable(root);
   if (reason !== undefined)
     return { name, ok: false, version, detail: `the cache cannot be read: ${reason}`, fix: otherCache };
   if (!existsSync(folder))
     return { name, ok: false, version, detail: 'not obtained yet', fix: obtainCommand };
   const damage = await damageIn(folder, 'contents');
-  const slow = aotFailureOf(entry)?.reason.split('\n')[0];
+  const slow = (java && aotFailureOf(java))?.reason.split('\n')[0];
   const detail = slow === undefined ? {} : { detail: `starts slowly, npm run obtain tries again: ${slow}` };
   return damage === undefined
     ? { name, ok: true, version, ...detail }
@@ -61,10 +70,10 @@ const onMachine = async (name: Prerequisite, isAllObtained: boolean): Promise<Ch
 
 /** What is there and whole, looking only: nothing is installed, obtained or started. Reads all that was obtained: a second or two. */
 export const doctor = async (): Promise<Check[]> => {
-  const java = inCache(javaRuntime.name, javaRuntime.version, javaEntry);
+  const java = inCache({ ...javaRuntime, cacheEntry: javaEntry });
   const cachedEngines = engineNames.flatMap((name) => {
-    const { cacheEntry, version } = engines[name];
-    return cacheEntry === undefined ? [] : [inCache(name, version, cacheEntry)];
+    const { cacheEntry, ...engine } = engines[name];
+    return cacheEntry === undefined ? [] : [inCache({ ...engine, cacheEntry })];
   });
   const obtained = await Promise.all([java, ...cachedEngines]);
   const isAllObtained = obtained.every(({ ok }) => ok);

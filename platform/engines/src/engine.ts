@@ -20,6 +20,18 @@ export interface Command {
   readonly cwd: string;
 }
 
+/** What the JVM of an engine is to run with. Its AOT cache is made from this, and another of it is another cache. */
+export interface JavaProgram {
+  readonly name: EngineName;
+  readonly cacheEntry: string;
+  /** Upper bound, such as `256m`. */
+  readonly heap: string;
+  /** Those of this engine alone. */
+  readonly flags: readonly string[];
+  /** In the folder of its cache entry, in order; `*` stands for all jars of a folder. */
+  readonly classPath: readonly string[];
+}
+
 /** All that Parley knows of one engine. */
 export interface Engine {
   readonly name: EngineName;
@@ -28,8 +40,8 @@ export interface Engine {
   readonly cacheEntry: string | undefined;
   /** Engines that must be ready before it starts. */
   readonly needs?: readonly EngineName[];
-  /** Whether it runs on Java, and so starts faster from an AOT cache. */
-  readonly isJava?: true;
+  /** When it runs on Java, and so starts faster from an AOT cache. */
+  readonly java?: JavaProgram;
   /** Brings it onto this machine if it is not there. Safe in two processes at once. */
   obtain(control?: ObtainControl): Promise<void>;
   /** Writes its configuration and first state. Called before every start. */

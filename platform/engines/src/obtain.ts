@@ -106,7 +106,8 @@ export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
     }, progressEveryMs);
     try {
       await engines[name].obtain({ ...control, say });
-      if (engines[name].isJava === true) await makeAotCache(name, entry, { ...control, say: sayOfAotCache });
+      const { java } = engines[name];
+      if (java !== undefined) await makeAotCache(java, { ...control, say: sayOfAotCache });
     } finally {
       clearInterval(timer);
     }

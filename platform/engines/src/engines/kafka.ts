@@ -4,17 +4,23 @@ import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
 import { run } from '../artifacts/run.ts';
-import type { Engine, EngineContext } from '../engine.ts';
+import type { Engine, JavaProgram } from '../engine.ts';
 import type { Ports } from '../ports.ts';
 import { namesABroker } from '../probe.ts';
-import { smallJava } from './java.ts';
+import { jvmOf } from './java.ts';
 
 const version = '4.3.1';
 const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'; // fixed: saves a Java start that would only draw one at random
 const formatDeadlineMs = 60_000;
-const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
 
 const cacheEntry = `kafka-${version}`;
+const program: JavaProgram = {
+  name: 'kafka',
+  cacheEntry,
+  heap: '384m',
+  flags: ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'],
+  classPath: ['*'],
+};
 const obtain = (control?: ObtainControl): Promise<string> => fromMaven({ name: 'kafka', version }, control);
 
 /** The broker's configuration: one node that is broker and controller. */
@@ -60,7 +66,7 @@ export const kafka: Engine = {
   name: 'kafka',
   version,
   cacheEntry,
-  isJava: true,
+  java: program,
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
   },
@@ -72,17 +78,19 @@ export const kafka: Engine = {
     const properties = join(cwd, 'server.properties');
     mkdirSync(cwd, { recursive: true });
     writeFileSync(properties, kafkaProperties(ports, dataDir));
-    const jvmOf = (at: EngineContext): string[] => [
-      ...smallJava({ name: 'kafka', cacheEntry, context: at, heap: '384m' }),
-      quiet,
-      '-cp',
-      join(libs, '*'),
-    ];
     if (!existsSync(join(dataDir, 'meta.properties'))) {
       const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
-      await run(java, [...jvmOf({ runDir, ports }), ...format], { cwd, deadlineMs: formatDeadlineMs });
+      await run(java, [...jvmOf(program, libs, { runDir, ports }), ...format], {
+        cwd,
+        deadlineMs: formatDeadlineMs,
+      });
     }
-    return { command: java, args: [...jvmOf(context), 'kafka.Kafka', properties], env: {}, cwd };
+    return {
+      command: java,
+      args: [...jvmOf(program, libs, context), 'kafka.Kafka', properties],
+      env: {},
+      cwd,
+    };
   },
   isReady: ({ ports }) => namesABroker(ports.kafka),
   readyDeadlineMs: 180_000, // seconds on an idle machine; one that ends is noticed at once

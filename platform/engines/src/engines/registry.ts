@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
-import type { Engine } from '../engine.ts';
+import type { Engine, JavaProgram } from '../engine.ts';
 import type { Ports } from '../ports.ts';
 import { answersOk } from '../probe.ts';
-import { smallJava } from './java.ts';
+import { jvmOf } from './java.ts';
 
 const version = '3.3.3';
 const cacheEntry = `registry-${version}`;
@@ -24,19 +24,24 @@ const obtain = (control?: ObtainControl): Promise<string> =>
     control,
   );
 
-/** What Quarkus' own class loader reads, in its order; the classes of that loader cannot be in an AOT cache. */
-const classPath = [
-  ['quarkus', 'transformed-bytecode.jar'],
-  ['quarkus', 'generated-bytecode.jar'],
-  ['app', '*'],
-  ['lib', 'boot', '*'],
-  ['lib', 'main', '*'],
-] as const;
-/** What the manifest of its jar and its launcher would set. */
-const quarkus = [
-  '--add-opens=java.base/java.lang=ALL-UNNAMED',
-  '-Djava.util.logging.manager=org.jboss.logmanager.LogManager',
-];
+const program: JavaProgram = {
+  name: 'registry',
+  cacheEntry,
+  heap: '384m',
+  // What the manifest of its jar and its launcher would set.
+  flags: [
+    '--add-opens=java.base/java.lang=ALL-UNNAMED',
+    '-Djava.util.logging.manager=org.jboss.logmanager.LogManager',
+  ],
+  // What Quarkus' own class loader reads, in its order; the classes of that loader cannot be in an AOT cache.
+  classPath: [
+    'quarkus/transformed-bytecode.jar',
+    'quarkus/generated-bytecode.jar',
+    'app/*',
+    'lib/boot/*',
+    'lib/main/*',
+  ],
+};
 
 /** Environment of the registry: its state lies in Kafka and survives a restart. */
 export const registryEnv = (ports: Ports): Record<string, string> => ({
@@ -55,7 +60,7 @@ export const registry: Engine = {
   name: 'registry',
   version,
   cacheEntry,
-  isJava: true,
+  java: program,
   needs: ['kafka'],
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
@@ -65,11 +70,9 @@ export const registry: Engine = {
     const [folder, java] = await Promise.all([obtain(), obtainJava()]);
     const cwd = join(runDir, 'registry');
     mkdirSync(cwd, { recursive: true });
-    const jvm = [...smallJava({ name: 'registry', cacheEntry, context, heap: '384m' }), ...quarkus];
-    const jars = classPath.map((jar) => join(folder, ...jar)).join(delimiter);
     return {
       command: java,
-      args: [...jvm, '-cp', jars, 'io.quarkus.runner.GeneratedMain'],
+      args: [...jvmOf(program, folder, context), 'io.quarkus.runner.GeneratedMain'],
       env: registryEnv(ports),
       cwd,
     };

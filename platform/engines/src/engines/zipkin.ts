@@ -1,17 +1,24 @@
 import { mkdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { ObtainControl } from '../artifacts/cache.ts';
 import { fromMaven, type RunHere } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
-import type { Engine } from '../engine.ts';
+import type { Engine, JavaProgram } from '../engine.ts';
 import { answersOk } from '../probe.ts';
-import { smallJava } from './java.ts';
+import { jvmOf } from './java.ts';
 
 const version = '3.6.1';
 /** Held in memory, up to 1.7 kB each. 100,000 of them fill the heap: its full collections take 2 s then, of a core that orders need. */
 const spansMax = '30000';
 
 const cacheEntry = `zipkin-${version}`;
+const program: JavaProgram = {
+  name: 'zipkin',
+  cacheEntry,
+  heap: '256m',
+  flags: [],
+  classPath: ['zipkin-server.jar', 'BOOT-INF/lib/*'],
+};
 
 /**
  * Takes the jars out of the one that Spring's own class loader would read them from: that loader's classes cannot be in
@@ -34,7 +41,7 @@ export const zipkin: Engine = {
   name: 'zipkin',
   version,
   cacheEntry,
-  isJava: true,
+  java: program,
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
   },
@@ -49,11 +56,9 @@ export const zipkin: Engine = {
       'protocols[0]': 'http',
     };
     const flags = Object.entries(listen).map(([key, value]) => `--armeria.ports[0].${key}=${value}`);
-    const jvm = smallJava({ name: 'zipkin', cacheEntry, context, heap: '256m' });
-    const jars = [join(folder, 'zipkin-server.jar'), join(folder, 'BOOT-INF', 'lib', '*')].join(delimiter);
     return {
       command: java,
-      args: [...jvm, '-cp', jars, 'zipkin.server.ZipkinServer', ...flags],
+      args: [...jvmOf(program, folder, context), 'zipkin.server.ZipkinServer', ...flags],
       env: { MEM_MAX_SPANS: spansMax },
       cwd,
     };
