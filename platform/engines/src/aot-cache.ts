@@ -126,9 +126,10 @@ export const makeAotCache = async (
     }
   };
   try {
-    const { forMs = 0 } = aotFailureOf(program) ?? {};
-    if (control.depth === 'contents' ? forMs > 0 : forMs > failureExpiresMs)
-      rmSync(join(root, entry), { recursive: true, force: true });
+    const failure = aotFailureOf(program);
+    // The clock may have been set back since.
+    const isDue = control.depth === 'contents' || Math.abs(failure?.forMs ?? 0) > failureExpiresMs;
+    if (failure !== undefined && isDue) rmSync(join(root, entry), { recursive: true, force: true });
     await cached({ ...control, root, name: entry, build });
   } catch (error) {
     failed(error); // the cache cannot be written by this user, for one

@@ -45,6 +45,7 @@ describe('the AOT cache of an engine', () => {
     [runs, said] = [0, []];
   });
   afterEach(() => {
+    vi.useRealTimers();
     vi.unstubAllEnvs();
     rmSync(root, { recursive: true });
   });
@@ -90,14 +91,29 @@ describe('the AOT cache of an engine', () => {
     expect(aotFailureOf(program)).toBeUndefined();
   });
 
-  it('that could not be made is tried again after a day', async () => {
-    await make(cutShort);
+  /** Sets the time at which it could not be made. */
+  const failedAt = (ms: number): void => {
     const [failed = ''] = made();
     expect(readdirSync(join(root, failed)).toSorted()).toEqual(['.parley-manifest.json', 'failed.txt']);
-    const yesterday = Date.now() / 1000 - 25 * 3600;
-    utimesSync(join(root, failed, 'failed.txt'), yesterday, yesterday);
+    utimesSync(join(root, failed, 'failed.txt'), ms / 1000, ms / 1000);
+  };
+
+  it.each([25, -25])('that could not be made, %i hours ago by the clock, is tried again', async (hours) => {
+    await make(cutShort);
+    failedAt(Date.now() - hours * 3_600_000);
     await make(written);
     expect(existsSync(used() ?? '')).toBe(true);
+  });
+
+  it('that could not be made at this very moment, or later, is tried again when all is checked', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_000 });
+    for (const ms of [0, 1000]) {
+      await make(cutShort);
+      failedAt(Date.now() + ms);
+      await make(written, { depth: 'contents' });
+      expect(existsSync(used() ?? '')).toBe(true);
+      for (const entry of made()) rmSync(join(root, entry), { recursive: true });
+    }
   });
 
   it('of a start that is stopped leaves nothing, and the next start makes it', async () => {
