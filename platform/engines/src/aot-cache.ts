@@ -83,13 +83,19 @@ const removeOutdated = (root: string, program: JavaProgram, current: string): vo
       }
 };
 
-/** Why an engine has no AOT cache although one was tried, and for how long that is so; undefined when it is not. */
+/**
+ * Why an engine has no AOT cache although one was tried, and for how long that is so; undefined when it is not, or when
+ * that cannot be seen.
+ */
 export const aotFailureOf = (
   program: JavaProgram,
 ): { readonly reason: string; readonly forMs: number } | undefined => {
-  const path = join(cacheDir(), aotCacheEntryOf(program), failureFile);
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat && { reason: readFileSync(path, 'utf8'), forMs: Date.now() - stat.mtimeMs };
+  try {
+    const path = join(cacheDir(), aotCacheEntryOf(program), failureFile);
+    return { reason: readFileSync(path, 'utf8'), forMs: Date.now() - statSync(path).mtimeMs };
+  } catch {
+    return undefined; // there is none, as a rule; or it is somebody else's, or goes at this moment
+  }
 };
 
 /**

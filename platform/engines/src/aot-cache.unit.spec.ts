@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -114,6 +123,14 @@ describe('the AOT cache of an engine', () => {
       expect(existsSync(used() ?? '')).toBe(true);
       for (const entry of made()) rmSync(join(root, entry), { recursive: true });
     }
+  });
+
+  it('of which it cannot be seen whether it failed ends nobody who asks', async () => {
+    await make(cutShort);
+    const path = join(root, made()[0] ?? '', 'failed.txt');
+    rmSync(path);
+    symlinkSync(path, path);
+    expect(aotFailureOf(program)).toBeUndefined();
   });
 
   it('of a start that is stopped leaves nothing, and the next start makes it', async () => {
