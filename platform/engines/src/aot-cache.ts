@@ -2,7 +2,7 @@
  * AOT caches: what the JVM of an engine has loaded, checked and linked in one start, kept for all later ones (JEP 483 and
  * 514). On two cores Kafka, the registry and Zipkin then start in 40 % of the time and 45 % of the processor time.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, cacheDir, type ObtainControl } from './artifacts/cache.ts';
 import { run } from './artifacts/run.ts';
@@ -84,15 +84,15 @@ const removeOutdated = (root: string, program: JavaProgram, current: string): vo
 };
 
 /**
- * Why an engine has no AOT cache although one was tried, and for how long that is so; undefined when it is not, or when
- * that cannot be seen.
+ * Where it is written why an engine has no AOT cache although one was tried, and for how long that is so; undefined when
+ * it is not, or when that cannot be seen.
  */
 export const aotFailureOf = (
   program: JavaProgram,
-): { readonly reason: string; readonly forMs: number } | undefined => {
+): { readonly path: string; readonly forMs: number } | undefined => {
   try {
     const path = join(cacheDir(), aotCacheEntryOf(program), failureFile);
-    return { reason: readFileSync(path, 'utf8'), forMs: Date.now() - statSync(path).mtimeMs };
+    return { path, forMs: Date.now() - statSync(path).mtimeMs };
   } catch {
     return undefined; // there is none, as a rule; or it is somebody else's, or goes at this moment
   }

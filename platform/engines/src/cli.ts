@@ -128,10 +128,10 @@ const start = async (flags: Flags): Promise<number> => {
 
 const showDoctor = async (): Promise<number> => {
   const checks = await doctor();
-  for (const { ok, name, version, fix } of checks)
-    process.stdout.write(
-      `${ok ? '✓' : '✗'} ${name} ${version ?? ''}${fix === undefined ? '' : `  ${fix}`}\n`,
-    );
+  for (const { ok, name, version, detail, fix } of checks) {
+    const more = [detail, fix].filter((text) => text !== undefined);
+    process.stdout.write(`${[`${ok ? '✓' : '✗'} ${name} ${version ?? ''}`, ...more].join('  ')}\n`);
+  }
   return checks.every(({ ok }) => ok) ? 0 : 3;
 };
 

@@ -52,8 +52,9 @@ const inCache = async ({ name, version, cacheEntry, java }: Kept): Promise<Check
   if (!existsSync(folder))
     return { name, ok: false, version, detail: 'not obtained yet', fix: obtainCommand };
   const damage = await damageIn(folder, 'contents');
-  const slow = (java && aotFailureOf(java))?.reason.split('\n')[0];
-  const detail = slow === undefined ? {} : { detail: `starts slowly, npm run obtain tries again: ${slow}` };
+  const failure = java && aotFailureOf(java);
+  const slow = failure && `starts slowly, for the reason in ${failure.path}; ${obtainCommand} tries again`;
+  const detail = slow === undefined ? {} : { detail: slow };
   return damage === undefined
     ? { name, ok: true, version, ...detail }
     : { name, ok: false, version, detail: `damaged: ${damage}`, fix: obtainCommand };

@@ -1,8 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { makeAotCache } from './aot-cache.ts';
+import { cached } from './artifacts/cache.ts';
 import { doctor } from './doctor.ts';
+import { engines } from './engines/index.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -31,4 +35,21 @@ it('a cache that cannot be read is not called empty', { timeout: 60_000 }, async
     detail: 'not obtained yet',
     fix: 'npm run obtain',
   });
+});
+
+it('an engine that starts slowly is there, with the file that says why', { timeout: 60_000 }, async () => {
+  const { java, cacheEntry = '', version } = engines.kafka;
+  if (java === undefined) throw new Error('Kafka runs on Java');
+  vi.stubEnv('PARLEY_CACHE_DIR', folder);
+  await cached({ root: folder, name: cacheEntry, build: () => Promise.resolve() });
+  expect(await kafkaIn(folder)).toEqual({ name: 'kafka', ok: true, version });
+  await makeAotCache(java, {}, () => Promise.reject(new Error('java ended with 1:\nof this cause')));
+  const { ok, detail = '' } = (await kafkaIn(folder)) ?? {};
+  expect(ok).toBe(true);
+  const path = /^starts slowly, for the reason in (.+); npm run obtain tries again$/.exec(detail)?.[1] ?? '';
+  expect(readFileSync(path, 'utf8')).toContain('of this cause');
+  const shown = spawnSync(process.execPath, [join(import.meta.dirname, 'cli.ts'), 'doctor'], {
+    encoding: 'utf8',
+  });
+  expect(shown.stdout).toContain(`✓ kafka ${version}  ${detail}\n`);
 });
