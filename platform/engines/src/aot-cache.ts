@@ -54,6 +54,7 @@ const runOnce = async (name: EngineName, options: RunOnceOptions): Promise<void>
   const ports = portsFor(claim.base);
   const running: Engine[] = [];
   const start = async (one: EngineName, more: Partial<StartOptions>): Promise<Engine> => {
+    signal.throwIfAborted();
     const engine = await startEngine(one, { runDir, ports, ...more });
     running.push(engine);
     await orAbort(engine.ready, signal);
@@ -108,6 +109,7 @@ export const makeAotCache = async (
   control: ObtainControl,
   runIt = runOnce,
 ): Promise<void> => {
+  control.signal?.throwIfAborted(); // what comes before it reads for seconds and does not ask
   const root = cacheDir();
   const entry = aotCacheEntryOf(program);
   const failed = (error: unknown): string => {

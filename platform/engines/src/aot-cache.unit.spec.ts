@@ -146,6 +146,14 @@ describe('the AOT cache of an engine', () => {
     expect(existsSync(used() ?? '')).toBe(true);
   });
 
+  it('is not tried again by a start that was stopped before', async () => {
+    await make(cutShort);
+    const stopped = make(written, { depth: 'contents', signal: AbortSignal.abort(new Error('stopped')) });
+    await expect(stopped).rejects.toThrow('stopped');
+    expect(runs).toBe(1);
+    expect(aotFailureOf(program)).toBeDefined();
+  });
+
   it('that this user may not keep is said, and the engine starts without', async () => {
     rmSync(root, { recursive: true });
     writeFileSync(root, '');
