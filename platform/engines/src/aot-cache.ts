@@ -8,7 +8,7 @@ import { cached, cacheDir, type ObtainControl } from './artifacts/cache.ts';
 import { run } from './artifacts/run.ts';
 import type { JavaProgram } from './engine.ts';
 import { engines } from './engines/index.ts';
-import { aotCacheEntryOf, aotCacheFile, aotCachesOf } from './engines/java.ts';
+import { aotCacheEntryOf, aotCacheFile, aotCachesOf, noJavaFlags } from './engines/java.ts';
 import { claimEnginePorts } from './port-claim.ts';
 import { type EngineName, type Ports, portsFor } from './ports.ts';
 import { type Engine, startEngine, type StartOptions } from './start.ts';
@@ -21,8 +21,6 @@ const linesInError = 5;
 /** In an entry that holds no AOT cache: why it could not be made. It may have been a busy hour, so it expires. */
 const failureFile = 'failed.txt';
 const failureExpiresMs = 24 * 3_600_000;
-/** Variables that Java takes flags from; engines do not see them. */
-const noFlags = { JAVA_TOOL_OPTIONS: '', JDK_JAVA_OPTIONS: '', _JAVA_OPTIONS: '' };
 
 /** Where to run an engine, and where its AOT cache is to be. */
 export interface RunOnceOptions {
@@ -43,7 +41,7 @@ const assertUsable = async (
   await run(command, [...flags, ...insisting], {
     deadlineMs: checkDeadlineMs,
     signal,
-    marks: noFlags,
+    marks: noJavaFlags,
   });
 };
 

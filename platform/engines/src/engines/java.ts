@@ -22,6 +22,9 @@ const flags = [
   '-XX:-AOTStubCaching',
 ] as const;
 
+/** Empty, the variables that Java takes flags from. Engines do not see them; what is run beside an engine gets these. */
+export const noJavaFlags = { JAVA_TOOL_OPTIONS: '', JDK_JAVA_OPTIONS: '', _JAVA_OPTIONS: '' };
+
 const digest = (parts: readonly unknown[]): string =>
   createHash('sha256').update(parts.join(' ')).digest('hex').slice(0, 8);
 

@@ -7,7 +7,7 @@ import { run } from '../artifacts/run.ts';
 import type { Engine, JavaProgram } from '../engine.ts';
 import type { Ports } from '../ports.ts';
 import { namesABroker } from '../probe.ts';
-import { jvmOf } from './java.ts';
+import { jvmOf, noJavaFlags } from './java.ts';
 
 const version = '4.3.1';
 const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'; // fixed: saves a Java start that would only draw one at random
@@ -83,6 +83,7 @@ export const kafka: Engine = {
       await run(java, [...jvmOf(program, libs, { runDir, ports }), ...format], {
         cwd,
         deadlineMs: formatDeadlineMs,
+        marks: noJavaFlags,
       });
     }
     return {

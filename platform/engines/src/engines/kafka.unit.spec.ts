@@ -1,0 +1,38 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { cached } from '../artifacts/cache.ts';
+import { javaEntry, javaRuntime } from '../artifacts/pypi.ts';
+import { portsFor } from '../ports.ts';
+import { kafka } from './kafka.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'parley-kafka-'));
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+it('its state is made without the flags that the environment has for every Java', async () => {
+  const [root, seen] = [join(folder, 'cache'), join(folder, 'seen')];
+  vi.stubEnv('PARLEY_CACHE_DIR', root);
+  const variables = ['JAVA_TOOL_OPTIONS', 'JDK_JAVA_OPTIONS', '_JAVA_OPTIONS'];
+  for (const name of variables) vi.stubEnv(name, '-Xmx1m');
+  await cached({ root, name: kafka.cacheEntry ?? '', build: () => Promise.resolve() });
+  const build = (entry: string): Promise<void> => {
+    const java = join(entry, javaRuntime.path);
+    mkdirSync(dirname(java), { recursive: true });
+    writeFileSync(
+      java,
+      `#!/bin/sh\necho "${variables.map((name) => `$${name}`).join(',')} $*" > '${seen}'\n`,
+    );
+    chmodSync(java, 0o755);
+    return Promise.resolve();
+  };
+  await cached({ root, name: javaEntry, build });
+  await kafka.prepare({ runDir: folder, ports: portsFor(4000) });
+  expect(readFileSync(seen, 'utf8')).toMatch(/^,, .+ kafka\.tools\.StorageTool format /);
+});
