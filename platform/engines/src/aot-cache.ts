@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cached, cacheDir, type ObtainControl } from './artifacts/cache.ts';
+import { cached, cacheDir, entriesOf, type ObtainControl } from './artifacts/cache.ts';
 import { run } from './artifacts/run.ts';
 import type { JavaProgram } from './engine.ts';
 import { engines } from './engines/index.ts';
@@ -73,7 +73,7 @@ const runOnce = async (name: EngineName, options: RunOnceOptions): Promise<void>
 
 /** What was made of an engine or a Java that have been obtained again since. */
 const removeOutdated = (root: string, program: JavaProgram, current: string): void => {
-  for (const entry of readdirSync(root))
+  for (const entry of entriesOf(root))
     if (entry.startsWith(aotCachesOf(program)) && entry !== current)
       try {
         rmSync(join(root, entry), { recursive: true, force: true });

@@ -134,7 +134,7 @@ const removeBuildsOf = (root: string, name: string): void => {
 };
 
 /** The entries of a folder; none when it is not there or is not ours to look into. */
-const entriesOf = (folder: string): string[] => {
+export const entriesOf = (folder: string): string[] => {
   try {
     return readdirSync(folder);
   } catch {
