@@ -125,8 +125,8 @@ export const aotFailureOf = (
 
 /**
  * Makes the AOT cache of an engine that has none by running it once, on ports and state of its own. When that fails, the
- * reason is said and kept in its place: the engine starts without one for a day, only more slowly, unless a check of all
- * contents (`depth`) lets it be tried again before. Rejects when aborted.
+ * reason is said and kept in its place: the engine starts without one, only more slowly, until a start that may take its
+ * time (`triesFailedAgain`) tries it again after a day, or a check of all contents (`depth`) before. Rejects when aborted.
  */
 export const makeAotCache = async (
   program: JavaProgram,
@@ -159,9 +159,9 @@ export const makeAotCache = async (
   };
   try {
     const failure = aotFailureOf(program);
-    // The clock may have been set back since.
-    const isDue = control.depth === 'contents' || Math.abs(failure?.forMs ?? 0) > failureExpiresMs;
-    if (failure !== undefined && isDue) rmSync(join(root, entry), { recursive: true, force: true });
+    const hasExpired = failure !== undefined && Math.abs(failure.forMs) > failureExpiresMs; // a clock may be set back
+    const isTried = control.depth === 'contents' || (control.triesFailedAgain === true && hasExpired);
+    if (failure !== undefined && isTried) rmSync(join(root, entry), { recursive: true, force: true });
     touch(root, entry); // before it is looked at, so that nobody removes it in between
     await cached({ ...control, root, name: entry, build });
   } catch (error) {

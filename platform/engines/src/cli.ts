@@ -94,7 +94,7 @@ const start = async (flags: Flags): Promise<number> => {
   });
   const running: Engine[] = [];
   const startAll = async (): Promise<void> => {
-    await obtainAll({ only: names, onProgress: showProgress, signal });
+    await obtainAll({ only: names, onProgress: showProgress, triesFailedAgain: true, signal });
     await killLeftovers(runDir);
     for (const name of names) {
       signal.throwIfAborted();

@@ -17,6 +17,7 @@ export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<s
     obtainAll({
       signal,
       marks: { [stackMark]: runDir },
+      triesFailedAgain: true,
       onProgress: (progress) => {
         if (progress.step !== 'cached') say(progressLine(progress));
       },
