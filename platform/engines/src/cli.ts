@@ -9,7 +9,8 @@ import { orAbort } from './wait.ts';
 
 const usage = `usage: node platform/engines/src/cli.ts <start|obtain|doctor> [options]
   start    obtains and starts engines, stays until SIGINT or SIGTERM, then stops them
-  obtain   brings engines onto this machine
+  obtain   brings engines onto this machine; reads all that is there, obtains again what is damaged, and tries again
+           what failed and can be done without (what makes an engine start faster)
   doctor   shows what is there and the command that brings what is not
 options
   --only kafka,registry     these engines (${engineNames.join(', ')}); start leaves envoy out without --envoy-config

@@ -36,7 +36,10 @@ export interface EngineHost {
    * Its tools carry the mark of `runDir`, so that those of a launcher that was killed are found.
    */
   obtain(runDir: string, progress: Progress): Promise<void>;
-  /** Reads all that was obtained and obtains again what is damaged. */
+  /**
+   * Brings every engine onto this machine too, but reads through all that is there, obtains again what is damaged, and
+   * tries again at once what failed and can be done without: the AOT caches.
+   */
   mend(progress: Progress): Promise<void>;
   /**
    * Starts one engine and waits until it is ready. Rejects with the last lines of its log when it does not get there;
