@@ -157,8 +157,10 @@ describe('a reaction', () => {
     const { log, counters } = declare(topic);
     await log.start();
     const transport = await connected(topic);
-    const batches = { eager: [] as number[], gathering: [] as number[] };
+    /** Since a batch may be handed over twice, when each offset first was. */
+    const handedAtMs = { eager: new Map<number, number>(), gathering: new Map<number, number>() };
     const gatherMs = { eager: 0, gathering: GATHER_MS_MAX };
+    let gatherings = 0;
     for (const name of ['eager', 'gathering'] as const)
       await transport.join(
         `${topic.name}.${name}`,
@@ -167,7 +169,10 @@ describe('a reaction', () => {
           onAssigned: () => undefined,
           onLost: () => undefined,
           onBatch: async ({ records, commit }) => {
-            batches[name].push(records.length);
+            if (name === 'gathering') gatherings++;
+            const handed = handedAtMs[name];
+            for (const offset of records.map((record) => Number(record.offset)))
+              if (!handed.has(offset)) handed.set(offset, performance.now());
             await commit(Number(records.at(-1)?.offset) + 1);
           },
         },
@@ -175,15 +180,21 @@ describe('a reaction', () => {
       );
     const appends = 20;
     const startedAtMs = Date.now();
+    const eagerMs: number[] = [];
     for (let n = 1; n <= appends; n++) {
-      await run(counters, 's', n, { deadlineMs: 20_000 });
-      // One that waits would let others come with it. A batch may be handed over twice.
-      await expect.poll(() => batches.eager.length, PATIENCE).toBeGreaterThanOrEqual(n);
+      expect(await run(counters, 's', n, { deadlineMs: 20_000 })).toMatchObject({ kind: 'accepted' });
+      const acceptedAtMs = performance.now();
+      await expect.poll(() => handedAtMs.eager.size, PATIENCE).toBe(n);
+      eagerMs.push((handedAtMs.eager.get(n - 1) ?? Infinity) - acceptedAtMs);
     }
-    const gathered = () => batches.gathering.reduce((sum, size) => sum + size, 0);
-    await expect.poll(gathered, PATIENCE).toBeGreaterThanOrEqual(appends);
+    await expect.poll(() => handedAtMs.gathering.size, PATIENCE).toBe(appends);
     const answersMax = 1 + Math.ceil((Date.now() - startedAtMs) / GATHER_MS_MAX); // of the broker, in this time
-    expect(batches.gathering.length).toBeLessThanOrEqual(answersMax);
+    expect(gatherings).toBeLessThanOrEqual(answersMax);
+    const [medianMs = Infinity] = eagerMs.toSorted((a, b) => a - b).slice(appends / 2);
+    process.stdout.write(
+      `handed over ${medianMs.toFixed(0)} ms after it was accepted, to a member that is eager\n`,
+    );
+    expect(medianMs).toBeLessThan(GATHER_MS_MAX / 2);
     await transport.close();
   });
 
