@@ -48,9 +48,9 @@ export const snapshotsIn = (
 const CHECK_EVERY_MS = 1000;
 /**
  * Nobody waits for a snapshot that is written now and then, and all services of a machine may write theirs at the same
- * time: a quarter of the time is for it. Whoever does wait lets it hurry, or gives it up.
+ * time, as those that fold one topic do: less than a tenth of the time is for it. Whoever does wait lets it hurry, or gives it up.
  */
-const RESTS_PER_SLICE = 3;
+const RESTS_PER_SLICE = 12;
 const DROPPED = 'what it was made of was dropped meanwhile';
 
 /** The fold of a topic, as its keeper sees it. */
