@@ -148,7 +148,6 @@ export class TransportLog implements EventLog {
       handleDeadlineMs: this.#options.limits.handleDeadlineMs,
       logger: this.#options.logger,
       signal: this.#closing.signal,
-      now: this.#options.now,
     });
     // A reactor is only ever fed from the fold that it was made with, so its event type may be forgotten here.
     this.#reactors.push(reactor as unknown as Reactor<DomainEvent>);

@@ -38,6 +38,7 @@ export class Flapping {
   }
 
   onJoined(): void {
+    if (this.#hasSettled) this.#ends = 0; // the group re-balances around a good one
     const isNew = this.#last === this.#joins; // else the group has only re-balanced
     if (isNew || this.#failed.size > 0) this.#quietSinceMs = this.#now();
     this.#joins++;

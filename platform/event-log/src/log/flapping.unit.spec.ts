@@ -192,6 +192,21 @@ it.each([10_000, 60_000])(
   },
 );
 
+it('a row that a settled one has left behind does not come back with a re-balance', () => {
+  const { flapping, pass } = set();
+  for (let n = 0; n < 3; n++) {
+    flapping.onJoined();
+    flapping.onFailed(0);
+    flapping.onEnded();
+  }
+  flapping.onJoined();
+  pass(30_000);
+  flapping.onJoined(); // it was given back what it had failed on
+  flapping.onFailed(0); // as the group re-balances once more
+  flapping.onJoined();
+  expect(flapping.state).toBeUndefined();
+});
+
 it('a consumer whose stuck partition takes long to fail is flapping all the same', () => {
   const { flapping, pass } = set();
   for (let n = 0; n < 3; n++) {

@@ -30,7 +30,6 @@ export interface ReactorOptions {
   readonly handleDeadlineMs: number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  readonly now: () => number;
 }
 
 export class Reactor<E extends DomainEvent> implements GroupListener {
@@ -52,7 +51,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.definition = definition;
     this.#fold = fold;
     this.#options = options;
-    this.#flapping = new Flapping(options.now);
+    this.#flapping = new Flapping(() => performance.now()); // a clock that is set back would hold it up
     this.#calls = new HandleCalls(definition, {
       hops: options.hops,
       deadlineMs: options.handleDeadlineMs,
