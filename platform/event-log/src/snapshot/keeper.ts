@@ -48,7 +48,8 @@ export const snapshotsIn = (
 const CHECK_EVERY_MS = 1000;
 /**
  * Nobody waits for a snapshot that is written now and then, and all services of a machine may write theirs at the same
- * time, as those that fold one topic do: less than a tenth of the time is for it. Whoever does wait lets it hurry, or gives it up.
+ * time, as those that fold one topic do: in slices of the usual length less than a tenth of the time is for it. Whoever
+ * does wait lets it hurry, or gives it up.
  */
 const RESTS_PER_SLICE = 12;
 const DROPPED = 'what it was made of was dropped meanwhile';
