@@ -168,5 +168,6 @@ export const makeAotCache = async (
     failed(error); // the cache cannot be written by this user, for one
     return;
   }
-  removeOutdated(root, program, entry);
+  // Else Java was obtained again meanwhile, and what would be taken for outdated is what was made for the new one.
+  if (aotCacheEntryOf(program) === entry) removeOutdated(root, program, entry);
 };

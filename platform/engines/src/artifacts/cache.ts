@@ -22,8 +22,8 @@ export interface ObtainControl extends RunControl {
   /** How thoroughly an entry that is there is checked; `sizes` by default. */
   readonly depth?: Depth | undefined;
   /**
-   * Whether what failed a day ago and can be done without is tried again, which takes minutes. For a start that has no
-   * deadline: not for the set-up of a test.
+   * Whether what failed a day ago and can be done without is tried again, which takes minutes. For what has no deadline: not
+   * for the set-up of a test.
    */
   readonly triesFailedAgain?: boolean | undefined;
   /** Told what takes long or is out of the ordinary. */

@@ -8,7 +8,7 @@ const termWaitMs = 3000;
 export interface RunControl {
   /** Aborting ends the tool with all its children; the promise then rejects with the reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Added to the tool's environment: marks by which a killed launcher's children are found. */
+  /** Added to the tool's environment, above all marks by which a killed launcher's children are found. */
   readonly marks?: Readonly<Record<string, string>> | undefined;
 }
 

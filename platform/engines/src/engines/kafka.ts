@@ -7,6 +7,7 @@ import { run } from '../artifacts/run.ts';
 import type { Engine, JavaProgram } from '../engine.ts';
 import type { Ports } from '../ports.ts';
 import { namesABroker } from '../probe.ts';
+import { marksOf } from '../process.ts';
 import { jvmOf, noJavaFlags } from './java.ts';
 
 const version = '4.3.1';
@@ -79,11 +80,19 @@ export const kafka: Engine = {
     mkdirSync(cwd, { recursive: true });
     writeFileSync(properties, kafkaProperties(ports, dataDir));
     if (!existsSync(join(dataDir, 'meta.properties'))) {
-      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
+      const format = [
+        'kafka.tools.StorageTool',
+        'format',
+        '--ignore-formatted',
+        '-t',
+        clusterId,
+        '-c',
+        properties,
+      ];
       await run(java, [...jvmOf(program, libs, { runDir, ports }), ...format], {
         cwd,
         deadlineMs: formatDeadlineMs,
-        marks: noJavaFlags,
+        marks: { ...noJavaFlags, ...marksOf(runDir, 'kafka') },
       });
     }
     return {
