@@ -18,7 +18,7 @@ const chosenLevels = (only: string | undefined): readonly Level[] => {
 
 const failure: Counts = { passed: 0, failed: 1 };
 
-/** What the end-to-end level needs besides the stage's context. */
+/** What the levels with engines need besides the stage's context. */
 interface EndToEnd {
   readonly engines: EngineHost;
   /** Leave the run folder with its logs after the stack was stopped. */
@@ -36,6 +36,24 @@ const runEndToEnd = async (endToEnd: EndToEnd, context: StageContext): Promise<C
   }
 };
 
+/**
+ * The integration tests on the engines that they start themselves. Obtained before, as that may take minutes, and the
+ * set-up of a test has a deadline; engines that cannot be obtained are one failure.
+ */
+const runIntegration = async (engines: EngineHost, context: StageContext): Promise<Counts> => {
+  const { output, run, signal } = context;
+  const say = (line: string): void => {
+    output.line(line);
+  };
+  try {
+    await engines.obtain(run.tmpDir, { say, signal });
+  } catch (error) {
+    output.bad(`integration tests: ${messageOf(error)}`);
+    return failure;
+  }
+  return runLevel('int', context);
+};
+
 const runStages = async (
   only: string | undefined,
   endToEnd: EndToEnd,
@@ -45,7 +63,8 @@ const runStages = async (
   if (only === undefined) counts.push(await runCheck(context));
   for (const level of chosenLevels(only)) {
     if (context.signal.aborted) break;
-    if (level !== 'e2e') counts.push(await runLevel(level, context));
+    if (level === 'unit') counts.push(await runLevel(level, context));
+    else if (level === 'int') counts.push(await runIntegration(endToEnd.engines, context));
     else counts.push(await runEndToEnd(endToEnd, context));
   }
   return counts;
