@@ -44,84 +44,82 @@ function varIntSize(value: number): number {
   return size;
 }
 
-/** Text up to this length is measured and written in a loop: a call into the runtime takes longer. */
+/** Text below this length has one byte for its length, and is written in a loop: a call into the runtime takes longer. */
 const SHORT = 64;
+/** Most bytes of a number, and of the length in front of a record. */
+const VAR_INT_BYTES = 10;
+const SIZE_BYTES = 5;
+/** Most bytes of a character of a text, in UTF-8. */
+const CHARACTER_BYTES = 3;
 
-/** Bytes of the text in UTF-8. */
-function textLength(text: string): number {
-  if (text.length > SHORT) return Buffer.byteLength(text);
-  for (let index = 0; index < text.length; index++)
-    if (text.charCodeAt(index) > 0x7f) return Buffer.byteLength(text);
-  return text.length;
+/** Where a record is written before its size is known. Encoding is synchronous: one is enough for a process. */
+const scratch = Buffer.allocUnsafeSlow(16_384);
+
+/** Each of these writes at a place, and answers where it ended. */
+function putVarInt(bytes: Buffer, start: number, value: number): number {
+  let at = start;
+  let rest = zigzag(value);
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
+  bytes[at++] = rest;
+  return at;
 }
 
-const lengthOf = (bytes: Bytes): number => {
-  if (bytes === null || bytes === undefined) return -1;
-  return typeof bytes === 'string' ? textLength(bytes) : bytes.length;
-};
-
-const sizedSize = (length: number): number => varIntSize(length) + Math.max(0, length);
-
-/** Writes one record front to back into bytes of exactly its size. */
-class RecordWriter {
-  readonly bytes: Buffer;
-  #at = 0;
-
-  constructor(size: number) {
-    this.bytes = Buffer.allocUnsafe(size);
+function putText(bytes: Buffer, start: number, text: string): number {
+  const { length } = text;
+  let index = 0;
+  if (length < SHORT)
+    for (; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7f) break;
+      bytes[start + 1 + index] = code;
+    }
+  if (index === length) {
+    bytes[start] = length * 2;
+    return start + 1 + length;
   }
-
-  byte(value: number): void {
-    this.bytes[this.#at++] = value;
-  }
-
-  varInt(value: number): void {
-    let rest = zigzag(value);
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.byte((rest % 0x80) | 0x80);
-    this.byte(rest);
-  }
-
-  /** `length` is what `lengthOf` says of it. */
-  sized(bytes: Bytes, length: number): void {
-    this.varInt(length);
-    if (bytes === null || bytes === undefined) return;
-    if (typeof bytes !== 'string') bytes.copy(this.bytes, this.#at);
-    else if (length === bytes.length && length <= SHORT) this.#ascii(bytes);
-    else this.bytes.write(bytes, this.#at);
-    this.#at += length;
-  }
-
-  #ascii(text: string): void {
-    const { bytes } = this;
-    const at = this.#at;
-    for (let index = 0; index < text.length; index++) bytes[at + index] = text.charCodeAt(index);
-  }
+  const at = putVarInt(bytes, start, Buffer.byteLength(text));
+  return at + bytes.write(text, at);
 }
+
+function put(bytes: Buffer, start: number, what: Bytes): number {
+  if (what === null || what === undefined) return putVarInt(bytes, start, -1);
+  if (typeof what === 'string') return putText(bytes, start, what);
+  const { length } = what;
+  const at = putVarInt(bytes, start, length);
+  if (length < SHORT) for (let index = 0; index < length; index++) bytes[at + index] = what[index] ?? 0;
+  else what.copy(bytes, at);
+  return at + length;
+}
+
+const sizeMax = (what: Bytes): number => VAR_INT_BYTES + (what?.length ?? 0) * CHARACTER_BYTES;
 
 /** One record with its length in front, in the shape of a kafkajs encoder. */
 export function encodeRecord(parts: RecordParts): { readonly buf: Buffer; readonly buffer: Buffer } {
   const { offsetDelta = 0, timestampDelta = 0, key, value, headers = {} } = parts;
   const held: Bytes[] = []; // names and values in turn
-  for (const [name, one] of Object.entries(headers)) {
-    if (Array.isArray(one)) for (const each of one) held.push(name, each);
-    else held.push(name, one);
+  let max = SIZE_BYTES + 4 * VAR_INT_BYTES + sizeMax(key) + sizeMax(value);
+  for (const name of Object.keys(headers)) {
+    const one = headers[name];
+    for (const each of Array.isArray(one) ? one : [one]) {
+      held.push(name, each);
+      max += sizeMax(name) + sizeMax(each);
+    }
   }
-  const keyLength = lengthOf(key);
-  const valueLength = lengthOf(value);
-  let size = 1 + varIntSize(timestampDelta) + varIntSize(offsetDelta) + varIntSize(held.length / 2);
-  size += sizedSize(keyLength) + sizedSize(valueLength);
-  const lengths = held.map(lengthOf);
-  for (const length of lengths) size += sizedSize(length);
-  const writer = new RecordWriter(varIntSize(size) + size);
-  writer.varInt(size);
-  writer.byte(0); // attributes: none are defined
-  writer.varInt(timestampDelta);
-  writer.varInt(offsetDelta);
-  writer.sized(key, keyLength);
-  writer.sized(value, valueLength);
-  writer.varInt(held.length / 2);
-  for (let index = 0; index < held.length; index++) writer.sized(held[index], lengths[index] ?? -1);
-  return { buf: writer.bytes, buffer: writer.bytes };
+  const bytes = max <= scratch.length ? scratch : Buffer.allocUnsafe(max);
+  let at = SIZE_BYTES;
+  bytes[at++] = 0; // attributes: none are defined
+  at = putVarInt(bytes, at, timestampDelta);
+  at = putVarInt(bytes, at, offsetDelta);
+  at = put(bytes, at, key);
+  at = put(bytes, at, value);
+  at = putVarInt(bytes, at, held.length / 2);
+  for (const each of held) at = put(bytes, at, each);
+  const size = at - SIZE_BYTES;
+  const start = SIZE_BYTES - varIntSize(size);
+  putVarInt(bytes, start, size);
+  const buffer = Buffer.allocUnsafe(at - start);
+  bytes.copy(buffer, 0, start, at);
+  return { buf: buffer, buffer };
 }
 
 /** Reads one record front to back. */
