@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cached, removeAbandonedBuilds } from './cache.ts';
+import { cached, entriesOf, removeAbandonedBuilds } from './cache.ts';
 
 /**
  * Obtains entry `thing` in another process; every build adds a line to `builds`. Whoever builds goes on only when the
@@ -124,6 +124,12 @@ describe('cache of obtained engines', () => {
     await cached(entry);
     expect(readFileSync(join(root, 'thing', 'file'), 'utf8')).toBe('abc');
     expect(said).toHaveLength(1);
+  });
+
+  it('a folder that cannot be listed has no entries, and nobody fails for it', () => {
+    const file = join(root, 'file');
+    writeFileSync(file, '');
+    expect(entriesOf(file)).toEqual([]);
   });
 
   it('a cache folder that cannot be written is refused with the variable that moves it', async () => {
