@@ -19,6 +19,8 @@ export class Flapping {
   #joins = 0;
   /** When the consumer that there is now was let in, a partition last failed in it, or a failed one was taken from it. */
   #quietSinceMs = 0;
+  /** Partitions that this member was given last. */
+  #assigned: readonly number[] = [];
   /** Of the consumers that ended in a row. */
   #ends = 0;
   #first = 0;
@@ -37,8 +39,10 @@ export class Flapping {
     return this.#joins;
   }
 
-  onJoined(): void {
-    if (this.#hasSettled) this.#ends = 0; // the group re-balances around a good one
+  onJoined(partitions: readonly number[]): void {
+    // The group re-balances around a good one, unless it still has what the row ended on, which may take long to fail.
+    if (this.#hasSettled && !this.#assigned.some((partition) => this.#stuck.has(partition))) this.#ends = 0;
+    this.#assigned = partitions;
     const isNew = this.#last === this.#joins; // else the group has only re-balanced
     if (isNew || this.#failed.size > 0) this.#quietSinceMs = this.#now();
     this.#joins++;

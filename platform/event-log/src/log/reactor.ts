@@ -135,7 +135,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   onAssigned(partitions: readonly number[]): void {
     this.#assigned = partitions;
     this.#joined = true;
-    this.#flapping.onJoined();
+    this.#flapping.onJoined(partitions);
   }
 
   onLost(why?: Error): void {
