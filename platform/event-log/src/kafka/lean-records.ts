@@ -44,7 +44,10 @@ function varIntSize(value: number): number {
   return size;
 }
 
-/** Text below this length has one byte for its length, and is written in a loop: a call into the runtime takes longer. */
+/**
+ * ASCII text below this length has one byte for its length; it and bytes below it are written in a loop, as a call into the
+ * runtime takes longer.
+ */
 const SHORT = 64;
 /** Most bytes of a number, and of the length in front of a record. */
 const VAR_INT_BYTES = 10;
@@ -52,8 +55,9 @@ const SIZE_BYTES = 5;
 /** Most bytes of a character of a text, in UTF-8. */
 const CHARACTER_BYTES = 3;
 
-/** Where a record is written before its size is known. Encoding is synchronous: one is enough for a process. */
-const scratch = Buffer.allocUnsafeSlow(16_384);
+const SCRATCH_BYTES = 16_384;
+/** Where a record is written before its size is known, unless it may be larger. Encoding is synchronous: one is enough. */
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
 /** Each of these writes at a place, and answers where it ended. */
 function putVarInt(bytes: Buffer, start: number, value: number): number {
@@ -91,7 +95,8 @@ function put(bytes: Buffer, start: number, what: Bytes): number {
   return at + length;
 }
 
-const sizeMax = (what: Bytes): number => VAR_INT_BYTES + (what?.length ?? 0) * CHARACTER_BYTES;
+const sizeMax = (what: Bytes): number =>
+  VAR_INT_BYTES + (typeof what === 'string' ? what.length * CHARACTER_BYTES : (what?.length ?? 0));
 
 /** One record with its length in front, in the shape of a kafkajs encoder. */
 export function encodeRecord(parts: RecordParts): { readonly buf: Buffer; readonly buffer: Buffer } {
