@@ -168,6 +168,6 @@ export const makeAotCache = async (
     failed(error); // the cache cannot be written by this user, for one
     return;
   }
-  // Else Java was obtained again meanwhile, and what would be taken for outdated is what was made for the new one.
+  // Else the engine or Java was obtained again meanwhile, and what would be taken for outdated is what was made for the new one.
   if (aotCacheEntryOf(program) === entry) removeOutdated(root, program, entry);
 };

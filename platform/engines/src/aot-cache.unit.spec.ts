@@ -15,7 +15,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { aotFailureOf, makeAotCache, type RunOnceOptions } from './aot-cache.ts';
 import { javaEntry } from './artifacts/pypi.ts';
 import type { JavaProgram } from './engine.ts';
-import { jvmOf } from './engines/java.ts';
+import { aotCacheEntryOf, jvmOf } from './engines/java.ts';
 import { portsFor } from './ports.ts';
 
 const cacheEntry = 'kafka-1';
@@ -183,6 +183,17 @@ describe('the AOT cache of an engine', () => {
     rmSync(path);
     symlinkSync(path, path);
     expect(aotFailureOf(program)).toBeUndefined();
+  });
+
+  it('that was made while Java was obtained again removes nothing that was made for the new one', async () => {
+    let current = '';
+    await make(async (name, options) => {
+      await written(name, options);
+      utimesSync(join(root, javaEntry), 1, 1);
+      current = aotCacheEntryOf(program);
+      mkdirSync(join(root, current));
+    });
+    expect(made()).toContain(current);
   });
 
   it('of a start that is stopped leaves nothing, and the next start makes it', async () => {

@@ -130,6 +130,7 @@ describe('cache of obtained engines', () => {
     const file = join(root, 'file');
     writeFileSync(file, '');
     expect(entriesOf(file)).toEqual([]);
+    expect(removeAbandonedBuilds(file)).toEqual([]);
   });
 
   it('a cache folder that cannot be written is refused with the variable that moves it', async () => {

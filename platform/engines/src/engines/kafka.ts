@@ -80,15 +80,7 @@ export const kafka: Engine = {
     mkdirSync(cwd, { recursive: true });
     writeFileSync(properties, kafkaProperties(ports, dataDir));
     if (!existsSync(join(dataDir, 'meta.properties'))) {
-      const format = [
-        'kafka.tools.StorageTool',
-        'format',
-        '--ignore-formatted',
-        '-t',
-        clusterId,
-        '-c',
-        properties,
-      ];
+      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
       await run(java, [...jvmOf(program, libs, { runDir, ports }), ...format], {
         cwd,
         deadlineMs: formatDeadlineMs,

@@ -27,12 +27,14 @@ it('its state is made without the flags that the environment has for every Java'
     mkdirSync(dirname(java), { recursive: true });
     writeFileSync(
       java,
-      `#!/bin/sh\necho "${variables.map((name) => `$${name}`).join(',')} $*" > '${seen}'\n`,
+      `#!/bin/sh\necho "${variables.map((name) => `$${name}`).join(',')} $PARLEY_SUPERVISED $PARLEY_ENGINE $*" > '${seen}'\n`,
     );
     chmodSync(java, 0o755);
     return Promise.resolve();
   };
   await cached({ root, name: javaEntry, build });
   await kafka.prepare({ runDir: folder, ports: portsFor(4000) });
-  expect(readFileSync(seen, 'utf8')).toMatch(/^,, .+ kafka\.tools\.StorageTool format /);
+  const said = readFileSync(seen, 'utf8');
+  expect(said).toMatch(/^,, .+ kafka\.tools\.StorageTool format /);
+  expect(said).toContain(` ${folder} kafka `); // by these it is found when its launcher was killed
 });
