@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import { stringOption, type Command } from '../cli/command.ts';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
-import { closingLine, type Counts } from '../suite/counts.ts';
+import { closingLine, writeReport, type Counts } from '../suite/counts.ts';
 import { withOwnStack } from '../suite/own-stack.ts';
 import { beginTestRun, removeAbandonedRuns } from '../suite/test-run.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
@@ -19,17 +20,17 @@ const chosenLevels = (only: string | undefined): readonly Level[] => {
 const failure: Counts = { passed: 0, failed: 1 };
 
 /** What the levels with engines need besides the stage's context. */
-interface EndToEnd {
+interface WithEngines {
   readonly engines: EngineHost;
   /** Leave the run folder with its logs after the stack was stopped. */
   readonly keep: boolean;
 }
 
 /** The end-to-end tests on a stack of their own; one that does not start is one failure. */
-const runEndToEnd = async (endToEnd: EndToEnd, context: StageContext): Promise<Counts> => {
+const runEndToEnd = async (withEngines: WithEngines, context: StageContext): Promise<Counts> => {
   const { output, signal } = context;
   try {
-    return await withOwnStack({ ...endToEnd, output, signal }, (env) => runLevel('e2e', context, env));
+    return await withOwnStack({ ...withEngines, output, signal }, (env) => runLevel('e2e', context, env));
   } catch (error) {
     output.bad(`end-to-end tests: ${messageOf(error)}`);
     return failure;
@@ -49,6 +50,7 @@ const runIntegration = async (engines: EngineHost, context: StageContext): Promi
     await engines.obtain(run.tmpDir, { say, signal });
   } catch (error) {
     output.bad(`integration tests: ${messageOf(error)}`);
+    await writeReport(join(run.reportDir, 'int.json'), failure); // the levels behind it tell how this one ended
     return failure;
   }
   return runLevel('int', context);
@@ -56,7 +58,7 @@ const runIntegration = async (engines: EngineHost, context: StageContext): Promi
 
 const runStages = async (
   only: string | undefined,
-  endToEnd: EndToEnd,
+  withEngines: WithEngines,
   context: StageContext,
 ): Promise<Counts[]> => {
   const counts: Counts[] = [];
@@ -64,8 +66,8 @@ const runStages = async (
   for (const level of chosenLevels(only)) {
     if (context.signal.aborted) break;
     if (level === 'unit') counts.push(await runLevel(level, context));
-    else if (level === 'int') counts.push(await runIntegration(endToEnd.engines, context));
-    else counts.push(await runEndToEnd(endToEnd, context));
+    else if (level === 'int') counts.push(await runIntegration(withEngines.engines, context));
+    else counts.push(await runEndToEnd(withEngines, context));
   }
   return counts;
 };
