@@ -83,6 +83,8 @@ export class OrderService {
     for (;;) {
       const found = this.#said.find(({ msg }) => msg === message);
       if (found !== undefined) return found;
+      if (this.#child.exitCode !== null)
+        throw new Error(`the service ended with ${this.#child.exitCode} before it said "${message}"`);
       timeout.throwIfAborted();
       await pause(POLL_EVERY_MS);
     }
