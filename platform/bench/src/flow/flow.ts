@@ -20,8 +20,8 @@ const ORDERS_PER_RUN = 200;
 const CALLS_PER_HOP = 100;
 const WARM_UP_ORDERS = 200;
 /**
- * Between polls, or a tenth of the wait when that is longer, and before the first where SHIPPED is measured: what an order costs is to be the order, not the looking. It
- * is seen SHIPPED so much later than it is.
+ * Between polls, or a tenth of the wait when that is longer, and before the first where SHIPPED is measured: what an order
+ * costs is to be the order, not the looking. It is seen SHIPPED so much later than it is.
  */
 const POLL_MS_MIN = 20;
 const POLL_SHARE = 0.1;

@@ -15,7 +15,15 @@ const set = () => {
       flapping.onEnded();
     }
   };
-  return { flapping, pass, ends };
+  /** Three times in a row. */
+  const endsOnPartition0 = (): void => {
+    for (let n = 0; n < 3; n++) {
+      flapping.onJoined([0, 1, 3]);
+      flapping.onFailed(0);
+      flapping.onEnded();
+    }
+  };
+  return { flapping, pass, ends, endsOnPartition0 };
 };
 
 it('three consumers that end in a row are flapping, since the first of them, also while a fourth is let in', () => {
@@ -121,12 +129,8 @@ it('a partition that failed and then got on in the same membership is none that 
 });
 
 it('a member whose stuck partition went to a peer settles, although the group goes on re-balancing', () => {
-  const { flapping, pass } = set();
-  for (let n = 0; n < 3; n++) {
-    flapping.onJoined([0, 1, 3]);
-    flapping.onFailed(0);
-    flapping.onEnded();
-  }
+  const { flapping, pass, endsOnPartition0 } = set();
+  endsOnPartition0();
   for (let n = 0; n < 2; n++) {
     flapping.onJoined([0, 1, 3]);
     flapping.onCommitted(1);
@@ -157,12 +161,8 @@ it('a long good life begins the row anew, also when it ends on a failed partitio
 });
 
 it('one that has settled is not flapping again for a failure of another partition, which is tried again', () => {
-  const { flapping, pass } = set();
-  for (let n = 0; n < 3; n++) {
-    flapping.onJoined([0, 1, 3]);
-    flapping.onFailed(0);
-    flapping.onEnded();
-  }
+  const { flapping, pass, endsOnPartition0 } = set();
+  endsOnPartition0();
   flapping.onJoined([0, 1, 3]);
   pass(30_000);
   flapping.onFailed(1);
@@ -174,12 +174,8 @@ it('one that has settled is not flapping again for a failure of another partitio
 it.each([10_000, 60_000])(
   'a re-balance %i ms after a failure does not make a stuck one look well',
   (afterMs) => {
-    const { flapping, pass } = set();
-    for (let n = 0; n < 3; n++) {
-      flapping.onJoined([0, 1, 3]);
-      flapping.onFailed(0);
-      flapping.onEnded();
-    }
+    const { flapping, pass, endsOnPartition0 } = set();
+    endsOnPartition0();
     flapping.onJoined([0, 1, 3]);
     for (let n = 0; n < 10; n++) {
       flapping.onFailed(0);
@@ -193,12 +189,8 @@ it.each([10_000, 60_000])(
 );
 
 it('a row that ended on what another member has now does not come back with a re-balance', () => {
-  const { flapping, pass } = set();
-  for (let n = 0; n < 3; n++) {
-    flapping.onJoined([0, 1]);
-    flapping.onFailed(0);
-    flapping.onEnded();
-  }
+  const { flapping, pass, endsOnPartition0 } = set();
+  endsOnPartition0();
   flapping.onJoined([1]);
   pass(30_000);
   flapping.onJoined([0, 1]); // it was given back what it had failed on
