@@ -17,6 +17,8 @@ export interface OpsRoute {
     readonly query: Readonly<Record<string, string>>;
   }) => Promise<
     | { readonly kind: 'ok'; readonly body: object }
+    /** `body` as it is, for formats that are not JSON (Prometheus' text). */
+    | { readonly kind: 'text'; readonly body: string; readonly contentType: string }
     | { readonly kind: 'not-found'; readonly detail: string }
     | { readonly kind: 'invalid'; readonly detail: string }
     | { readonly kind: 'conflict'; readonly detail: string }
@@ -60,6 +62,8 @@ export const createOpsApp = (options: {
         switch (answered.kind) {
           case 'ok':
             return c.json(answered.body);
+          case 'text':
+            return c.body(answered.body, 200, { 'content-type': answered.contentType });
           case 'not-found':
             return problem(c, 'ROUTE_NOT_FOUND', { detail: answered.detail });
           case 'invalid':

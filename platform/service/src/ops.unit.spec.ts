@@ -27,6 +27,17 @@ describe('the operations server', () => {
     });
   });
 
+  it('answers text as it is, with the content type that the route names', async () => {
+    const kit = build();
+    const contentType = 'text/plain; version=0.0.4; charset=utf-8';
+    const answer = () => Promise.resolve({ kind: 'text', body: 'up 1\n', contentType } as const);
+    kit.service.addOps([{ method: 'GET', path: '/ops/text', answer }]);
+    await kit.service.run(() => undefined);
+    const response = await fetch(`http://127.0.0.1:${kit.service.ports.ops ?? 0}/ops/text`);
+    expect(response.headers.get('content-type')).toBe(contentType);
+    expect(await response.text()).toBe('up 1\n');
+  });
+
   it('answers an address that is not there, and a part that fails, as problems, and logs the failure as JSON', async () => {
     const kit = build();
     const answer = (): Promise<never> => Promise.reject(new Error('the secret of the house'));
