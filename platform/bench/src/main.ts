@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { endProcess, watchOutput } from '@parley/cli';
 import { EnvironmentError } from '@parley/engines';
 import type { BenchContext } from './context.ts';
 import { PAIRS_MIN } from './pairs.ts';
@@ -80,6 +81,11 @@ async function main(args: readonly string[]): Promise<number> {
 const isUsageError = (error: unknown): boolean =>
   error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 
+const stop = (): void => {
+  if (!process.emit('SIGHUP')) process.exit(exitCodes.failed);
+};
+watchOutput({ closed: stop, failed: stop });
+
 let exitCode: number;
 try {
   exitCode = await main(process.argv.slice(2));
@@ -93,4 +99,4 @@ try {
       : exitCodes.failed;
 }
 // Work that a failed or stopped benchmark left behind must not keep the process: everything it started is stopped.
-process.exit(exitCode);
+await endProcess(exitCode);

@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { typedPath, watchOutput } from '@parley/cli';
 import { RegistryUnreachable } from './checks/registry.ts';
 import { checkContracts } from './check.ts';
 import { nextVersion } from './documents/index.ts';
@@ -46,7 +47,7 @@ async function check(args: readonly string[]): Promise<number> {
   const registryUrl =
     values['registry-url'] ??
     (values.registry ? endpointsOf(repositoryDir, process.env).registry.url : undefined);
-  const report = await checkContracts({ repositoryDir: resolve(values.root), registryUrl });
+  const report = await checkContracts({ repositoryDir: typedPath(values.root), registryUrl });
   say(values.json ? JSON.stringify(report, undefined, 2) : formatReport(report));
   return report.ok ? 0 : 1;
 }
@@ -91,6 +92,7 @@ const exitCodeOf = (error: unknown): number | undefined => {
   return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS') ? 2 : undefined;
 };
 
+watchOutput({ closed: () => process.exit(0), failed: () => process.exit(1) });
 try {
   process.exitCode = await dispatch(process.argv.slice(2));
 } catch (error) {

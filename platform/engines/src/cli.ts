@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { endProcess, typedPath, watchOutput } from '@parley/cli';
 import { doctor } from './doctor.ts';
 import { EnvironmentError } from './errors.ts';
 import { killLeftovers } from './leftovers.ts';
@@ -79,9 +80,10 @@ const abortOnSignals = (): AbortSignal => {
 
 /** Starts engines in order: the registry needs a Kafka that is ready. Stops all on a signal or when one ends. */
 const start = async (flags: Flags): Promise<number> => {
-  const runDir = flags['run-dir'];
+  const runDir = typedPath(flags['run-dir']);
   const ports = portsIn(flags['port-base']);
-  const envoyConfigPath = flags['envoy-config'];
+  const envoyConfig = flags['envoy-config'];
+  const envoyConfigPath = envoyConfig === undefined ? undefined : typedPath(envoyConfig);
   const names = namesIn(flags.only).filter(
     (name) => name !== 'envoy' || envoyConfigPath !== undefined || flags.only !== undefined,
   );
@@ -159,10 +161,15 @@ const main = async (): Promise<number> => {
 const exitCodeOf = (error: unknown): number =>
   error instanceof UsageError ? 2 : error instanceof EnvironmentError ? 3 : 1;
 
+const stop = (): void => {
+  if (!process.emit('SIGHUP')) process.exit(1);
+};
+watchOutput({ closed: stop, failed: stop });
+
 try {
-  process.exit(await main());
+  await endProcess(await main());
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   if (error instanceof UsageError) say(usage);
-  process.exit(exitCodeOf(error));
+  await endProcess(exitCodeOf(error));
 }

@@ -1,3 +1,4 @@
+import { watchOutput } from '@parley/cli';
 import { EngineError, EnvironmentError, IntegrityError } from '@parley/engines';
 import { commandsOn } from './commands/index.ts';
 import { dispatch } from './cli/command.ts';
@@ -10,10 +11,10 @@ import { mintTokenIn, writeEnvoyConfig } from './stack/gateway.ts';
 const output = outputTo(process.stderr);
 const commands = commandsOn(engineHostWith(writeEnvoyConfig), mintTokenIn);
 // A reader that went away (`npm run dev | head`) is a terminal that was closed: stop in order, or at once when nothing runs.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', () => {
-    if (!process.emit('SIGHUP')) process.exit(exitCodes.failed);
-  });
+const stop = (): void => {
+  if (!process.emit('SIGHUP')) process.exit(exitCodes.failed);
+};
+watchOutput({ closed: stop, failed: stop });
 
 try {
   process.exitCode = await dispatch(commands, process.argv.slice(2), (text) =>

@@ -1,3 +1,4 @@
+import { watchOutput } from '@parley/cli';
 import { exitCodes } from './cli/exit.ts';
 import { run } from './cli/run.ts';
 
@@ -7,7 +8,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     abort.abort();
   });
 // A reader that went away (`npm run log -- list order | head`) has seen enough.
-process.stdout.on('error', () => process.exit(exitCodes.ok));
+watchOutput({
+  closed: () => process.exit(exitCodes.ok),
+  failed: () => process.exit(exitCodes.failed),
+});
 
 const { env, stdout, stderr } = process;
 process.exitCode = await run(process.argv.slice(2), { env, stdout, stderr, signal: abort.signal });

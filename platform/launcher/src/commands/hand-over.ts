@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { typedPath } from '@parley/cli';
 import type { Command } from '../cli/command.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { contextFrom, rootDir, runFiles } from '../stack/context.ts';
@@ -27,7 +28,12 @@ export const handOver = (options: {
     const endpoints = process.env.PARLEY_ENDPOINTS ?? runFiles(contextFrom(process.env).runDir).endpoints;
     const exitCode = await runTool(process.execPath, [main, ...(options.before ?? []), ...argv], {
       signal: abortOnSignals(),
-      env: { PARLEY_ENDPOINTS: endpoints },
+      env: {
+        PARLEY_ENDPOINTS: endpoints,
+        // The tool runs in the root: its paths still count from where the command was typed, with npm or without.
+        INIT_CWD: typedPath('.'),
+        npm_config_local_prefix: rootDir,
+      },
     });
     return Object.values(exitCodes).find((known) => known === exitCode) ?? exitCodes.failed;
   },

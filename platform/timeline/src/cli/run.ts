@@ -38,7 +38,7 @@ export function explained(
 /** Runs the command that the first argument names; never throws. */
 export async function run([name, ...argv]: readonly string[], context: Context): Promise<ExitCode> {
   const { stdout, stderr, signal } = context;
-  const command = commands[name ?? ''];
+  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
     stderr.write(`usage: main.ts <${Object.keys(commands).join('|')}> …\n`);
     return exitCodes.usage;

@@ -1,5 +1,6 @@
 /** `npm run log`: look at the log, take it along, bring it back. */
 import { parseArgs } from 'node:util';
+import { typedPath } from '@parley/cli';
 import { addressHelp, logAddressesFrom, tracesFrom } from '../addresses.ts';
 import { clientLogger, openSource, type Context } from '../cli/context.ts';
 import { CommandError, exitCodes, type ExitCode } from '../cli/exit.ts';
@@ -28,6 +29,7 @@ export const logHelp = `usage: npm run log -- <command> [options]
       --at VERSION       as of this version (default: the newest)
   export [topic…]        writes a portable file of these topics (default: every event topic)
       --out FILE         where to             --overwrite   also when it exists
+                         (paths are relative to the folder in which the command is typed)
   import FILE            makes a log of a file again, in an empty Kafka, and verifies it
 
   --from-file FILE       list, show, order, state: reads an exported file instead of Kafka
@@ -108,7 +110,11 @@ async function reading(
   invocation: Invocation,
   use: (source: LogSource) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const source = await openSource(invocation, invocation.values['from-file']);
+  const file = invocation.values['from-file'];
+  const source = await openSource(
+    invocation,
+    file === undefined ? undefined : typedPath(file, invocation.env),
+  );
   try {
     return await use(source);
   } finally {
@@ -182,9 +188,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       const { out, overwrite = false } = values;
       if (out === undefined) return usage('export needs --out FILE');
       return reading(invocation, async (source) => {
-        const exporting = { topics: operands, out, overwrite, now: Date.now };
+        const path = typedPath(out, invocation.env);
+        const exporting = { topics: operands, out: path, overwrite, now: Date.now };
         const { records, counts, sha256 } = await exportLog(source, exporting, invocation);
-        return say(invocation, { out, records, counts, sha256 }, (report, output) => {
+        return say(invocation, { out: path, records, counts, sha256 }, (report, output) => {
           output.print(
             table(
               ['TOPIC', 'RECORDS', 'BY PARTITION'],
@@ -195,7 +202,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
               ]),
             ),
           );
-          output.print(`${grouped(report.records)} records in ${out}, sha256 ${sha256}`);
+          output.print(`${grouped(report.records)} records in ${path}, sha256 ${sha256}`);
         });
       });
     },
@@ -203,7 +210,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   import: {
     takes: [],
     run: async (invocation) => {
-      const file = onlyOperand(invocation, 'file');
+      const file = typedPath(onlyOperand(invocation, 'file'), invocation.env);
       const target = { ...logAddressesFrom(invocation.env), logger: clientLogger };
       const report = await importLog(file, target, invocation);
       say(invocation, report, (imported, output) => {
@@ -231,7 +238,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
 export async function logCommand(argv: readonly string[], context: Context): Promise<ExitCode> {
   const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
   const [name, ...operands] = positionals;
-  const subcommand = name === undefined ? undefined : subcommands[name];
+  const subcommand = name !== undefined && Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
   if (name === undefined || subcommand === undefined)
     return usage(name === undefined ? 'no command was given' : `there is no command ${JSON.stringify(name)}`);
   for (const option of Object.keys(values) as OptionName[])

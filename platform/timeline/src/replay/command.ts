@@ -1,5 +1,6 @@
 /** `npm run replay`: read models, built anew from the log. */
 import { parseArgs } from 'node:util';
+import { typedPath } from '@parley/cli';
 import { addressHelp, opsFrom } from '../addresses.ts';
 import { CommandError, exitCodes, type ExitCode } from '../cli/exit.ts';
 import type { Context } from '../cli/context.ts';
@@ -98,8 +99,9 @@ export async function replayCommand(argv: readonly string[], context: Context): 
   const definitions = projectionsNamed(values.projection);
   const until = values.until === undefined ? undefined : parseUntil(values.until);
   const output = outputOf({ ...context, json: values.json, jsonWithoutTerminal: true });
+  const file = values['from-file'] === undefined ? undefined : typedPath(values['from-file'], context.env);
   const services = values.verify ? opsFrom(context.env) : undefined;
-  const source = await openSource(context, values['from-file']);
+  const source = await openSource(context, file);
   try {
     const startedAtMs = performance.now();
     const results =

@@ -1,0 +1,2 @@
+export { endProcess, watchOutput } from './output.ts';
+export { typedPath } from './typed-path.ts';
