@@ -58,7 +58,9 @@ module.exports = {
       '^platform/(cli|engines)/',
       '^contracts/',
       '^gateway-config/',
+      '^platform/mesh/',
     ]),
+    only('platform-mesh', '^platform/mesh/', ['^platform/mesh/', '^contracts/']),
     only('platform-bench', '^platform/bench/', [
       '^platform/',
       '^contracts/',

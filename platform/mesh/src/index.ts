@@ -1,0 +1,5 @@
+export { labPolicy } from './lab-policy.ts';
+export { callerNames, MeshPolicy, parsePolicy, type ParsedPolicy, TrafficRule } from './policy.ts';
+export { renderMesh } from './render.ts';
+export { toYaml, type Resource } from './resources.ts';
+export { hostOf, meshNames, spiffeIdOf, type MeshService, type Topology, type Workload } from './topology.ts';
