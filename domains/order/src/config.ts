@@ -1,11 +1,12 @@
-import { baseUrl, hostPort, loadConfig, portNumber, serviceConfigShape } from '@parley/service';
+import { hostPortList, httpOriginList, loadConfig, portNumber, serviceConfigShape } from '@parley/service';
 import { z } from 'zod';
 
 const OrderConfig = z.object({
   ...serviceConfigShape,
   GRPC_PORT: portNumber,
-  PRODUCT_GRPC: hostPort,
-  PAYMENT_URL: baseUrl,
+  /** Instances of the peers, comma-separated. */
+  PRODUCT_GRPC: hostPortList,
+  PAYMENT_URL: httpOriginList,
 });
 export type OrderConfig = z.infer<typeof OrderConfig>;
 

@@ -2,7 +2,15 @@ import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
-import { answerWithinMs, createService, runInContext, startLoop } from '@parley/service';
+import {
+  answerWithinMs,
+  createService,
+  grpcInstances,
+  httpInstances,
+  runInContext,
+  startLoop,
+  staticResolve,
+} from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { onShipment } from './adapters/inbound/reactions.ts';
@@ -30,11 +38,15 @@ const log = openKafkaLog({
 });
 
 const now = Date.now;
-const products = grpcProducts(config.PRODUCT_GRPC);
+const resolve = staticResolve([
+  ...grpcInstances('product', config.PRODUCT_GRPC),
+  ...httpInstances('payment', config.PAYMENT_URL),
+]);
+const products = grpcProducts(resolve);
 const orders = log.aggregate(orderAggregate);
 const view = log.project(ordersProjection);
 const unfinished = log.project(unfinishedOrders);
-const advance = createAdvance({ orders, products, payments: restPayments(config.PAYMENT_URL), now });
+const advance = createAdvance({ orders, products, payments: restPayments(resolve), now });
 log.project(unmatchedShipments);
 const recordShipment = createRecordShipment({
   orders,

@@ -12,6 +12,21 @@ export const hostPort = z.string().regex(/^[A-Za-z0-9.-]+:\d{1,5}$/, 'must be ho
 /** A field that holds the base URL of a peer. */
 export const baseUrl = z.url({ protocol: /^https?$/ });
 
+const PEERS_MAX = 64;
+const listOf = (item: z.ZodType<string, string>) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(item).min(1).max(PEERS_MAX));
+
+/** A field that holds a comma-separated list of `host:port`, one for each instance of a peer. */
+export const hostPortList = listOf(hostPort);
+
+/** A field that holds a comma-separated list of `http://host:port`, one for each instance of a peer. */
+export const httpOriginList = listOf(
+  z.string().regex(/^http:\/\/[A-Za-z0-9.-]+(:\d{1,5})?\/?$/, 'must be http://host:port'),
+);
+
 /** A field that holds a TCP port; 0 lets the machine choose. */
 export const portNumber = port;
 

@@ -1,6 +1,8 @@
 export {
   baseUrl,
   hostPort,
+  hostPortList,
+  httpOriginList,
   loadConfig,
   parseConfig,
   portNumber,
@@ -15,6 +17,8 @@ export {
   type RequestContext,
 } from './context.ts';
 export { messageOf, type ErrorCatalog, type ErrorDefinition, type KitErrorCode } from './errors.ts';
+export type { Instance, Resolve } from './discovery/instance.ts';
+export { grpcInstances, httpInstances, staticResolve } from './discovery/static.ts';
 export type { GuardedRequest, RequestGuard } from './guard.ts';
 export { createGrpcClient, type GrpcClient } from './grpc/client.ts';
 export { GrpcRefusal, type GrpcAnswer } from './grpc/refusal.ts';

@@ -1,5 +1,7 @@
-import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { currentContext, remainingMs } from './context.ts';
+import { createBalancer, type Target } from './discovery/balancer.ts';
+import type { Resolve } from './discovery/instance.ts';
 import { codeFrom, messageOf } from './errors.ts';
 import { PolicyError, type Policy, type PolicyReason } from './policy.ts';
 import { tracer } from './telemetry/telemetry.ts';
@@ -94,33 +96,52 @@ const classify = (status: number, text: string | undefined): RestAnswer => {
   return { kind: 'problem', status, code: codeOf(body) };
 };
 
+/** What ended an attempt without an answer: the connection, or its time. */
+const withoutAnswer = (cause: unknown, reason: 'timeout' | 'unreachable'): PeerFailure =>
+  new PeerFailure({ kind: 'unavailable', reason }, cause);
+
+const spanOf = (request: RestRequest, peer: string, { host, port }: Target): Span =>
+  tracer().startSpan(`${request.method} ${request.route ?? request.path}`, {
+    kind: SpanKind.CLIENT,
+    attributes: {
+      'http.request.method': request.method,
+      'peer.service': peer,
+      'server.address': host,
+      'server.port': port,
+    },
+  });
+
 /**
- * A client of one REST peer: CLIENT span, trace context, correlation id and a timeout on every attempt; the policy
- * around it retries and breaks. Retries repeat the request as it is, so the peer must be idempotent.
+ * A client of one REST peer. Every attempt goes to an instance of its own choice (the next in turn; a retry prefers
+ * another one) and has a CLIENT span, trace context, correlation id and a timeout; the policy around it retries and
+ * breaks. Retries repeat the request as it is, so the peer must be idempotent.
  */
 export const createRestClient = (options: {
+  /** Name of the peer: what is resolved for every attempt, and what spans say. */
   readonly peer: string;
-  readonly baseUrl: string;
+  readonly resolve: Resolve;
   readonly policy: Policy;
   /** Bytes of an answer's body; a longer one is no answer. Default 1 MiB. */
   readonly answerBytesMax?: number;
 }): RestClient => {
-  const { answerBytesMax = ANSWER_BYTES_MAX } = options;
-  const attempt = async (request: RestRequest, policySignal: AbortSignal): Promise<RestAnswer> => {
-    const span = tracer().startSpan(`${request.method} ${request.route ?? request.path}`, {
-      kind: SpanKind.CLIENT,
-      attributes: { 'http.request.method': request.method, 'peer.service': options.peer },
-    });
+  const { peer, resolve, policy, answerBytesMax = ANSWER_BYTES_MAX } = options;
+  const balancer = createBalancer({ service: peer, resolve, protocol: 'http' });
+  const attempt = async (
+    request: RestRequest,
+    target: Target,
+    policySignal: AbortSignal,
+  ): Promise<RestAnswer> => {
+    const span = spanOf(request, peer, target);
     const headers: Record<string, string> = {
       ...request.headers,
       'x-correlation-id': currentContext().correlationId,
     };
     if (request.body !== undefined) headers['content-type'] = 'application/json';
     propagation.inject(trace.setSpan(context.active(), span), headers);
-    const timeoutMs = Math.ceil(remainingMs(options.policy.timeoutMs));
+    const timeoutMs = Math.ceil(remainingMs(policy.timeoutMs));
     const signal = AbortSignal.any([policySignal, AbortSignal.timeout(timeoutMs)]);
     try {
-      const response = await fetch(new URL(request.path, options.baseUrl), {
+      const response = await fetch(new URL(request.path, `http://${target.host}:${target.port}`), {
         method: request.method,
         headers,
         signal,
@@ -134,18 +155,24 @@ export const createRestClient = (options: {
       const message = error instanceof PeerFailure ? codeIn(error.answer) : messageOf(error);
       span.setStatus({ code: SpanStatusCode.ERROR, message });
       if (error instanceof PeerFailure) throw error;
-      throw new PeerFailure(
-        { kind: 'unavailable', reason: signal.aborted ? 'timeout' : 'unreachable' },
-        error,
-      );
+      if (signal.aborted) throw withoutAnswer(error, 'timeout');
+      balancer.eject(target);
+      throw withoutAnswer(error, 'unreachable');
     } finally {
       span.end();
     }
   };
   return {
     request: async (request) => {
+      const tried = new Set<Target>();
       try {
-        return await options.policy.execute((signal) => attempt(request, signal), request.signal);
+        return await policy.execute((signal) => {
+          const target = balancer.next(tried);
+          if (target === undefined)
+            throw withoutAnswer(new Error(`no instance of ${peer} is known`), 'unreachable');
+          tried.add(target);
+          return attempt(request, target, signal);
+        }, request.signal);
       } catch (error) {
         if (error instanceof PeerFailure) return error.answer;
         if (error instanceof PolicyError) return { kind: 'unavailable', reason: error.reason };

@@ -3,8 +3,14 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { build } from '../testing/kit.ts';
 import { currentContext, runInContext } from './context.ts';
+import { httpInstances, staticResolve } from './discovery/static.ts';
 import { createPolicy } from './policy.ts';
 import { createRestClient } from './rest-client.ts';
+
+const at = (peer: string, ...urls: readonly string[]) => ({
+  peer,
+  resolve: staticResolve(httpInstances(peer, urls)),
+});
 
 describe('the REST client', () => {
   it('tells answers, refusals and absence apart, and carries trace and correlation', async () => {
@@ -13,8 +19,7 @@ describe('the REST client', () => {
     await kit.service.run(() => undefined);
     const policy = createPolicy({ name: 'peer', timeoutMs: 1_000 });
     const client = createRestClient({
-      peer: 'kit',
-      baseUrl: `http://127.0.0.1:${kit.service.ports.http ?? 0}`,
+      ...at('kit', `http://127.0.0.1:${kit.service.ports.http ?? 0}`),
       policy,
     });
     const request = { method: 'GET', path: '/seen' } as const;
@@ -25,7 +30,7 @@ describe('the REST client', () => {
     });
     const [server, caller] = kit.spans.finished();
     expect(server?.parentSpanContext?.spanId).toBe(caller?.spanContext().spanId);
-    const absent = createRestClient({ peer: 'kit', baseUrl: 'http://127.0.0.1:1', policy });
+    const absent = createRestClient({ ...at('kit', 'http://127.0.0.1:1'), policy });
     expect(await absent.request(request)).toEqual({ kind: 'unavailable', reason: 'unreachable' });
   });
 
@@ -51,7 +56,7 @@ describe('the REST client', () => {
     await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve));
     const { port } = peer.address() as AddressInfo;
     const policy = createPolicy({ name: 'peer', timeoutMs: 10_000 });
-    const client = createRestClient({ peer: 'long', baseUrl: `http://127.0.0.1:${port}`, policy });
+    const client = createRestClient({ ...at('long', `http://127.0.0.1:${port}`), policy });
     try {
       expect(await client.request({ method: 'GET', path: '/' })).toEqual({
         kind: 'unavailable',
@@ -79,8 +84,7 @@ describe('the REST client', () => {
     await kit.service.run(() => undefined);
     const retry = { attempts: 2, initialDelayMs: 1, maxDelayMs: 2 };
     const client = createRestClient({
-      peer: 'kit',
-      baseUrl: `http://127.0.0.1:${kit.service.ports.http ?? 0}`,
+      ...at('kit', `http://127.0.0.1:${kit.service.ports.http ?? 0}`),
       policy: createPolicy({ name: 'peer', timeoutMs: 1_000, retry }),
       answerBytesMax: 99,
     });
@@ -95,8 +99,7 @@ describe('the REST client', () => {
     service.http.get('/long', (c) => c.json({ code: 'A'.repeat(65) }, 409));
     await service.run(() => undefined);
     const policy = createPolicy({ name: 'peer', timeoutMs: 1_000 });
-    const baseUrl = `http://127.0.0.1:${service.ports.http ?? 0}`;
-    const client = createRestClient({ peer: 'kit', baseUrl, policy });
+    const client = createRestClient({ ...at('kit', `http://127.0.0.1:${service.ports.http ?? 0}`), policy });
     for (const path of ['/odd', '/long']) {
       expect(await client.request({ method: 'GET', path })).toEqual({
         kind: 'problem',

@@ -8,7 +8,14 @@ import type { Endpoints } from '@parley/contracts/endpoints';
 import { ProductServiceService } from '@parley/contracts/grpc/product';
 import { PaymentResource } from '@parley/contracts/rest';
 import { openKafkaLog, type Aggregates, type EventLog } from '@parley/event-log';
-import { createGrpcClient, createPolicy, createRestClient } from '@parley/service';
+import {
+  createGrpcClient,
+  createPolicy,
+  createRestClient,
+  grpcInstances,
+  httpInstances,
+  staticResolve,
+} from '@parley/service';
 import { pino } from 'pino';
 import { tick, tickAggregate, tickTopic, type Ticked } from '../ticks.ts';
 import type { Customer } from './customer.ts';
@@ -40,7 +47,7 @@ const reserveHop = (address: string, products: readonly string[]): Hop & { reado
     { service: ProductServiceService },
     {
       peer: 'product',
-      address,
+      resolve: staticResolve(grpcInstances('product', [address])),
       deadlineMs: TIMEOUT_MS,
       policy: createPolicy({ name: 'product', timeoutMs: TIMEOUT_MS }),
     },
@@ -61,7 +68,11 @@ const reserveHop = (address: string, products: readonly string[]): Hop & { reado
 
 const paymentHop = (baseUrl: string): Hop => {
   const policy = createPolicy({ name: 'payment', timeoutMs: TIMEOUT_MS });
-  const client = createRestClient({ peer: 'payment', baseUrl, policy });
+  const client = createRestClient({
+    peer: 'payment',
+    resolve: staticResolve(httpInstances('payment', [baseUrl])),
+    policy,
+  });
   return {
     name: 'paymentMs',
     times: 1,

@@ -1,4 +1,4 @@
-import { Client, credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
+import { type Client, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
 import {
   context,
   propagation,
@@ -8,10 +8,13 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { currentContext, remainingMs } from '../context.ts';
+import { createBalancer, type Target } from '../discovery/balancer.ts';
+import type { Resolve } from '../discovery/instance.ts';
 import { messageOf } from '../errors.ts';
 import type { Policy } from '../policy.ts';
 import { tracer } from '../telemetry/telemetry.ts';
-import { type GrpcAnswer, isRetryable, toAnswer } from './refusal.ts';
+import { Channels } from './channels.ts';
+import { type GrpcAnswer, isRetryable, isUnreachable, NoInstance, toAnswer } from './refusal.ts';
 import { rpcAttributes } from './server.ts';
 
 export interface GrpcCallOptions {
@@ -31,10 +34,9 @@ export type GrpcClient<Definition> = {
 } & { close(): void };
 
 export interface GrpcClientOptions {
-  /** Name of the peer, for spans. */
+  /** Name of the peer: what is resolved for every attempt, and what spans say. */
   readonly peer: string;
-  /** host:port */
-  readonly address: string;
+  readonly resolve: Resolve;
   /** Default deadline of one attempt. */
   readonly deadlineMs: number;
   readonly policy: Policy;
@@ -54,14 +56,20 @@ interface Attempt {
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
   readonly peer: string;
+  readonly target: Target;
 }
 
 /** One attempt: one CLIENT span, one deadline. */
 const attempt = (
   client: Client,
-  { method, request, deadlineMs, signal, peer }: Attempt,
+  { method, request, deadlineMs, signal, peer, target }: Attempt,
 ): Promise<unknown> => {
-  const attributes = { ...rpcAttributes(method.path), 'peer.service': peer };
+  const attributes = {
+    ...rpcAttributes(method.path),
+    'peer.service': peer,
+    'server.address': target.host,
+    'server.port': target.port,
+  };
   const span = tracer().startSpan(method.path.slice(1), { kind: SpanKind.CLIENT, attributes });
   const metadata = new Metadata();
   metadata.set('x-correlation-id', currentContext().correlationId);
@@ -93,28 +101,40 @@ const attempt = (
 type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
 /**
- * A client of one peer. Every attempt carries a deadline, the correlation id and the trace; the policy around it
- * retries and breaks. Final refusals do not count against the breaker.
+ * A client of one peer. Every attempt goes to an instance of its own choice (the next in turn; a retry prefers another
+ * one) and carries a deadline, the correlation id and the trace; the policy around it retries and breaks. Final refusals
+ * do not count against the breaker.
  */
 export const createGrpcClient = <Definition extends ServiceDefinition>(
   service: { readonly service: Definition },
-  { peer, address, deadlineMs, policy }: GrpcClientOptions,
+  { peer, resolve, deadlineMs, policy }: GrpcClientOptions,
 ): GrpcClient<Definition> => {
-  const client = new Client(address, credentials.createInsecure(), {
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 5_000,
-    'grpc.initial_reconnect_backoff_ms': 200,
-    'grpc.max_reconnect_backoff_ms': 2_000,
-    'grpc.service_config_disable_resolution': 1,
-  });
+  const balancer = createBalancer({ service: peer, resolve, protocol: 'grpc' });
+  const channels = new Channels();
+  const attemptSomewhere = async (
+    call: Omit<Attempt, 'peer' | 'target'>,
+    tried: Set<Target>,
+  ): Promise<unknown> => {
+    const target = balancer.next(tried);
+    channels.keepOnly(balancer.targets());
+    if (target === undefined) throw new NoInstance(peer);
+    tried.add(target);
+    try {
+      return await channels.use(target, (client) => attempt(client, { ...call, peer, target }));
+    } catch (error) {
+      if (isUnreachable(error)) balancer.eject(target);
+      throw error;
+    }
+  };
   const callOf =
     (method: Method) =>
     async (request: unknown, options: GrpcCallOptions = {}): Promise<GrpcAnswer<unknown>> => {
       const limitMs = options.deadlineMs ?? deadlineMs;
+      const tried = new Set<Target>();
       try {
         const outcome = await policy.execute(async (signal): Promise<Outcome> => {
           try {
-            return { value: await attempt(client, { method, request, deadlineMs: limitMs, signal, peer }) };
+            return { value: await attemptSomewhere({ method, request, deadlineMs: limitMs, signal }, tried) };
           } catch (error) {
             if (isRetryable(error)) throw error;
             return { error };
@@ -127,7 +147,7 @@ export const createGrpcClient = <Definition extends ServiceDefinition>(
     };
   const methods: Record<string, unknown> = {
     close: () => {
-      client.close();
+      channels.close();
     },
   };
   for (const [name, method] of Object.entries(service.service)) methods[name] = callOf(method);

@@ -3,31 +3,16 @@ import { connect } from 'node:http2';
 import { Client, credentials, Metadata, Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { kitCatalog } from '../../testing/catalog.ts';
+import { deserialize, echo, serialize, type Text } from '../../testing/echo.ts';
 import { captureSpans } from '../../testing/index.ts';
 import { currentContext, runInContext } from '../context.ts';
+import { grpcInstances, staticResolve } from '../discovery/static.ts';
 import type { Logger } from '../logging.ts';
 import { createPolicy } from '../policy.ts';
 import { startTelemetry } from '../telemetry/telemetry.ts';
 import { createGrpcClient } from './client.ts';
 import { GrpcRefusal } from './refusal.ts';
 import { GrpcServer, type GrpcCall } from './server.ts';
-
-interface Text {
-  readonly text: string;
-}
-const serialize = (value: Text): Buffer => Buffer.from(JSON.stringify(value));
-const deserialize = (bytes: Buffer): Text => JSON.parse(bytes.toString('utf8')) as Text;
-const echo = {
-  say: {
-    path: '/kit.Echo/Say',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: serialize,
-    requestDeserialize: deserialize,
-    responseSerialize: serialize,
-    responseDeserialize: deserialize,
-  },
-} as const;
 
 const IN_FLIGHT_MAX = 2;
 
@@ -53,7 +38,10 @@ const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Tex
   server.add(echo, { say });
   const address = `127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
   const policy = createPolicy({ name: 'kit', timeoutMs: 2_000 });
-  const client = createGrpcClient({ service: echo }, { peer: 'kit', address, deadlineMs: 2_000, policy });
+  const client = createGrpcClient(
+    { service: echo },
+    { peer: 'kit', resolve: staticResolve(grpcInstances('kit', [address])), deadlineMs: 2_000, policy },
+  );
   stopping.push(() => {
     client.close();
     return server.drain(100);
@@ -122,7 +110,8 @@ describe('a gRPC call', () => {
       foreign.forceShutdown();
     });
     const policy = createPolicy({ name: 'foreign', timeoutMs: 2_000 });
-    const options = { peer: 'foreign', address: `127.0.0.1:${port}`, deadlineMs: 2_000, policy };
+    const resolve = staticResolve(grpcInstances('foreign', [`127.0.0.1:${port}`]));
+    const options = { peer: 'foreign', resolve, deadlineMs: 2_000, policy };
     const other = createGrpcClient({ service: echo }, options);
     stopping.push(() => {
       other.close();

@@ -51,6 +51,15 @@ export type GrpcAnswer<T> =
   /** Retryable: no answer in time, no connection, or the breaker is open. `code` when the peer itself said so. */
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly code?: string | undefined };
 
+/** Thrown in place of a call when no instance of the peer is known. Another attempt may find one. */
+export class NoInstance extends Error {
+  override readonly name = 'NoInstance';
+
+  constructor(peer: string) {
+    super(`no instance of ${peer} is known`);
+  }
+}
+
 const isServiceError = (error: unknown): error is ServiceError =>
   error instanceof Error && 'code' in error && 'metadata' in error;
 
@@ -58,9 +67,18 @@ const isServiceError = (error: unknown): error is ServiceError =>
 export const isRetryable = (error: unknown): boolean =>
   !isServiceError(error) || RETRYABLE_STATUSES.has(error.code);
 
+const UNAVAILABLE = 14;
+
+/** True when the peer was not reached: it is no refusal that it named itself. */
+export const isUnreachable = (error: unknown): boolean =>
+  isServiceError(error) &&
+  (error.code as number) === UNAVAILABLE &&
+  codeFrom(error.metadata.get(CODE_KEY)[0]?.toString()) === undefined;
+
 /** Maps what a call threw to its outcome; a broken invariant is thrown on. */
 export const toAnswer = (error: unknown): Exclude<GrpcAnswer<never>, { kind: 'ok' }> => {
   if (error instanceof PolicyError) return { kind: 'unavailable', reason: error.reason };
+  if (error instanceof NoInstance) return { kind: 'unavailable', reason: 'unreachable' };
   if (!isServiceError(error))
     throw new Error(`a gRPC call failed unexpectedly: ${messageOf(error)}`, { cause: error });
   const named = codeFrom(error.metadata.get(CODE_KEY)[0]?.toString());

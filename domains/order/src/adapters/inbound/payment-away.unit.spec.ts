@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { OrderResource, PaymentRequest, type PaymentResource } from '@parley/contracts/rest';
-import { type Service } from '@parley/service';
+import { httpInstances, type Service, staticResolve } from '@parley/service';
 import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createWorld, metadata } from '../../../testing/world.ts';
@@ -61,7 +61,7 @@ const setUp = async (
       return c.json(completed(c.req.valid('json')), 201);
     });
   });
-  const payments = restPayments(payment, {
+  const payments = restPayments(staticResolve(httpInstances('payment', [payment])), {
     timeoutMs: options.timeoutMs ?? 2_000,
     halfOpenAfterMs: options.halfOpenAfterMs ?? 2_000,
   });

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@parley/contracts/errors';
 import { PaymentResource, VoidedPayment } from '@parley/contracts/rest';
-import { createPolicy, createRestClient, type RestAnswer } from '@parley/service';
+import { createPolicy, createRestClient, type Resolve, type RestAnswer } from '@parley/service';
 import type { PaymentAnswer, Payments } from '../../application/ports.ts';
 
 /** Of one attempt. */
@@ -36,7 +36,7 @@ const answerOf = (answer: RestAnswer, orderId: string): PaymentAnswer => {
  * (4xx) is no answer about the payment, so it is `unavailable` too.
  */
 export const restPayments = (
-  baseUrl: string,
+  resolve: Resolve,
   {
     timeoutMs = TIMEOUT_MS,
     halfOpenAfterMs = HALF_OPEN_AFTER_MS,
@@ -48,7 +48,7 @@ export const restPayments = (
     retry: { attempts: 2, initialDelayMs: 50, maxDelayMs: 400 },
     breaker: { consecutiveFailures: 5, halfOpenAfterMs },
   });
-  const client = createRestClient({ peer: 'payment', baseUrl, policy });
+  const client = createRestClient({ peer: 'payment', resolve, policy });
   return {
     pay: async ({ orderId, customerId, amountMinor, currency }) => {
       const body = { orderId, customerId, amount: { amountMinor, currency } };

@@ -1,6 +1,6 @@
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { PaymentRequest, type PaymentResource } from '@parley/contracts/rest';
-import { currentContext, runInContext, type Service } from '@parley/service';
+import { currentContext, httpInstances, runInContext, type Service, staticResolve } from '@parley/service';
 import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { restPayments } from './payment.ts';
@@ -46,7 +46,12 @@ const peer = async (...answers: readonly Answer[]) => {
   service.http.post('/api/v1/payments/:orderId/void', handle);
   await service.run(() => undefined);
   const url = `http://127.0.0.1:${service.ports.http ?? 0}`;
-  return { service, url, seen, payments: restPayments(url, { timeoutMs: 300 }) };
+  return {
+    service,
+    url,
+    seen,
+    payments: restPayments(staticResolve(httpInstances('payment', [url])), { timeoutMs: 300 }),
+  };
 };
 
 const problem =

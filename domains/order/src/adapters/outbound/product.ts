@@ -1,6 +1,6 @@
 import { ProductServiceService } from '@parley/contracts/grpc/product';
 import { Money } from '@parley/contracts/rest';
-import { createGrpcClient, createPolicy } from '@parley/service';
+import { createGrpcClient, createPolicy, type Resolve } from '@parley/service';
 import { z } from 'zod';
 import type { Products } from '../../application/ports.ts';
 
@@ -16,7 +16,7 @@ const Terms = z.object({
 
 /** product over gRPC. A deadline on every attempt; retries are safe, as a hold is idempotent by order id. */
 export const grpcProducts = (
-  address: string,
+  resolve: Resolve,
   { deadlineMs = DEADLINE_MS }: { readonly deadlineMs?: number } = {},
 ): Products & { close(): void } => {
   const policy = createPolicy({
@@ -27,7 +27,7 @@ export const grpcProducts = (
   });
   const client = createGrpcClient(
     { service: ProductServiceService },
-    { peer: 'product', address, deadlineMs, policy },
+    { peer: 'product', resolve, deadlineMs, policy },
   );
   return {
     close: () => {

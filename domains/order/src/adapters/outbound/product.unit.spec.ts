@@ -1,6 +1,13 @@
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { ProductServiceService, type ReserveStockResponse } from '@parley/contracts/grpc/product';
-import { currentContext, GrpcRefusal, runInContext, type Service } from '@parley/service';
+import {
+  currentContext,
+  grpcInstances,
+  GrpcRefusal,
+  runInContext,
+  type Service,
+  staticResolve,
+} from '@parley/service';
 import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { grpcProducts } from './product.ts';
@@ -41,7 +48,12 @@ const peer = async (...answers: readonly Answer[]) => {
     },
   });
   await service.run(() => undefined);
-  const products = grpcProducts(`127.0.0.1:${service.ports.grpc ?? 0}`, { deadlineMs: 400 });
+  const products = grpcProducts(
+    staticResolve(grpcInstances('product', [`127.0.0.1:${service.ports.grpc ?? 0}`])),
+    {
+      deadlineMs: 400,
+    },
+  );
   stopping.push(() => {
     products.close();
     return service.stop();
