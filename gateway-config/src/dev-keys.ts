@@ -3,7 +3,7 @@ import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
 import { z } from 'zod';
-import { tokenPolicy } from './identity.ts';
+import { tokenPolicy } from './policy/tokens.ts';
 
 /** Files with the development key of one run folder. */
 export interface DevKeys {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureDevKeys, mintToken } from './dev-keys.ts';
-import { tokenPolicy } from './identity.ts';
+import { tokenPolicy } from './policy/tokens.ts';
 
 let runDir: string;
 beforeEach(async () => {

@@ -1,5 +1,6 @@
 export { ensureDevKeys, mintToken, type DevKeys, type TokenOptions } from './dev-keys.ts';
 export { envoyArguments } from './envoy/arguments.ts';
 export { renderEnvoy, type Address, type EnvoyOptions } from './envoy/render.ts';
-export { tokenPolicy } from './identity.ts';
-export { routes, type Method, type PathMatch, type Route } from './routes.ts';
+export { gatewayPolicy, type GatewayPolicy } from './policy/policy.ts';
+export { type Route } from './policy/routes.ts';
+export { tokenPolicy } from './policy/tokens.ts';

@@ -1,34 +1,32 @@
 import { httpHeaders } from '@parley/contracts/headers';
-import { tokenPolicy } from '../identity.ts';
-import type { Route } from '../routes.ts';
-import { correlationFilters, correlationFormat } from './correlation.ts';
+import type { GatewayPolicy } from '../policy/policy.ts';
+import { arrivalFilters } from './arrival.ts';
+import { correlationFormat } from './correlation.ts';
+import { corsFilter } from './cors.ts';
 import { localReplies } from './local-replies.ts';
 import { routeConfig, userRequirement } from './route-config.ts';
 import { duration, extension, type Fragment } from './typed.ts';
-import { userFilter } from './user.ts';
-
-/** The largest request body that passes, in bytes: what the services accept. */
-const bodyBytesMax = 64 * 1024;
-const headersTimeoutMs = 5_000;
-/** For a request to arrive whole. */
-const requestTimeoutMs = 15_000;
-/** A stream on which nothing moves. Longer than every route's timeout, which is the one meant to fire. */
-const streamIdleTimeoutMs = 30_000;
-const connectionIdleTimeoutMs = 60_000;
+import { tokenHeaderKey, userFilter } from './user.ts';
 
 /** What differs between two gateways. */
 export interface ConnectionManagerOptions {
-  readonly routes: readonly Route[];
+  readonly policy: GatewayPolicy;
   readonly jwksPath: string;
   readonly accessLogPath: string;
   /** Whether spans have somewhere to go: the cluster `zipkin`. */
   readonly traced: boolean;
 }
 
-/** Envoy takes a B3 header before a traceparent, so a client's own would cut its trace in two. */
-const b3Headers = ['b3', 'x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-b3-sampled', 'x-b3-flags'];
-/** Headers in which only the gateway may speak: gone from every request, on open routes too, before anything reads them. */
-const stripped = [httpHeaders.userId, 'x-user-roles', 'x-forwarded-host', 'x-real-ip', ...b3Headers];
+/**
+ * Envoy continues a traceparent of any version, ff too, and of none that is longer than version 00's 55 characters. W3C:
+ * ff is invalid, version 00 has 55, and of a later version the first 55 are read.
+ */
+const traceparentMutations: readonly Fragment[] = [
+  `%CEL(request.headers['${httpHeaders.traceparent}'].startsWith('ff') || (request.headers['${httpHeaders.traceparent}'].startsWith('00') && request.headers['${httpHeaders.traceparent}'].size() != 55) ? 'none' : request.headers['${httpHeaders.traceparent}'])%`,
+  `%REQ(${httpHeaders.traceparent.toUpperCase()}):55%`,
+].map((value) => ({
+  append: { header: { key: httpHeaders.traceparent, value }, append_action: 'OVERWRITE_IF_EXISTS' },
+}));
 
 /**
  * Written over what Envoy says of a client by itself and cannot be told to leave out: its address, its browser, and what
@@ -82,14 +80,17 @@ const accessLog = (path: string): Fragment =>
     },
   });
 
-const tokens = (jwksPath: string): Fragment =>
+const tokens = (
+  { tokens: { issuer, audience, clockSkewSeconds } }: GatewayPolicy,
+  jwksPath: string,
+): Fragment =>
   extension('envoy.filters.http.jwt_authn', 'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication', {
     providers: {
       issuer: {
-        issuer: tokenPolicy.issuer,
-        audiences: [tokenPolicy.audience],
+        issuer,
+        audiences: [audience],
         require_expiration: true,
-        clock_skew_seconds: tokenPolicy.clockSkewSeconds,
+        clock_skew_seconds: clockSkewSeconds,
         // Named, so that a token in the query, where it would be logged, is not taken. All that is behind the prefix is
         // the token, and both places are looked at: two tokens are refused, and never make two users.
         from_headers: [
@@ -97,15 +98,17 @@ const tokens = (jwksPath: string): Fragment =>
           { name: 'Authorization', value_prefix: 'bearer ' },
         ],
         local_jwks: { filename: jwksPath },
+        header_in_metadata: tokenHeaderKey,
         claim_to_headers: [{ header_name: httpHeaders.userId, claim_name: 'sub' }],
       },
     },
+    bypass_cors_preflight: true,
     requirement_map: { [userRequirement]: { provider_name: 'issuer' } },
   });
 
 /** The gateway's one listener, from bytes to routes. */
 export const connectionManager = ({
-  routes,
+  policy,
   jwksPath,
   accessLogPath,
   traced,
@@ -129,34 +132,35 @@ export const connectionManager = ({
       path_with_escaped_slashes_action: 'REJECT_REQUEST',
       normalize_path: true,
       merge_slashes: true,
-      request_headers_timeout: duration(headersTimeoutMs),
-      request_timeout: duration(requestTimeoutMs),
-      stream_idle_timeout: duration(streamIdleTimeoutMs),
+      request_headers_timeout: duration(policy.request.headersTimeoutMs),
+      request_timeout: duration(policy.request.arrivalTimeoutMs),
+      stream_idle_timeout: duration(policy.connections.streamIdleTimeoutMs),
       common_http_protocol_options: {
         headers_with_underscores_action: 'REJECT_REQUEST',
-        idle_timeout: duration(connectionIdleTimeoutMs),
+        idle_timeout: duration(policy.connections.clientIdleTimeoutMs),
       },
       early_header_mutation_extensions: [
         extension('strip', 'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation', {
-          mutations: stripped.map((name) => ({ remove: name })),
+          mutations: [...policy.headers.stripped.map((name) => ({ remove: name })), ...traceparentMutations],
         }),
       ],
       ...(traced ? { tracing } : {}),
       access_log: [accessLog(accessLogPath)],
-      local_reply_config: localReplies,
+      local_reply_config: localReplies(policy),
       http_filters: [
-        ...correlationFilters,
-        tokens(jwksPath),
-        userFilter,
+        ...arrivalFilters,
+        corsFilter,
+        tokens(policy, jwksPath),
+        userFilter(policy),
         extension(
           'envoy.filters.http.body_size_limit',
           'envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit',
-          { max_request_bytes: bodyBytesMax },
+          { max_request_bytes: policy.request.bodyBytesMax },
         ),
         extension('envoy.filters.http.router', 'envoy.extensions.filters.http.router.v3.Router', {
           suppress_envoy_headers: true,
         }),
       ],
-      route_config: routeConfig(routes),
+      route_config: routeConfig(policy),
     },
   );

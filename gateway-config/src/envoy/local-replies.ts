@@ -1,8 +1,7 @@
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { httpHeaders } from '@parley/contracts/headers';
+import type { GatewayPolicy } from '../policy/policy.ts';
 import { extension, type Fragment } from './typed.ts';
-
-const retryAfterSeconds = 5;
 
 /** A request that was refused before any filter ran (not HTTP, escaped slashes) has none yet: it gets a fresh one here. */
 const correlationId = `%COALESCE({"operators": [{"command": "REQ", "param": "${httpHeaders.correlationId}"}, "UNIQUE_ID"]})%`;
@@ -21,20 +20,20 @@ const bodyOf = (code: ErrorCode): Fragment => {
   };
 };
 
-const answer = (filter: Fragment, code: ErrorCode, retry = false): Fragment => ({
+const answer = (filter: Fragment, code: ErrorCode, retryAfterSeconds?: number): Fragment => ({
   filter,
   status_code: errorCatalog[code].httpStatus,
   body_format_override: bodyOf(code),
-  ...(retry
-    ? {
+  ...(retryAfterSeconds === undefined
+    ? {}
+    : {
         headers_to_add: [
           {
             header: { key: 'retry-after', value: String(retryAfterSeconds) },
             append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
           },
         ],
-      }
-    : {}),
+      }),
 });
 
 const flags = (...names: string[]): Fragment => ({ response_flag_filter: { flags: names } });
@@ -51,18 +50,22 @@ const tokenRefused: Fragment = {
  * Every answer that Envoy makes itself, as a problem of the closed list; a service's own answers pass untouched. The
  * first match wins. The token's mapper is needed since Envoy answers a wrong audience with 403.
  */
-export const localReplies: Fragment = {
+export const localReplies = ({ errors, retryAfterSeconds }: GatewayPolicy): Fragment => ({
   mappers: [
-    answer(flags('UT'), 'DEADLINE_EXCEEDED'),
+    answer(flags('UT'), errors.backendTimeout),
     // refused, no healthy host, closed, retries used up, overflow, reset (local, remote, protocol), no cluster
-    answer(flags('UF', 'UH', 'UC', 'URX', 'UO', 'LR', 'UR', 'UPE', 'NC'), 'BACKEND_UNAVAILABLE', true),
-    answer(tokenRefused, 'UNAUTHENTICATED'),
-    answer(status('EQ', 401), 'UNAUTHENTICATED'),
-    answer(flags('NR'), 'ROUTE_NOT_FOUND'),
-    answer(status('EQ', 405), 'METHOD_NOT_ALLOWED'),
-    answer(status('EQ', 413), 'PAYLOAD_TOO_LARGE'),
-    answer(status('EQ', 501), 'MALFORMED_REQUEST'), // a transfer encoding that nobody has
-    answer(status('GE', 500), 'INTERNAL'),
-    answer(status('GE', 400), 'MALFORMED_REQUEST'),
+    answer(
+      flags('UF', 'UH', 'UC', 'URX', 'UO', 'LR', 'UR', 'UPE', 'NC'),
+      errors.backendUnreachable,
+      retryAfterSeconds,
+    ),
+    answer(tokenRefused, errors.tokenRefused),
+    answer(status('EQ', 401), errors.tokenRefused),
+    answer(flags('NR'), errors.routeUnknown),
+    answer(status('EQ', 405), errors.methodRefused),
+    answer(status('EQ', 413), errors.bodyTooLarge),
+    answer(status('EQ', 501), errors.malformedRequest), // a transfer encoding that nobody has
+    answer(status('GE', 500), errors.internal),
+    answer(status('GE', 400), errors.malformedRequest),
   ],
-};
+});

@@ -1,6 +1,6 @@
 import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { stringify } from 'yaml';
-import { routes } from '../routes.ts';
+import type { GatewayPolicy } from '../policy/policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import { duration, socketAddress, type Fragment } from './typed.ts';
 
@@ -10,8 +10,9 @@ export interface Address {
   readonly port: number;
 }
 
-/** Everything of a gateway that is not policy. */
+/** A policy, and everything of a gateway that is not policy. */
 export interface EnvoyOptions {
+  readonly policy: GatewayPolicy;
   readonly listen: Address;
   /** Keep it on loopback: it has no authentication. */
   readonly admin: Address;
@@ -25,9 +26,7 @@ export interface EnvoyOptions {
   readonly accessLogPath: string;
 }
 
-const connectTimeoutMs = 1_000;
-
-const cluster = (name: string, address: Address): Fragment => ({
+const cluster = (name: string, address: Address, connectTimeoutMs: number): Fragment => ({
   name,
   type: 'STATIC',
   connect_timeout: duration(connectTimeoutMs),
@@ -39,8 +38,9 @@ const cluster = (name: string, address: Address): Fragment => ({
 
 /** The bootstrap as data. */
 export const envoyModel = (options: EnvoyOptions): Fragment => {
-  const { listen, admin, upstreams, jwksPath, zipkin, accessLogPath } = options;
-  const manager = connectionManager({ routes, jwksPath, accessLogPath, traced: zipkin !== undefined });
+  const { policy, listen, admin, upstreams, jwksPath, zipkin, accessLogPath } = options;
+  const { upstreamConnectTimeoutMs } = policy.connections;
+  const manager = connectionManager({ policy, jwksPath, accessLogPath, traced: zipkin !== undefined });
   return {
     admin: { address: socketAddress(admin) },
     // The cluster is the gateway's service name in Zipkin.
@@ -59,13 +59,13 @@ export const envoyModel = (options: EnvoyOptions): Fragment => {
         { name: 'gateway', address: socketAddress(listen), filter_chains: [{ filters: [manager] }] },
       ],
       clusters: [
-        ...serviceNames.map((name) => cluster(name, upstreams[name])),
-        ...(zipkin === undefined ? [] : [cluster('zipkin', zipkin)]),
+        ...serviceNames.map((name) => cluster(name, upstreams[name], upstreamConnectTimeoutMs)),
+        ...(zipkin === undefined ? [] : [cluster('zipkin', zipkin, upstreamConnectTimeoutMs)]),
       ],
     },
   };
 };
 
-/** Envoy's whole bootstrap for the routes, as YAML. The same options give the same text. */
+/** Envoy's whole bootstrap for a policy, as YAML. The same options give the same text. */
 export const renderEnvoy = (options: EnvoyOptions): string =>
   stringify(envoyModel(options), { aliasDuplicateObjects: false });

@@ -1,4 +1,6 @@
-import type { PathMatch, Route } from '../routes.ts';
+import type { GatewayPolicy } from '../policy/policy.ts';
+import type { PathMatch, Route } from '../policy/routes.ts';
+import { corsFor } from './cors.ts';
 import { duration, typed, type Fragment } from './typed.ts';
 import { userAsked } from './user.ts';
 
@@ -21,18 +23,23 @@ const methodIn = (methods: readonly string[]): Fragment => ({
   string_match: { safe_regex: { regex: methods.join('|') } },
 });
 
-/** Again only what is certain not to have reached the service, and only where a repetition is harmless anyway. */
-const retryPolicy: Fragment = {
+/** `connect-failure`: the service has seen nothing of the request. */
+const retryPolicy = ({
+  attemptsMax,
+  backoffMs,
+  backoffMaxMs,
+  methods,
+}: GatewayPolicy['retry']): Fragment => ({
   retry_on: 'connect-failure',
-  num_retries: 2,
-  retry_back_off: { base_interval: '0.025s', max_interval: '0.1s' },
-  retriable_request_headers: [methodIn(['GET', 'HEAD'])],
-};
+  num_retries: attemptsMax,
+  retry_back_off: { base_interval: duration(backoffMs), max_interval: duration(backoffMaxMs) },
+  retriable_request_headers: [methodIn(methods)],
+});
 
-const forwarded = (route: Route): Fragment => ({
+const forwarded = (route: Route, { retry }: GatewayPolicy): Fragment => ({
   name: route.name,
   match: { ...matchOf(route.path), headers: [methodIn(route.methods)] },
-  route: { cluster: route.service, timeout: duration(route.timeoutMs), retry_policy: retryPolicy },
+  route: { cluster: route.service, timeout: duration(route.timeoutMs), retry_policy: retryPolicy(retry) },
   ...(route.authenticated
     ? {
         typed_per_filter_config: {
@@ -53,10 +60,45 @@ const refused = (route: Route): Fragment => ({
   response_headers_to_add: [{ header: { key: 'allow', value: route.methods.join(', ') } }],
 });
 
+/**
+ * A preflight of a known origin, which the CORS filter answers before it goes anywhere: the filter looks only at routes
+ * that have a cluster. Any other preflight meets the refusals below, as a method that the path does not have.
+ */
+const preflight = ({ cors, routes }: GatewayPolicy): readonly Fragment[] =>
+  cors.origins.length === 0
+    ? []
+    : [
+        {
+          name: 'preflight',
+          match: {
+            prefix: '/',
+            headers: [
+              { name: ':method', string_match: { exact: 'OPTIONS' } },
+              {
+                name: 'origin',
+                string_match: { safe_regex: { regex: cors.origins.map(escapeRegex).join('|') } },
+              },
+              { name: 'access-control-request-method', present_match: true },
+            ],
+          },
+          route: { cluster: routes[0]?.service },
+        },
+      ];
+
 /** All routes in order; whatever none of them takes has no route. */
-export const routeConfig = (routes: readonly Route[]): Fragment => ({
+export const routeConfig = (policy: GatewayPolicy): Fragment => ({
   name: 'gateway',
   virtual_hosts: [
-    { name: 'all', domains: ['*'], routes: routes.flatMap((route) => [forwarded(route), refused(route)]) },
+    {
+      name: 'all',
+      domains: ['*'],
+      typed_per_filter_config: corsFor(policy.cors, [
+        ...new Set(policy.routes.flatMap(({ methods }) => methods)),
+      ]),
+      routes: [
+        ...preflight(policy),
+        ...policy.routes.flatMap((route) => [forwarded(route, policy), refused(route)]),
+      ],
+    },
   ],
 });

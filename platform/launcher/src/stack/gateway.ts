@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServiceName } from '@parley/contracts/endpoints';
-import { ensureDevKeys, mintToken, renderEnvoy, type Address } from '@parley/gateway-config';
+import { ensureDevKeys, gatewayPolicy, mintToken, renderEnvoy, type Address } from '@parley/gateway-config';
 import { endpointsOf, host } from './addresses.ts';
 import { runFiles, type StackContext } from './context.ts';
 import type { MintToken } from './engine-host.ts';
@@ -17,6 +17,7 @@ export const writeEnvoyConfig = async (context: StackContext): Promise<string> =
   const { logs } = runFiles(runDir);
   await mkdir(logs, { recursive: true });
   const text = renderEnvoy({
+    policy: gatewayPolicy,
     listen: addressOf(endpoints.gateway.url),
     admin: addressOf(endpoints.gateway.admin),
     upstreams: {

@@ -1,30 +1,41 @@
-import type { ServiceName } from '@parley/contracts/endpoints';
+import { serviceNames } from '@parley/contracts/endpoints';
+import { z } from 'zod';
+
+const Path = z
+  .string()
+  .regex(/^(\/[A-Za-z0-9._-]+)+$/, 'must be a normalised path without a slash at its end');
 
 /** Which request paths a route takes, after normalisation (`//`, `/../` and `\` are resolved first). */
-export type PathMatch =
+export const PathMatch = z.discriminatedUnion('kind', [
   /** This path and everything below it, by whole segments. */
-  | { readonly kind: 'tree'; readonly path: string }
+  z.strictObject({ kind: z.literal('tree'), path: Path }).readonly(),
   /** Exactly one non-empty segment below this path. */
-  | { readonly kind: 'item'; readonly under: string };
+  z.strictObject({ kind: z.literal('item'), under: Path }).readonly(),
+]);
+export type PathMatch = z.infer<typeof PathMatch>;
 
-export type Method = 'GET' | 'HEAD' | 'POST';
+export const Method = z.enum(['GET', 'HEAD', 'POST']);
+export type Method = z.infer<typeof Method>;
 
 /** One way from the outside to a service. */
-export interface Route {
-  /** Unique; the name of the server span and of the access log's line. */
-  readonly name: string;
-  readonly path: PathMatch;
-  /** What else is asked of the path is METHOD_NOT_ALLOWED. */
-  readonly methods: readonly Method[];
-  readonly service: ServiceName;
-  /** True: only with a valid token, whose subject the service finds in `x-user-id`. */
-  readonly authenticated: boolean;
-  /**
-   * The whole exchange with the service, its retries included, from when the request is there as a whole. For a write
-   * longer than the service's own deadline of 10 s; for a read longer than any wait for a position (4 s).
-   */
-  readonly timeoutMs: number;
-}
+export const Route = z
+  .strictObject({
+    /** Unique; the name of the server span and of the access log's line. */
+    name: z.string().regex(/^[a-z][a-z0-9-]*$/),
+    path: PathMatch,
+    /** What else is asked of the path is METHOD_NOT_ALLOWED. */
+    methods: z.array(Method).min(1).readonly(),
+    service: z.enum(serviceNames),
+    /** True: only with a valid token, whose subject the service finds in `x-user-id`. */
+    authenticated: z.boolean(),
+    /**
+     * The whole exchange with the service, its retries included, from when the request is there as a whole. For a write
+     * longer than the service's own deadline of 10 s; for a read longer than any wait for a position (4 s).
+     */
+    timeoutMs: z.int().positive(),
+  })
+  .readonly();
+export type Route = z.infer<typeof Route>;
 
 const readTimeoutMs = 5_000;
 /** Placing an order runs its fulfilment as far as it gets: two calls to other services and four appends. */

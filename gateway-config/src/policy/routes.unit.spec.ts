@@ -21,7 +21,7 @@ const OpenApi = z.object({
 });
 
 const document = OpenApi.parse(
-  JSON.parse(readFileSync(join(import.meta.dirname, '../../contracts/openapi.json'), 'utf8')),
+  JSON.parse(readFileSync(join(import.meta.dirname, '../../../contracts/openapi.json'), 'utf8')),
 );
 const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
   Object.entries(byMethod).map(([method, operation]) => ({

@@ -1,4 +1,4 @@
-/** What a token must say for the gateway to believe it: RS256, signed by a key of the JWKS, with `exp`. */
+/** What a token must say for the gateway to believe it: signed by a key of the JWKS, with `exp`. */
 export const tokenPolicy = {
   issuer: 'parley-dev',
   audience: 'parley-api',

@@ -1,0 +1,32 @@
+import { correlationInAnswers, correlationLua } from './correlation.ts';
+import { extension, type Fragment } from './typed.ts';
+
+/**
+ * RFC 9110: an authentication scheme has no case, and any number of spaces stand behind it. Envoy's filter wants one
+ * spelling. A header that stands twice is left alone, since one written over both would hide the second from the filter.
+ */
+const schemeLua = `
+local function settle_scheme(headers)
+  if headers:getNumValues("authorization") ~= 1 then return end
+  local scheme, token = string.match(headers:get("authorization"), "^(%a+) +(.*)$")
+  if scheme ~= nil and string.lower(scheme) == "bearer" then
+    headers:replace("authorization", "Bearer " .. token)
+  end
+end
+`;
+
+const arrivalLua = `${correlationLua}${schemeLua}
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  settle_correlation_id(headers)
+  settle_scheme(headers)
+end
+`;
+
+/** Come before every filter that can refuse: correlation id and authentication scheme are as the others expect them. */
+export const arrivalFilters: readonly Fragment[] = [
+  correlationInAnswers,
+  extension('envoy.filters.http.lua', 'envoy.extensions.filters.http.lua.v3.Lua', {
+    default_source_code: { inline_string: arrivalLua },
+  }),
+];

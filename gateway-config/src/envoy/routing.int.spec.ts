@@ -1,0 +1,88 @@
+import { connect } from 'node:net';
+import { correlationIdPattern } from '@parley/contracts/headers';
+import { Problem } from '@parley/contracts/rest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { echoOf, expectProblem, startTestGateway, type TestGateway } from '../../testing/test-gateway.ts';
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await startTestGateway();
+});
+afterAll(() => gateway.stop());
+
+const orderId = '0190f5fe-7c00-7a00-8abc-012345678901';
+
+describe('routing', () => {
+  it.each([
+    ['/api/v1/orders', 'order'],
+    [`/api/v1/orders/${orderId}`, 'order'],
+    ['/api/v1/products?limit=3', 'product'],
+    ['/api/v1/products/tea-1', 'product'],
+    ['/graphql', 'product'],
+    [`/api/v1/payments/${orderId}`, 'payment'],
+    [`/api/v1/notifications/${orderId}`, 'notification'],
+  ])('GET %s reaches %s unchanged', async (path, service) => {
+    const seen = await echoOf(await gateway.ask(path, gateway.asAlice()));
+    expect(seen).toMatchObject({ service, method: 'GET', url: path });
+  });
+
+  it('a payment cannot be made from outside', async () => {
+    const body = { method: 'POST', body: '{}', ...gateway.asAlice({ 'content-type': 'application/json' }) };
+    await expectProblem(await gateway.ask('/api/v1/payments', body), 'ROUTE_NOT_FOUND');
+    const onItem = await gateway.ask(`/api/v1/payments/${orderId}`, body);
+    await expectProblem(onItem, 'METHOD_NOT_ALLOWED');
+    expect(onItem.headers.get('allow')).toBe('GET');
+  });
+
+  it.each([
+    '/',
+    '/api/v1',
+    '/api/v1/ordersx',
+    '/livez',
+    '/api/v1/payments/',
+    `/api/v1/payments/${orderId}/x`,
+  ])('%s is nowhere', async (path) => {
+    await expectProblem(await gateway.ask(path, gateway.asAlice()), 'ROUTE_NOT_FOUND');
+  });
+
+  it('a path that hides its slashes is refused, not routed', async () => {
+    await expectProblem(await gateway.ask('/api/v1/products%2f..%2forders'), 'MALFORMED_REQUEST');
+  });
+
+  it.each([
+    ['a request without a host', 'GET /api/v1/products HTTP/1.1\r\n\r\n'],
+    ['what is not HTTP', 'GET nowhere\r\n\r\n'],
+    ['a transfer encoding that nobody has', 'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: y\r\n\r\n'],
+  ])('%s is MALFORMED_REQUEST, with a correlation id all the same', async (_what, sent) => {
+    const raw = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(gateway.url.port), gateway.url.hostname, () => socket.write(sent));
+      let text = '';
+      socket
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => {
+          text += chunk;
+          if (text.includes('}')) socket.end();
+        })
+        .on('close', () => {
+          resolve(text);
+        })
+        .on('error', reject);
+    });
+    expect(raw).toMatch(/^HTTP\/1\.1 400 /);
+    const problem = Problem.parse(JSON.parse(raw.slice(raw.indexOf('{'), raw.lastIndexOf('}') + 1)));
+    expect(problem.code).toBe('MALFORMED_REQUEST');
+    expect(problem.correlationId).toMatch(correlationIdPattern);
+  });
+
+  it('a body of 64 KiB passes, one byte more is PAYLOAD_TOO_LARGE', async () => {
+    const post = (bytes: number) => gateway.ask('/graphql', { method: 'POST', body: 'x'.repeat(bytes) });
+    expect((await echoOf(await post(64 * 1024))).method).toBe('POST');
+    await expectProblem(await post(64 * 1024 + 1), 'PAYLOAD_TOO_LARGE');
+  });
+
+  it('a service that cannot be reached is BACKEND_UNAVAILABLE, and when to come back is said', async () => {
+    const response = await gateway.ask(`/api/v1/shipments/${orderId}`, gateway.asAlice());
+    await expectProblem(response, 'BACKEND_UNAVAILABLE');
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+});
