@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { cached, cacheDir, entriesOf, type ObtainControl } from './artifacts/cache.ts';
 import { run } from './artifacts/run.ts';
 import type { JavaProgram } from './engine.ts';
-import { engines } from './engines/index.ts';
 import { aotCacheEntryOf, aotCacheFile, aotCachesOf, noJavaFlags } from './engines/java.ts';
 import { claimEnginePorts } from './port-claim.ts';
-import { type EngineName, type Ports, portsFor } from './ports.ts';
+import { engineNamed, type EngineName, type Ports, portsFor } from './ports.ts';
+import { needsOf } from './selection.ts';
 import { type Engine, startEngine, type StartOptions } from './start.ts';
 import { orAbort } from './wait.ts';
 
@@ -36,7 +36,7 @@ const assertUsable = async (
   { runDir, aotCacheOutput, signal }: RunOnceOptions,
   ports: Ports,
 ): Promise<void> => {
-  const { command, args } = await engines[name].prepare({ runDir, ports, aotCacheOutput });
+  const { command, args } = await engineNamed(name).prepare({ runDir, ports, aotCacheOutput });
   const flags = args.slice(0, args.indexOf('-cp') + 2).filter((flag) => !flag.includes('AOTCacheOutput'));
   const insisting = [`-XX:AOTCache=${aotCacheOutput}`, '-XX:AOTMode=on', '-version'];
   await run(command, [...flags, ...insisting], {
@@ -60,7 +60,7 @@ const runOnce = async (name: EngineName, options: RunOnceOptions): Promise<void>
     return engine;
   };
   try {
-    for (const needed of engines[name].needs ?? []) await start(needed, {});
+    for (const needed of needsOf(name)) await start(needed, {});
     const engine = await start(name, { aotCacheOutput });
     await orAbort(engine.stop({ deadlineMs }), signal); // it writes the file when it ends
     if (!existsSync(aotCacheOutput)) throw new Error(engine.lastLines(linesInError).join('\n'));
@@ -150,7 +150,7 @@ export const makeAotCache = async (
       ...(control.signal ? [control.signal] : []),
     ]);
     try {
-      await runIt(program.name, { runDir: join(folder, 'run'), aotCacheOutput, signal });
+      await runIt(engineNamed(program.name).name, { runDir: join(folder, 'run'), aotCacheOutput, signal });
     } catch (error) {
       const reason = failed(error);
       for (const left of readdirSync(folder)) rmSync(join(folder, left), { recursive: true, force: true });

@@ -4,7 +4,8 @@ import { doctor } from './doctor.ts';
 import { EnvironmentError } from './errors.ts';
 import { killLeftovers } from './leftovers.ts';
 import { obtainAll, type ObtainProgress } from './obtain.ts';
-import { type EngineName, engineNames, isEngineName, portsFor } from './ports.ts';
+import { engineNamed, type EngineName, engineNames, isEngineName, portsFor } from './ports.ts';
+import { defaultEngines } from './selection.ts';
 import { type Engine, startEngine } from './start.ts';
 import { orAbort } from './wait.ts';
 
@@ -14,7 +15,8 @@ const usage = `usage: node platform/engines/src/cli.ts <start|obtain|doctor> [op
            what failed and can be done without (what makes an engine start faster)
   doctor   shows what is there and the command that brings what is not
 options
-  --only kafka,registry     these engines (${engineNames.join(', ')}); start leaves envoy out without --envoy-config
+  --only kafka,registry     these engines (of ${engineNames.join(', ')}); without it those of a default stack, at start only those that no stack
+                            has to configure
   --port-base 4000          first port of the stack
   --run-dir .parley-engines state and logs
   --envoy-config FILE       Envoy's bootstrap
@@ -57,7 +59,7 @@ const namesIn = (only: string | undefined): EngineName[] => {
   const words = only?.split(',') ?? [];
   const wrong = words.filter((word) => !isEngineName(word));
   if (wrong.length > 0) throw new UsageError(`no engine is called ${wrong.join(', ')}`);
-  const wanted = words.length === 0 ? [...engineNames] : words;
+  const wanted = words.length === 0 ? [...defaultEngines] : words;
   return engineNames.filter((name) => wanted.includes(name));
 };
 
@@ -85,10 +87,16 @@ const start = async (flags: Flags): Promise<number> => {
   const envoyConfig = flags['envoy-config'];
   const envoyConfigPath = envoyConfig === undefined ? undefined : typedPath(envoyConfig);
   const names = namesIn(flags.only).filter(
-    (name) => name !== 'envoy' || envoyConfigPath !== undefined || flags.only !== undefined,
+    (name) =>
+      flags.only !== undefined ||
+      engineNamed(name).isConfiguredByStack !== true ||
+      (name === 'envoy' && envoyConfigPath !== undefined),
   );
-  if (names.includes('envoy') && envoyConfigPath === undefined)
-    throw new UsageError('envoy needs --envoy-config');
+  for (const name of names)
+    if (engineNamed(name).isConfiguredByStack === true && (name !== 'envoy' || envoyConfigPath === undefined))
+      throw new UsageError(
+        name === 'envoy' ? 'envoy needs --envoy-config' : `${name} starts only as part of a stack`,
+      );
   const signal = abortOnSignals();
   const asked = new Promise<'asked'>((resolve) => {
     signal.addEventListener('abort', () => {
@@ -102,8 +110,8 @@ const start = async (flags: Flags): Promise<number> => {
     for (const name of names) {
       signal.throwIfAborted();
       const at = Date.now();
-      const envoy = envoyConfigPath === undefined ? {} : { envoyConfigPath };
-      const engine = await startEngine(name, { runDir, ports, ...envoy });
+      const config = envoyConfigPath === undefined ? {} : { configPath: envoyConfigPath };
+      const engine = await startEngine(name, { runDir, ports, ...config });
       running.push(engine);
       await orAbort(engine.ready, signal);
       say(

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { aotFailureOf } from './aot-cache.ts';
 import { cacheDir } from './artifacts/cache.ts';
 import { damageIn } from './artifacts/manifest.ts';
-import { fixFor, type Prerequisite, versionOf } from './artifacts/debian.ts';
+import { fixFor, type Prerequisite } from './artifacts/debian.ts';
 import { javaEntry, javaRuntime } from './artifacts/pypi.ts';
 import type { JavaProgram } from './engine.ts';
-import { engines } from './engines/index.ts';
-import { engineNames } from './ports.ts';
+import { engineNamed, type EngineName } from './ports.ts';
+import { defaultEngines } from './selection.ts';
 
 /** One prerequisite or engine: whether it is there. */
 export interface Check {
@@ -22,7 +22,6 @@ export interface Check {
 
 const obtainCommand = 'npm run obtain';
 const otherCache = 'PARLEY_CACHE_DIR=<a folder of yours> npm run obtain, and the same for what follows';
-const prerequisites: readonly Prerequisite[] = ['python3', 'pip', 'maven', 'rabbitmq'];
 
 /** Why nothing can be said of what the cache holds; undefined when it can be read, or is not there yet. */
 const unreadable = (folder: string): string | undefined => {
@@ -61,23 +60,32 @@ const inCache = async ({ name, version, cacheEntry, java }: Kept): Promise<Check
 };
 
 /** What the machine itself has. What only obtaining needs is not called missing once everything is obtained. */
-const onMachine = async (name: Prerequisite, isAllObtained: boolean): Promise<Check> => {
-  const version = await versionOf(name);
+const onMachine = async (what: Prerequisite, isNeeded: boolean): Promise<Check> => {
+  const { name } = what;
+  const version = await what.version();
   if (version !== undefined) return { name, ok: true, version };
-  if (isAllObtained && name !== 'rabbitmq')
-    return { name, ok: true, detail: 'not here, and not needed: all it would obtain is there' };
-  return { name, ok: false, fix: fixFor([name]) };
+  if (!isNeeded) return { name, ok: true, detail: 'not here, and not needed: all it would obtain is there' };
+  return { name, ok: false, fix: fixFor([what]) };
 };
 
-/** What is there and whole, looking only: nothing is installed, obtained or started. Reads all that was obtained: a second or two. */
-export const doctor = async (): Promise<Check[]> => {
+/**
+ * What of these engines is there and whole, looking only: nothing is installed, obtained or started. Reads all that was
+ * obtained: a second or two.
+ */
+export const doctor = async (names: readonly EngineName[] = defaultEngines): Promise<Check[]> => {
+  const engines = names.map(engineNamed);
   const java = inCache({ ...javaRuntime, cacheEntry: javaEntry });
-  const cachedEngines = engineNames.flatMap((name) => {
-    const { cacheEntry, ...engine } = engines[name];
-    return cacheEntry === undefined ? [] : [inCache({ ...engine, cacheEntry })];
-  });
+  const cachedEngines = engines.flatMap(({ name, version, java: program, cacheEntry }) =>
+    cacheEntry === undefined
+      ? []
+      : [inCache({ name, version, cacheEntry, ...(program && { java: program }) })],
+  );
   const obtained = await Promise.all([java, ...cachedEngines]);
   const isAllObtained = obtained.every(({ ok }) => ok);
-  const machine = await Promise.all(prerequisites.map((name) => onMachine(name, isAllObtained)));
+  const toRun = new Set(engines.flatMap(({ runsWith }) => runsWith));
+  const prerequisites = new Set([...engines.flatMap(({ obtainedWith }) => obtainedWith), ...toRun]);
+  const machine = await Promise.all(
+    [...prerequisites].map((what) => onMachine(what, toRun.has(what) || !isAllObtained)),
+  );
   return [...machine, ...obtained];
 };

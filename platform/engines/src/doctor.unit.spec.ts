@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { makeAotCache } from './aot-cache.ts';
 import { cached } from './artifacts/cache.ts';
 import { doctor } from './doctor.ts';
-import { engines } from './engines/index.ts';
+import { kafka } from './engines/kafka.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -38,7 +38,7 @@ it('a cache that cannot be read is not called empty', { timeout: 60_000 }, async
 });
 
 it('an engine that starts slowly is there, with the file that says why', { timeout: 60_000 }, async () => {
-  const { java, cacheEntry = '', version } = engines.kafka;
+  const { java, cacheEntry = '', version } = kafka;
   if (java === undefined) throw new Error('Kafka runs on Java');
   vi.stubEnv('PARLEY_CACHE_DIR', folder);
   await cached({ root: folder, name: cacheEntry, build: () => Promise.resolve() });

@@ -1,13 +1,25 @@
+export { addressesOf, endpointsOfEngines, rowsOfEngines } from './addresses.ts';
 export { cacheDir, removeAbandonedBuilds } from './artifacts/cache.ts';
 export { run } from './artifacts/run.ts';
 export { type Check, doctor } from './doctor.ts';
+export type { TableRow } from './engine.ts';
 export { EngineError, EnvironmentError, IntegrityError } from './errors.ts';
 export { killLeftovers } from './leftovers.ts';
 export { obtainAll, type ObtainOptions, type ObtainProgress } from './obtain.ts';
 export { obtainedBefore, type Obtained } from './obtained.ts';
 export { claimPortBase, type PortClaim } from './port-claim.ts';
 export { holderOfPort, isFree, type PortHolder } from './port-holders.ts';
-export { type EngineName, engineNames, fetchRefuses, type Ports, portsFor, refusalOfBase } from './ports.ts';
+export {
+  engineNamed,
+  type EngineName,
+  engineNames,
+  fetchRefuses,
+  portNamesOf,
+  type Ports,
+  portsFor,
+  refusalOfBase,
+} from './ports.ts';
+export { defaultEngines, needsOf, selectEngines, stopWaves, wordsFor } from './selection.ts';
 export type { Exit } from './process.ts';
 export { startCommand, typedCommand } from './typed-command.ts';
 export { type Engine, startEngine, type StartOptions } from './start.ts';

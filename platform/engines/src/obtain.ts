@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { cacheDir, type ObtainControl } from './artifacts/cache.ts';
 import { makeAotCache } from './aot-cache.ts';
 import { type Prerequisite, ensure } from './artifacts/debian.ts';
-import { engines } from './engines/index.ts';
 import { rememberObtained } from './obtained.ts';
-import { type EngineName, engineNames } from './ports.ts';
+import { type EngineName, engineNamed } from './ports.ts';
+import { defaultEngines } from './selection.ts';
 
 /** One step of obtaining an engine. */
 export interface ObtainProgress {
@@ -17,7 +17,7 @@ export interface ObtainProgress {
   readonly sizeBytes?: number;
 }
 
-/** What to obtain, everything by default. */
+/** What to obtain, the engines of a default stack when it is not said. */
 export interface ObtainOptions extends Omit<ObtainControl, 'say'> {
   readonly only?: readonly EngineName[];
   readonly onProgress?: (progress: ObtainProgress) => void;
@@ -28,12 +28,10 @@ const progressEveryMs = 10_000;
 const prerequisitesOf = (names: readonly EngineName[]): Prerequisite[] => {
   const wanted = new Set<Prerequisite>();
   for (const name of names) {
-    const entry = engines[name].cacheEntry;
-    if (entry === undefined) wanted.add('rabbitmq');
-    else if (!existsSync(join(cacheDir(), entry))) {
-      wanted.add('python3').add('pip');
-      if (name !== 'envoy') wanted.add('maven');
-    }
+    const { cacheEntry, obtainedWith, runsWith } = engineNamed(name);
+    for (const what of runsWith) wanted.add(what);
+    if (cacheEntry !== undefined && !existsSync(join(cacheDir(), cacheEntry)))
+      for (const what of obtainedWith) wanted.add(what);
   }
   return [...wanted];
 };
@@ -63,7 +61,7 @@ const arrived = (entry: string): number => {
  * prerequisite is missing and may not be installed. After a failure or an abort a second call continues with what is missing.
  */
 export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
-  const { only: names = engineNames, onProgress, ...control } = options;
+  const { only: names = defaultEngines, onProgress, ...control } = options;
   const startedAt = Date.now();
   const sayer =
     (name: ObtainProgress['name']) =>
@@ -85,9 +83,10 @@ export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
   }
   const obtain = async (name: EngineName): Promise<void> => {
     const say = sayer(name);
-    const entry = engines[name].cacheEntry;
+    const engine = engineNamed(name);
+    const entry = engine.cacheEntry;
     if (entry === undefined) {
-      await engines[name].obtain({ ...control, say });
+      await engine.obtain({ ...control, say });
       return;
     }
     const folder = join(cacheDir(), entry);
@@ -105,8 +104,8 @@ export const obtainAll = async (options: ObtainOptions = {}): Promise<void> => {
       else say('downloading'); // Maven copies from its own repository when all is there
     }, progressEveryMs);
     try {
-      await engines[name].obtain({ ...control, say });
-      const { java } = engines[name];
+      await engine.obtain({ ...control, say });
+      const { java } = engine;
       if (java !== undefined) await makeAotCache(java, { ...control, say: sayOfAotCache });
     } finally {
       clearInterval(timer);

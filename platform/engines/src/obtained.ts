@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir } from './artifacts/cache.ts';
-import { type EngineName, engineNames } from './ports.ts';
+import { type EngineName, isEngineName } from './ports.ts';
 
 /** That an engine was brought onto this machine: kept beside it, since it happens once and is asked for later. */
 export interface Obtained {
@@ -27,7 +27,7 @@ export const rememberObtained = (obtained: Obtained): void => {
 const parsed = (line: string): readonly Obtained[] => {
   try {
     const value = JSON.parse(line) as Obtained; // written above
-    return engineNames.includes(value.name) ? [value] : [];
+    return isEngineName(value.name) ? [value] : [];
   } catch {
     return []; // a line that a full disk cut short
   }

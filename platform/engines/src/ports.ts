@@ -1,28 +1,34 @@
-/** The engines of a stack, in the order in which they start: the registry keeps its state in Kafka. */
-export const engineNames = ['kafka', 'registry', 'rabbitmq', 'zipkin', 'envoy'] as const;
+import { declarations } from './engines/index.ts';
+import type { EngineDeclaration, PortsNamed } from './engine.ts';
 
-export type EngineName = (typeof engineNames)[number];
+type Declared = (typeof declarations)[number];
+
+export type EngineName = Declared['name'];
+
+/** The engines that there are, each after those that it needs. */
+export const engineNames: readonly EngineName[] = declarations.map(({ name }) => name);
 
 /** Whether a word names an engine. */
 export const isEngineName = (word: string): word is EngineName => engineNames.some((name) => name === word);
 
-const offsets = {
-  gateway: 80,
-  gatewayAdmin: 89,
-  rabbitmqAmqp: 172,
-  rabbitmqManagement: 173,
-  rabbitmqPrometheus: 174,
-  rabbitmqDist: 175,
-  rabbitmqEpmd: 176,
-  registry: 181,
-  registryManagement: 182,
-  kafka: 192,
-  kafkaController: 193,
-  zipkin: 194,
-} as const;
+/** The declaration of an engine. Throws a RangeError for any other word. */
+export const engineNamed = (name: string): EngineDeclaration<EngineName> => {
+  const declaration: EngineDeclaration<EngineName> | undefined = declarations.find(
+    (one) => one.name === name,
+  );
+  if (declaration === undefined) throw new RangeError(`no engine is called ${name}`);
+  return declaration;
+};
+
+/** Names of the ports of one engine of a union, which each have their own. */
+type PortNamesOf<Engine> = Engine extends { readonly ports: PortsNamed<infer PortName> } ? PortName : never;
 
 /** TCP ports on 127.0.0.1 of one stack's engines. */
-export type Ports = Readonly<Record<keyof typeof offsets, number>>;
+export type Ports = PortsNamed<PortNamesOf<Declared>>;
+
+const allOffsets: readonly (readonly [string, number])[] = declarations.flatMap(({ ports }) =>
+  Object.entries(ports),
+);
 
 /** Distance from a stack's base to its highest port, so that stacks this far apart never meet. */
 export const portSpan = 200;
@@ -41,28 +47,18 @@ export const fetchRefuses: ReadonlySet<number> = new Set([
 export const refusalOfBase = (base: number): string | undefined => {
   if (!Number.isInteger(base) || base < portBaseMin || base > portBaseMax)
     return `is not a whole number from ${portBaseMin} to ${portBaseMax}`;
-  const refused = Object.entries(offsets).find(([, offset]) => fetchRefuses.has(base + offset));
+  const refused = allOffsets.find(([, offset]) => fetchRefuses.has(base + offset));
   return refused === undefined
     ? undefined
     : `puts ${refused[0]} on port ${base + refused[1]}, which fetch and browsers refuse`;
 };
 
-/** The ports of the stack at `base`. Throws a RangeError when `refusalOfBase` refuses it. */
+/** The ports of every engine in the stack at `base`. Throws a RangeError when `refusalOfBase` refuses it. */
 export const portsFor = (base: number): Ports => {
   const refusal = refusalOfBase(base);
   if (refusal !== undefined) throw new RangeError(`port base ${base} ${refusal}`);
-  return {
-    gateway: base + offsets.gateway,
-    gatewayAdmin: base + offsets.gatewayAdmin,
-    rabbitmqAmqp: base + offsets.rabbitmqAmqp,
-    rabbitmqManagement: base + offsets.rabbitmqManagement,
-    rabbitmqPrometheus: base + offsets.rabbitmqPrometheus,
-    rabbitmqDist: base + offsets.rabbitmqDist,
-    rabbitmqEpmd: base + offsets.rabbitmqEpmd,
-    registry: base + offsets.registry,
-    registryManagement: base + offsets.registryManagement,
-    kafka: base + offsets.kafka,
-    kafkaController: base + offsets.kafkaController,
-    zipkin: base + offsets.zipkin,
-  };
+  return Object.fromEntries(allOffsets.map(([name, offset]) => [name, base + offset])) as Ports; // of each declaration
 };
+
+/** Which of a stack's ports are an engine's. */
+export const portNamesOf = (name: EngineName): string[] => Object.keys(engineNamed(name).ports);

@@ -33,16 +33,20 @@ export const marksOf = (runDir: string, name: string): Record<string, string> =>
 /** Where the temporary files of an engine lie while it runs; emptied before a start and after a stop. */
 export const tmpDirOf = (runDir: string, name: string): string => join(runDir, 'tmp', name);
 
-const inherited = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'HOME'];
+const inherited = ['PATH', 'TZ', 'HOME'];
+/** Java and Erlang read the names of folders by the locale, and without one nothing but ASCII. */
+export const textAsUtf8 = { LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' };
 
-/** What an engine sees of our environment: nothing that could configure it by accident. */
-const baseEnv = (): Record<string, string> =>
-  Object.fromEntries(
+/** What an engine sees of our environment: nothing that could configure it by accident, such as a proxy. */
+const baseEnv = (): Record<string, string> => ({
+  ...textAsUtf8,
+  ...Object.fromEntries(
     inherited.flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),
-  );
+  ),
+});
 
 /** Path of the record of a process: pid and start time, which together name it for ever. */
 export const pidRecordOf = (runDir: string, name: string): string => join(runDir, 'pids', `${name}.json`);

@@ -1,9 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { EngineContext } from './engine.ts';
-import { engines } from './engines/index.ts';
 import { EngineError } from './errors.ts';
-import type { EngineName } from './ports.ts';
+import { engineNamed, type EngineName, type Ports } from './ports.ts';
 import { type Exit, killAllOf, processesOf, supervise, tmpDirOf } from './process.ts';
 import { memoryBytesOf } from './procfs.ts';
 import { signal } from './signal.ts';
@@ -15,6 +14,7 @@ const readyPollMs = 50;
 
 /** What to start an engine with. */
 export interface StartOptions extends EngineContext {
+  readonly ports: Ports;
   readonly onLine?: (line: string) => void;
 }
 
@@ -41,7 +41,7 @@ const emptyTmpDir = (runDir: string, name: EngineName): void => {
 
 /** Starts an engine, obtaining it when it is not there. `ready` tells when it can be used. */
 export const startEngine = async (name: EngineName, options: StartOptions): Promise<Engine> => {
-  const engine = engines[name];
+  const engine = engineNamed(name);
   const context: EngineContext = { ...options, runDir: resolve(options.runDir) };
   const { runDir } = context;
   // The process that was started may have died alone: RabbitMQ's start script, for one, is not the node itself.

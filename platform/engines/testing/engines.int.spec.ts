@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aotFailureOf } from '../src/aot-cache.ts';
-import { engines as known } from '../src/engines/index.ts';
-import { engineNames } from '../src/ports.ts';
+import { engineNamed, engineNames } from '../src/ports.ts';
 import { processesOf } from '../src/process.ts';
 import { startTestEngines, type TestEngines } from './index.ts';
 
@@ -10,14 +12,17 @@ const schema = JSON.stringify({ schema: JSON.stringify({ type: 'string' }) });
 const headers = { 'content-type': 'application/json' };
 
 describe('all engines together', () => {
+  let folder: string;
   let engines: TestEngines;
   const living = () => engineNames.filter((name) => processesOf(engines.runDir, name).length > 0);
 
   beforeAll(async () => {
-    engines = await startTestEngines({ only: engineNames });
+    folder = await mkdtemp(join(tmpdir(), 'parley-engines-'));
+    engines = await startTestEngines({ only: engineNames, dir: join(folder, 'Übung 数据, "two"') });
   });
   afterAll(async () => {
     await engines.stop();
+    await rm(folder, { recursive: true, force: true });
   });
 
   it('every one is ready and takes memory', () => {
@@ -26,7 +31,7 @@ describe('all engines together', () => {
   });
 
   it.each(['kafka', 'registry', 'zipkin'] as const)('%s runs from its AOT cache', (name) => {
-    const { java } = known[name];
+    const { java } = engineNamed(name);
     expect(java && aotFailureOf(java)?.path, 'it was not made; npm run obtain tries again').toBeUndefined();
     const maps = readFileSync(`/proc/${engines.engine(name).pid}/maps`, 'utf8');
     expect(maps).toContain(`aot-${name}-`); // the JVM maps the file only when it takes it
@@ -42,6 +47,10 @@ describe('all engines together', () => {
     await engines.restart('registry');
     const kept: unknown = await (await fetch(subject)).json();
     expect(kept).toEqual([1]);
+  });
+
+  it('Kafka keeps its log in the run folder, whatever that is called', () => {
+    expect(existsSync(join(engines.runDir, 'kafka', 'data', 'meta.properties'))).toBe(true);
   });
 
   it('RabbitMQ starts again on its state after kill -9', async () => {

@@ -1,12 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { engines as known } from '../src/engines/index.ts';
 import { killLeftovers } from '../src/leftovers.ts';
 import { obtainAll } from '../src/obtain.ts';
 import { claimEnginePorts, type PortClaim } from '../src/port-claim.ts';
-import { type EngineName, engineNames, type Ports, portsFor } from '../src/ports.ts';
+import { type EngineName, type Ports, portsFor } from '../src/ports.ts';
 import { killAllOf } from '../src/process.ts';
+import { withNeeds } from '../src/selection.ts';
 import { type Engine, startEngine } from '../src/start.ts';
 
 export { endGroup } from '../src/process-group.ts';
@@ -14,7 +14,7 @@ export { countingProxy, type CountingProxy } from './counting-proxy.ts';
 
 /** What a test wants to run. */
 export interface TestEnginesOptions {
-  /** Kafka is added when the registry is asked for, whose state lies there. */
+  /** What they need is added: Kafka, when the registry is asked for, whose state lies there. */
   readonly only: readonly EngineName[];
   /** Free ports are looked for when absent. */
   readonly portBase?: number;
@@ -59,19 +59,18 @@ const bareEnvoy = (ports: Ports): string =>
 
 /** Obtains engines if absent, starts them on ports and state of their own and waits until all are ready. On failure nothing stays. */
 export const startTestEngines = async (options: TestEnginesOptions): Promise<TestEngines> => {
-  const names = engineNames.filter(
-    (name) => options.only.includes(name) || options.only.some((one) => known[one].needs?.includes(name)),
-  );
+  const names = withNeeds(options.only);
   await obtainAll({ only: names });
   const claim = await claimBase(options.portBase);
   const ports = portsFor(claim.base);
   const runDir = options.dir ?? (await mkdtemp(join(tmpdir(), 'parley-engines-')));
   const running = new Map<EngineName, Engine>();
-  const envoyConfigPath = join(runDir, 'envoy-test.yaml');
-  await writeFile(envoyConfigPath, (await options.envoyConfig?.({ ports, runDir })) ?? bareEnvoy(ports));
+  const configPath = join(runDir, 'envoy-test.yaml');
+  await mkdir(runDir, { recursive: true });
+  await writeFile(configPath, (await options.envoyConfig?.({ ports, runDir })) ?? bareEnvoy(ports));
 
   const start = async (name: EngineName): Promise<void> => {
-    const engine = await startEngine(name, { runDir, ports, envoyConfigPath });
+    const engine = await startEngine(name, { runDir, ports, configPath });
     running.set(name, engine);
     await engine.ready;
   };

@@ -3,13 +3,16 @@ import { EngineError, EnvironmentError, IntegrityError } from '@parley/engines';
 import { commandsOn } from './commands/index.ts';
 import { dispatch } from './cli/command.ts';
 import { CommandError, exitCodes, unwritableMessage } from './cli/exit.ts';
+import { bypassProxiesOnLoopback } from './cli/no-proxy.ts';
 import { outputTo } from './cli/output.ts';
 import { runDirFrom } from './stack/context.ts';
+import { rendererOf } from './stack/engine-configs.ts';
 import { engineHostWith } from './stack/engines.ts';
-import { mintTokenIn, writeEnvoyConfig } from './stack/gateway.ts';
+import { mintTokenIn } from './stack/gateway.ts';
 
+bypassProxiesOnLoopback(process.env);
 const output = outputTo(process.stderr);
-const commands = commandsOn(engineHostWith(writeEnvoyConfig), mintTokenIn);
+const commands = commandsOn(engineHostWith(rendererOf), mintTokenIn);
 // A reader that went away (`npm run dev | head`) is a terminal that was closed: stop in order, or at once when nothing runs.
 const stop = (): void => {
   if (!process.emit('SIGHUP')) process.exit(exitCodes.failed);

@@ -8,11 +8,13 @@ import { sourceFolders, watchSources } from './stack/watch.ts';
 import { markedOutput } from './stack/turbo-lines.ts';
 import { answersOk } from '@parley/engines/probe';
 import { exitCodes } from './cli/exit.ts';
+import { bypassProxiesOnLoopback } from './cli/no-proxy.ts';
 
 /*
  * `parley-run <service>`: runs one service of the stack that PARLEY_RUN_DIR and PARLEY_PORT_BASE describe, restarts it
  * when it dies and reloads it when its source changes (not with PARLEY_WATCH=0). SIGTERM drains it and ends this process.
  */
+bypassProxiesOnLoopback(process.env);
 const service = serviceNamed(process.argv[2]);
 if (service === undefined) {
   process.stderr.write('usage: parley-run <order|product|payment|notification|shipping>\n');

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Endpoints } from '@parley/contracts/endpoints';
-import { engineHostWith, mintTokenIn, withOwnStack, writeEnvoyConfig, type Output } from '@parley/launcher';
+import { engineHostWith, mintTokenIn, rendererOf, withOwnStack, type Output } from '@parley/launcher';
 import type { BenchContext } from '../context.ts';
 import { withInFlight } from '../in-flight.ts';
 import { describeLimit, limitOf, type LimitResult } from '../limit.ts';
@@ -151,7 +151,7 @@ const outputThrough = (print: (line: string) => void): Output => ({
 export const benchFlow = (context: BenchContext): Promise<(ClaimResult | LimitResult)[]> =>
   withOwnStack(
     {
-      engines: engineHostWith(writeEnvoyConfig),
+      engines: engineHostWith(rendererOf),
       output: outputThrough(context.print),
       signal: context.signal,
       keep: false,

@@ -5,20 +5,16 @@ import type { ObtainControl } from './cache.ts';
 import { run, withoutPerfData } from './run.ts';
 
 /** What the machine itself must have, from Debian when it may be installed. */
-export type Prerequisite = 'maven' | 'python3' | 'pip' | 'rabbitmq';
-
-/** The server script itself: Debian's wrapper in sbin changes to the system's own instance and user. */
-export const rabbitmqServer = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+export interface Prerequisite {
+  readonly name: string;
+  /** Debian's package that brings it. */
+  readonly package: string;
+  /** Its version, undefined when it is missing. */
+  readonly version: () => Promise<string | undefined>;
+}
 
 const probeDeadlineMs = 20_000;
 const installDeadlineMs = 10 * 60_000;
-
-const packages: Readonly<Record<Prerequisite, string>> = {
-  maven: 'maven', // brings a Java for Maven itself
-  python3: 'python3',
-  pip: 'python3-pip',
-  rabbitmq: 'rabbitmq-server', // brings erlang
-};
 
 const output = async (command: string, args: readonly string[]): Promise<string | undefined> => {
   try {
@@ -30,21 +26,40 @@ const output = async (command: string, args: readonly string[]): Promise<string 
   }
 };
 
-/** Version of a prerequisite, undefined when it is missing. */
-export const versionOf = async (what: Prerequisite): Promise<string | undefined> => {
-  switch (what) {
-    case 'maven':
-      return /Apache Maven (\S+)/.exec((await output('mvn', ['-v'])) ?? '')?.[1];
-    case 'python3':
-      return /Python (\S+)/.exec((await output('python3', ['--version'])) ?? '')?.[1];
-    case 'pip':
-      return /pip (\S+)/.exec((await output('python3', ['-m', 'pip', '--version'])) ?? '')?.[1];
-    case 'rabbitmq': {
-      if (!existsSync(rabbitmqServer)) return undefined;
-      return (await output('dpkg-query', ['-W', '-f', '${Version}', 'rabbitmq-server']))?.trim() ?? 'unknown';
-    }
-  }
-};
+/** A tool whose version is what `pattern` finds in what it prints. */
+const tool = (
+  name: string,
+  debian: string,
+  { command, pattern }: { readonly command: readonly [string, ...string[]]; readonly pattern: RegExp },
+): Prerequisite => ({
+  name,
+  package: debian,
+  version: async () => pattern.exec((await output(command[0], command.slice(1))) ?? '')?.[1],
+});
+
+/** Its package brings a Java for Maven itself. */
+export const maven = tool('maven', 'maven', { command: ['mvn', '-v'], pattern: /Apache Maven (\S+)/ });
+export const python3 = tool('python3', 'python3', {
+  command: ['python3', '--version'],
+  pattern: /Python (\S+)/,
+});
+export const pip = tool('pip', 'python3-pip', {
+  command: ['python3', '-m', 'pip', '--version'],
+  pattern: /pip (\S+)/,
+});
+
+/** An engine that Debian has: it is there when its file is, in the version of the package. */
+export const debianPackage = (
+  name: string,
+  debian: { readonly package: string; readonly file: string },
+): Prerequisite => ({
+  name,
+  package: debian.package,
+  version: async () => {
+    if (!existsSync(debian.file)) return undefined;
+    return (await output('dpkg-query', ['-W', '-f', '${Version}', debian.package]))?.trim() ?? 'unknown';
+  },
+});
 
 /** How this user becomes root. */
 interface Rights {
@@ -62,7 +77,7 @@ export const fixFor = (
   missing: readonly Prerequisite[],
   { isRoot, hasSudo }: Rights = rightsHere(),
 ): string => {
-  const names = missing.map((what) => packages[what]).join(' ');
+  const names = missing.map((what) => what.package).join(' ');
   const command = (prefix: string): string =>
     `${prefix}apt-get update && ${prefix}apt-get install -y --no-install-recommends ${names}`;
   if (isRoot) return command('');
@@ -81,13 +96,13 @@ const aptPrefix = async (): Promise<readonly string[] | undefined> => {
 const install = async (wanted: readonly Prerequisite[], control: ObtainControl): Promise<void> => {
   const { signal, marks, say } = control;
   const missing: Prerequisite[] = [];
-  for (const what of wanted) if ((await versionOf(what)) === undefined) missing.push(what);
+  for (const what of wanted) if ((await what.version()) === undefined) missing.push(what);
   if (missing.length === 0) return;
   const fix = fixFor(missing);
   const prefix = await aptPrefix();
   if (prefix === undefined)
     throw new EnvironmentError(
-      `missing on this machine: ${missing.join(', ')}; it takes root or sudo to install`,
+      `missing on this machine: ${missing.map(({ name }) => name).join(', ')}; it takes root or sudo to install`,
       fix,
     );
   const aptGet = [
@@ -100,7 +115,7 @@ const install = async (wanted: readonly Prerequisite[], control: ObtainControl):
   ];
   const apt = (...args: string[]): Promise<string> =>
     run('env', [...aptGet, ...args], { signal, marks, deadlineMs: installDeadlineMs });
-  const names = missing.map((what) => packages[what]);
+  const names = missing.map((what) => what.package);
   say?.(`installing with apt-get: ${names.join(' ')}`);
   try {
     await apt('update', '-qq').catch(() => undefined); // stale lists may still do; the installation tells

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { fixFor } from './debian.ts';
+import { debianPackage, fixFor, maven } from './debian.ts';
 
 const install = 'apt-get install -y --no-install-recommends rabbitmq-server maven';
 
@@ -9,5 +9,7 @@ it.each([
   [{ isRoot: false, hasSudo: true }, `sudo apt-get update && sudo ${install}`],
   [{ isRoot: false, hasSudo: false }, `su -c 'apt-get update && ${install}'`],
 ])('what is missing comes by one command that works with the rights there are: %j', (rights, command) => {
-  expect(fixFor(['rabbitmq', 'maven'], rights)).toBe(command);
+  expect(
+    fixFor([debianPackage('rabbitmq', { package: 'rabbitmq-server', file: '/nowhere' }), maven], rights),
+  ).toBe(command);
 });

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { IntegrityError } from '../errors.ts';
 import { cached, cacheDir, type ObtainControl } from './cache.ts';
-import { ensure } from './debian.ts';
+import { ensure, maven } from './debian.ts';
 import { sha256Of } from './manifest.ts';
 import { run } from './run.ts';
 
@@ -57,7 +57,7 @@ export const fromMaven = (
     root: cacheDir(),
     name: `${name}-${version}`,
     build: async (folder, tools) => {
-      await ensure(['maven'], control);
+      await ensure([maven], control);
       const goal =
         artifact === undefined
           ? [

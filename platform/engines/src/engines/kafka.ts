@@ -1,18 +1,20 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ObtainControl } from '../artifacts/cache.ts';
+import { maven, pip, python3 } from '../artifacts/debian.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
 import { run } from '../artifacts/run.ts';
-import type { Engine, JavaProgram } from '../engine.ts';
-import type { Ports } from '../ports.ts';
+import { defineEngine, loopback, type JavaProgram, type PortsNamed } from '../engine.ts';
 import { namesABroker } from '../probe.ts';
-import { marksOf } from '../process.ts';
+import { marksOf, textAsUtf8 } from '../process.ts';
 import { jvmOf, noJavaFlags } from './java.ts';
 
 const version = '4.3.1';
 const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'; // fixed: saves a Java start that would only draw one at random
 const formatDeadlineMs = 60_000;
+/** Below its working folder: `log.dirs` is split at commas and read as Latin-1, and the run folder may have any name. */
+const dataDir = 'data';
 
 const cacheEntry = `kafka-${version}`;
 const program: JavaProgram = {
@@ -25,7 +27,7 @@ const program: JavaProgram = {
 const obtain = (control?: ObtainControl): Promise<string> => fromMaven({ name: 'kafka', version }, control);
 
 /** The broker's configuration: one node that is broker and controller. */
-export const kafkaProperties = (ports: Ports, dataDir: string): string =>
+export const kafkaProperties = (ports: PortsNamed<'kafka' | 'kafkaController'>, dataDir: string): string =>
   Object.entries({
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -63,11 +65,23 @@ export const kafkaProperties = (ports: Ports, dataDir: string): string =>
     .join('');
 
 /** Apache Kafka in KRaft mode: the event log. */
-export const kafka: Engine = {
+export const kafka = defineEngine({
   name: 'kafka',
   version,
+  presence: 'always',
+  ports: { kafka: 192, kafkaController: 193 },
   cacheEntry,
+  obtainedWith: [python3, pip, maven],
+  runsWith: [],
   java: program,
+  addresses: (ports) => {
+    const bootstrap = `${loopback}:${ports.kafka}`;
+    return {
+      endpoints: { kafka: { bootstrap } },
+      serviceEnv: { KAFKA_BOOTSTRAP: bootstrap },
+      rows: [{ label: 'kafka', addresses: [bootstrap] }],
+    };
+  },
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
   },
@@ -75,16 +89,15 @@ export const kafka: Engine = {
     const { runDir, ports } = context;
     const [libs, java] = await Promise.all([obtain(), obtainJava()]);
     const cwd = join(runDir, 'kafka');
-    const dataDir = join(cwd, 'data');
     const properties = join(cwd, 'server.properties');
     mkdirSync(cwd, { recursive: true });
     writeFileSync(properties, kafkaProperties(ports, dataDir));
-    if (!existsSync(join(dataDir, 'meta.properties'))) {
+    if (!existsSync(join(cwd, dataDir, 'meta.properties'))) {
       const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
-      await run(java, [...jvmOf(program, libs, { runDir, ports }), ...format], {
+      await run(java, [...jvmOf(program, libs, { runDir }), ...format], {
         cwd,
         deadlineMs: formatDeadlineMs,
-        marks: { ...noJavaFlags, ...marksOf(runDir, 'kafka') },
+        marks: { ...noJavaFlags, ...textAsUtf8, ...marksOf(runDir, 'kafka') },
       });
     }
     return {
@@ -96,4 +109,4 @@ export const kafka: Engine = {
   },
   isReady: ({ ports }) => namesABroker(ports.kafka),
   readyDeadlineMs: 180_000, // seconds on an idle machine; one that ends is noticed at once
-};
+});

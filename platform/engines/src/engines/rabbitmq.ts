@@ -1,12 +1,25 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensure, rabbitmqServer } from '../artifacts/debian.ts';
+import { debianPackage, ensure } from '../artifacts/debian.ts';
 import { run } from '../artifacts/run.ts';
-import type { Engine, EngineContext } from '../engine.ts';
-import type { Ports } from '../ports.ts';
+import { defineEngine, loopback, urlOf, type PortsNamed } from '../engine.ts';
 import { answersOk } from '../probe.ts';
 
 const epmdDeadlineMs = 5000;
+
+/** The server script itself: Debian's wrapper in sbin changes to the system's own instance and user. */
+const server = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+/** Brings Erlang. */
+const serverPackage = debianPackage('rabbitmq', { package: 'rabbitmq-server', file: server });
+
+const ports = {
+  rabbitmqAmqp: 172,
+  rabbitmqManagement: 173,
+  rabbitmqPrometheus: 174,
+  rabbitmqDist: 175,
+  rabbitmqEpmd: 176,
+} as const;
+type Ports = PortsNamed<keyof typeof ports>;
 
 /** The broker's configuration: every listener on the loopback address. */
 export const rabbitmqConf = (ports: Ports): string =>
@@ -23,6 +36,9 @@ export const rabbitmqConf = (ports: Ports): string =>
 
 /** Environment that keeps a private instance away from the system's own: files under `folder`, own ports, own epmd. */
 export const rabbitmqEnv = (ports: Ports, folder: string): Record<string, string> => ({
+  // With UTF-8, its management agent ends at a path that has a character above 255; without, names of files are bytes.
+  LANG: 'C',
+  LC_ALL: 'C',
   HOME: join(folder, 'home'),
   RABBITMQ_NODENAME: 'parley@localhost',
   RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
@@ -44,25 +60,38 @@ export const rabbitmqEnv = (ports: Ports, folder: string): Record<string, string
     '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
 });
 
-const folderOf = (context: EngineContext): string => join(context.runDir, 'rabbitmq');
+const folderOf = ({ runDir }: { readonly runDir: string }): string => join(runDir, 'rabbitmq');
 
 /** RabbitMQ from Debian's package as a private instance, user guest on the loopback address: development only. */
-export const rabbitmq: Engine = {
+export const rabbitmq = defineEngine({
   name: 'rabbitmq',
   version: '3.10', // Debian 12 has 3.10.8; doctor says which is installed
+  presence: 'always',
+  ports,
   cacheEntry: undefined,
-  obtain: (control) => ensure(['rabbitmq'], control),
+  obtainedWith: [],
+  runsWith: [serverPackage],
+  addresses: ({ rabbitmqAmqp, rabbitmqManagement }) => {
+    const amqp = `amqp://${loopback}:${rabbitmqAmqp}`;
+    const management = urlOf(rabbitmqManagement);
+    return {
+      endpoints: { rabbitmq: { amqp, management } },
+      serviceEnv: { RABBITMQ_URL: amqp },
+      rows: [{ label: 'rabbitmq', addresses: [amqp, management] }],
+    };
+  },
+  obtain: (control) => ensure([serverPackage], control),
   prepare: async (context) => {
-    await ensure(['rabbitmq']);
+    await ensure([serverPackage]);
     const folder = folderOf(context);
     for (const name of ['home', 'mnesia', 'log']) mkdirSync(join(folder, name), { recursive: true });
     rmSync(join(folder, 'pid'), { force: true }); // of a killed node; the number may be a stranger's by now
     writeFileSync(join(folder, 'rabbitmq.conf'), rabbitmqConf(context.ports));
     writeFileSync(join(folder, 'enabled_plugins'), '[rabbitmq_management,rabbitmq_prometheus].\n');
-    return { command: rabbitmqServer, args: [], env: rabbitmqEnv(context.ports, folder), cwd: folder };
+    return { command: server, args: [], env: rabbitmqEnv(context.ports, folder), cwd: folder };
   },
-  isReady: ({ ports }) =>
-    answersOk(`http://127.0.0.1:${ports.rabbitmqManagement}/api/overview`, {
+  isReady: ({ ports: { rabbitmqManagement } }) =>
+    answersOk(`${urlOf(rabbitmqManagement)}/api/overview`, {
       authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}`,
     }),
   readyDeadlineMs: 180_000,
@@ -74,10 +103,10 @@ export const rabbitmq: Engine = {
       return undefined; // not written yet: the start script is the main process
     }
   },
-  afterStop: async ({ ports }) => {
+  afterStop: async ({ ports: { rabbitmqEpmd } }) => {
     // epmd is a daemon of its own that outlives the node; this is the one on our port.
-    await run('epmd', ['-port', String(ports.rabbitmqEpmd), '-kill'], { deadlineMs: epmdDeadlineMs }).catch(
+    await run('epmd', ['-port', String(rabbitmqEpmd), '-kill'], { deadlineMs: epmdDeadlineMs }).catch(
       () => undefined,
     );
   },
-};
+});

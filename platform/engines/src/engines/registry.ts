@@ -1,12 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ObtainControl } from '../artifacts/cache.ts';
+import { maven, pip, python3 } from '../artifacts/debian.ts';
 import { fromMaven } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
-import type { Engine, JavaProgram } from '../engine.ts';
-import type { Ports } from '../ports.ts';
+import { defineEngine, urlOf, type JavaProgram, type PortsNamed } from '../engine.ts';
 import { answersOk } from '../probe.ts';
 import { jvmOf } from './java.ts';
+import { kafka } from './kafka.ts';
 
 const version = '3.3.3';
 const cacheEntry = `registry-${version}`;
@@ -44,7 +45,9 @@ const program: JavaProgram = {
 };
 
 /** Environment of the registry: its state lies in Kafka and survives a restart. */
-export const registryEnv = (ports: Ports): Record<string, string> => ({
+export const registryEnv = (
+  ports: PortsNamed<'registry' | 'registryManagement' | 'kafka'>,
+): Record<string, string> => ({
   QUARKUS_HTTP_HOST: '127.0.0.1',
   QUARKUS_HTTP_PORT: String(ports.registry),
   QUARKUS_MANAGEMENT_HOST: '127.0.0.1',
@@ -56,12 +59,24 @@ export const registryEnv = (ports: Ports): Record<string, string> => ({
 });
 
 /** Apicurio Registry with its Confluent-compatible API. Needs Kafka to be ready. */
-export const registry: Engine = {
+export const registry = defineEngine({
   name: 'registry',
   version,
+  presence: 'always',
+  ports: { registry: 181, registryManagement: 182 },
+  needs: [kafka],
   cacheEntry,
+  obtainedWith: [python3, pip, maven],
+  runsWith: [],
   java: program,
-  needs: ['kafka'],
+  addresses: (ports) => {
+    const url = `${urlOf(ports.registry)}/apis/ccompat/v7`;
+    return {
+      endpoints: { registry: { url } },
+      serviceEnv: { REGISTRY_URL: url },
+      rows: [{ label: 'registry', addresses: [url] }],
+    };
+  },
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
   },
@@ -78,6 +93,6 @@ export const registry: Engine = {
     };
   },
   // Its API answers before it has read its own state, with 404 for what it knows.
-  isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.registryManagement}/health/ready`),
+  isReady: ({ ports }) => answersOk(`${urlOf(ports.registryManagement)}/health/ready`),
   readyDeadlineMs: 180_000,
-};
+});

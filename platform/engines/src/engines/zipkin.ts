@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ObtainControl } from '../artifacts/cache.ts';
+import { maven, pip, python3 } from '../artifacts/debian.ts';
 import { fromMaven, type RunHere } from '../artifacts/maven.ts';
 import { obtainJava } from '../artifacts/pypi.ts';
-import type { Engine, JavaProgram } from '../engine.ts';
+import { defineEngine, urlOf, type JavaProgram } from '../engine.ts';
 import { answersOk } from '../probe.ts';
 import { jvmOf } from './java.ts';
 
@@ -37,11 +38,23 @@ const obtain = (control?: ObtainControl): Promise<string> =>
   );
 
 /** Zipkin: traces, in memory, with its UI. */
-export const zipkin: Engine = {
+export const zipkin = defineEngine({
   name: 'zipkin',
   version,
+  presence: 'always',
+  ports: { zipkin: 194 },
   cacheEntry,
+  obtainedWith: [python3, pip, maven],
+  runsWith: [],
   java: program,
+  addresses: (ports) => {
+    const url = urlOf(ports.zipkin);
+    return {
+      endpoints: { traces: { ui: `${url}/zipkin/`, api: `${url}/api/v2` } },
+      serviceEnv: { ZIPKIN_URL: url },
+      rows: [{ label: 'traces', addresses: [`${url}/zipkin/`] }],
+    };
+  },
   obtain: async (control) => {
     await Promise.all([obtain(control), obtainJava(control)]);
   },
@@ -63,6 +76,6 @@ export const zipkin: Engine = {
       cwd,
     };
   },
-  isReady: ({ ports }) => answersOk(`http://127.0.0.1:${ports.zipkin}/health`),
+  isReady: ({ ports }) => answersOk(`${urlOf(ports.zipkin)}/health`),
   readyDeadlineMs: 180_000, // seconds on an idle machine; one that ends is noticed at once
-};
+});

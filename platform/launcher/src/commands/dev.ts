@@ -1,7 +1,8 @@
 import type { Command } from '../cli/command.ts';
 import { exitCodes } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
-import { contextFrom } from '../stack/context.ts';
+import { rowsOfEngines } from '@parley/engines';
+import { contextFrom, enginesOf } from '../stack/context.ts';
 import { memoryBytesOf } from '@parley/engines/procfs';
 import { orAbort } from '@parley/engines/wait';
 import { supervisedPids } from '../stack/supervised.ts';
@@ -29,6 +30,7 @@ export const devCommandOn = (host: EngineHost): Command => ({
   summary: 'obtains and starts the whole stack, reloads services on change; Ctrl-C stops all of it',
   help: [
     'PARLEY_PORT_BASE (4000) and PARLEY_RUN_DIR (.parley) choose another stack; PARLEY_WATCH=0 switches reload off',
+    'PARLEY_ENGINES adds engines to the default ones, or leaves some out: PARLEY_ENGINES=+name,-other',
   ],
   options: {},
   run: async () => {
@@ -49,7 +51,8 @@ export const devCommandOn = (host: EngineHost): Command => ({
       const productId = (await firstProductId(endpoints.gateway.url)) ?? '<product id>';
       const isDetached = process.send !== undefined; // by npm run up, which waits for the message below
       const env = chosenStack(process.env);
-      output.line(startTable({ endpoints, startMs, memoryBytes, productId, env, isDetached }));
+      const engineRows = rowsOfEngines(enginesOf(context), context.portBase);
+      output.line(startTable({ endpoints, engineRows, startMs, memoryBytes, productId, env, isDetached }));
       process.send?.('ready');
       await orAbort(stopAsked, stack.lost).catch(() => {
         output.bad('the run folder is no longer there for this stack; stopping …');

@@ -2,7 +2,7 @@ import type { Command } from '../cli/command.ts';
 import { exitCodes } from '../cli/exit.ts';
 import { outputTo, type Output } from '../cli/output.ts';
 import { formatTable } from '../cli/table.ts';
-import { contextFrom, type StackContext } from '../stack/context.ts';
+import { contextFrom, enginesOf, type StackContext } from '../stack/context.ts';
 import type { Check, EngineHost } from '../stack/engine-host.ts';
 import { holderOf } from '../stack/lock.ts';
 import { outgoingWarning } from '../stack/ports.ts';
@@ -55,7 +55,7 @@ export const doctorCommandOn = (host: Pick<EngineHost, 'doctor'>): Command => ({
   options: { json: { type: 'boolean' } },
   run: async ({ json }) => {
     const context = contextFrom(process.env);
-    const checks = [nodeCheck, ...(await host.doctor()), await portsCheck(context)];
+    const checks = [nodeCheck, ...(await host.doctor(enginesOf(context))), await portsCheck(context)];
     const isSound = checks.every((check) => check.ok);
     if (json === true) process.stdout.write(`${JSON.stringify(checks, undefined, 2)}\n`);
     else show(checks, outputTo(process.stdout));

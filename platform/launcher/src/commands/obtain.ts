@@ -2,6 +2,7 @@ import type { Command } from '../cli/command.ts';
 import { exitCodes } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
+import { enginesFrom } from '../stack/context.ts';
 import { abortOnSignals } from './signals.ts';
 
 /** `npm run obtain`: brings the engines and checks all of what is there; a cache warmer, and what mends a damaged one. */
@@ -15,7 +16,7 @@ export const obtainCommandOn = (host: Pick<EngineHost, 'mend'>): Command => ({
     const say = (line: string): void => {
       output.line(line);
     };
-    await host.mend({ say, signal: abortOnSignals() });
+    await host.mend(enginesFrom(process.env), { say, signal: abortOnSignals() });
     return exitCodes.ok;
   },
 });

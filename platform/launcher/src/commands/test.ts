@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { engineNames } from '@parley/engines';
 import { stringOption, type Command } from '../cli/command.ts';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
@@ -47,7 +48,7 @@ const runIntegration = async (engines: EngineHost, context: StageContext): Promi
     output.line(line);
   };
   try {
-    await engines.obtain(run.tmpDir, { say, signal });
+    await engines.obtain(run.tmpDir, engineNames, { say, signal });
   } catch (error) {
     output.bad(`integration tests: ${messageOf(error)}`);
     await writeReport(join(run.reportDir, 'int.json'), failure); // the levels behind it tell how this one ended

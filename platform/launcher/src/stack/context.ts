@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
-import { CommandError, exitCodes } from '../cli/exit.ts';
+import { defaultEngines, selectEngines, type EngineName } from '@parley/engines';
+import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { otherBase, refusalOfBase } from './ports.ts';
 
 /** One stack: where its state lives and on which ports it listens. Two stacks differ in both. */
@@ -7,6 +8,8 @@ export interface StackContext {
   readonly root: string;
   readonly runDir: string;
   readonly portBase: number;
+  /** Those of a default stack when it is not said. */
+  readonly engines?: readonly EngineName[];
 }
 
 /** The clone's root folder. */
@@ -17,7 +20,26 @@ const defaultPortBase = 4000;
 export const runDirFrom = (env: NodeJS.ProcessEnv): string =>
   resolve(rootDir, env.PARLEY_RUN_DIR ?? '.parley');
 
-/** The stack that the environment describes (PARLEY_RUN_DIR, PARLEY_PORT_BASE), else the developer's own. */
+/** The engines of a stack, each after those that it needs. */
+export const enginesOf = ({
+  engines = defaultEngines,
+}: Pick<StackContext, 'engines'>): readonly EngineName[] => engines;
+
+/** The engines that PARLEY_ENGINES asks for: words as `selectEngines` has them, separated by commas. */
+export const enginesFrom = ({ PARLEY_ENGINES: given = '' }: NodeJS.ProcessEnv): readonly EngineName[] => {
+  const words = given.split(',').map((word) => word.trim());
+  try {
+    return selectEngines(words.filter((word) => word !== ''));
+  } catch (error) {
+    throw new CommandError(
+      exitCodes.environment,
+      `PARLEY_ENGINES=${given} ${messageOf(error)}. Say what to add to the default ones, +name, or to leave out, -name`,
+      error,
+    );
+  }
+};
+
+/** The stack that the environment describes (PARLEY_RUN_DIR, PARLEY_PORT_BASE, PARLEY_ENGINES), else the developer's own. */
 export const contextFrom = (env: NodeJS.ProcessEnv): StackContext => {
   const given = env.PARLEY_PORT_BASE ?? String(defaultPortBase);
   const portBase = given.trim() === '' ? Number.NaN : Number(given);
@@ -27,7 +49,7 @@ export const contextFrom = (env: NodeJS.ProcessEnv): StackContext => {
       exitCodes.environment,
       `PARLEY_PORT_BASE=${given} ${refusal}. Take another one, such as PARLEY_PORT_BASE=${otherBase(Number.isInteger(portBase) ? portBase : defaultPortBase)}`,
     );
-  return { root: rootDir, runDir: runDirFrom(env), portBase };
+  return { root: rootDir, runDir: runDirFrom(env), portBase, engines: enginesFrom(env) };
 };
 
 /** Files of a run folder that more than one process reads. */

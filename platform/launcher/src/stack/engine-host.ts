@@ -1,7 +1,5 @@
+import type { EngineName } from '@parley/engines';
 import type { StackContext } from './context.ts';
-
-/** The engines of a stack, in no order. */
-export type EngineName = 'kafka' | 'registry' | 'rabbitmq' | 'zipkin' | 'envoy';
 
 /** One engine that runs and was found ready. */
 export interface RunningEngine {
@@ -32,21 +30,22 @@ export interface Progress {
 /** What the launcher needs from whoever has the engines. */
 export interface EngineHost {
   /**
-   * Brings every engine onto this machine, or finds it there; says each step. Rejects with what to type when it may not.
+   * Brings engines onto this machine, or finds them there; says each step. Rejects with what to type when it may not.
    * Its tools carry the mark of `runDir`, so that those of a launcher that was killed are found.
    */
-  obtain(runDir: string, progress: Progress): Promise<void>;
+  obtain(runDir: string, names: readonly EngineName[], progress: Progress): Promise<void>;
   /**
-   * Brings every engine onto this machine too, but reads through all that is there, obtains again what is damaged, and
+   * Brings engines onto this machine too, but reads through all that is there, obtains again what is damaged, and
    * tries again at once what failed and can be done without: the AOT caches.
    */
-  mend(progress: Progress): Promise<void>;
+  mend(names: readonly EngineName[], progress: Progress): Promise<void>;
   /**
    * Starts one engine and waits until it is ready. Rejects with the last lines of its log when it does not get there;
    * an abort ends the wait. Whenever it rejects, nothing of the engine runs.
    */
   start(name: EngineName, context: StackContext, signal: AbortSignal): Promise<RunningEngine>;
-  doctor(): Promise<readonly Check[]>;
+  /** Looks for engines and for what they need of this machine. */
+  doctor(names: readonly EngineName[]): Promise<readonly Check[]>;
 }
 
 /** Makes a development token for a customer, with the key of the run folder; makes the key too at the first call. */

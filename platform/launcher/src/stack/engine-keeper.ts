@@ -3,7 +3,8 @@ import { messageOf } from '../cli/exit.ts';
 import { nextRestart } from './backoff.ts';
 import type { StackContext } from './context.ts';
 import { sayDeath } from './death.ts';
-import type { EngineHost, EngineName, RunningEngine } from './engine-host.ts';
+import type { EngineName } from '@parley/engines';
+import type { EngineHost, RunningEngine } from './engine-host.ts';
 import { strangersAt } from './taken-ports.ts';
 import type { Output } from '../cli/output.ts';
 

@@ -1,7 +1,9 @@
 import { doctor, obtainAll, portsFor, startEngine, type ObtainProgress } from '@parley/engines';
 import { join } from 'node:path';
 import { formatBytes } from '../cli/table.ts';
-import { runFiles, type StackContext } from './context.ts';
+import { runFiles } from './context.ts';
+import type { EngineName } from '@parley/engines';
+import type { ConfigRenderer } from './engine-configs.ts';
 import type { EngineHost } from './engine-host.ts';
 import { stackMark } from '@parley/engines/procfs';
 import { orAbort } from '@parley/engines/wait';
@@ -11,10 +13,11 @@ const progressLine = ({ name, step, seconds, sizeBytes }: ObtainProgress): strin
   return `obtaining ${name}: ${step} (${seconds.toFixed(1)} s${size})`;
 };
 
-/** The real engines. `envoyConfig` writes the gateway's bootstrap for a stack and returns its path. */
-export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<string>): EngineHost => ({
-  obtain: (runDir, { say, signal }) =>
+/** The real engines, configured for a stack by `rendererOf` where they have to be. */
+export const engineHostWith = (rendererOf: (name: EngineName) => ConfigRenderer | undefined): EngineHost => ({
+  obtain: (runDir, only, { say, signal }) =>
     obtainAll({
+      only,
       signal,
       marks: { [stackMark]: runDir },
       triesFailedAgain: true,
@@ -22,8 +25,9 @@ export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<s
         if (progress.step !== 'cached') say(progressLine(progress));
       },
     }),
-  mend: ({ say, signal }) =>
+  mend: (only, { say, signal }) =>
     obtainAll({
+      only,
       signal,
       depth: 'contents',
       onProgress: (progress) => {
@@ -32,9 +36,13 @@ export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<s
     }),
   start: async (name, context, signal) => {
     const { runDir, portBase } = context;
-    const config = name === 'envoy' ? { envoyConfigPath: await envoyConfig(context) } : {};
+    const configPath = await rendererOf(name)?.(context);
     signal.throwIfAborted();
-    const engine = await startEngine(name, { runDir, ports: portsFor(portBase), ...config });
+    const engine = await startEngine(name, {
+      runDir,
+      ports: portsFor(portBase),
+      ...(configPath === undefined ? {} : { configPath }),
+    });
     try {
       await orAbort(engine.ready, signal);
     } catch (error) {
@@ -55,7 +63,7 @@ export const engineHostWith = (envoyConfig: (context: StackContext) => Promise<s
 });
 
 /** Looks only: nothing is installed, obtained or started. */
-async function checkEngines(): ReturnType<EngineHost['doctor']> {
-  const checks = await doctor();
+async function checkEngines(names: readonly EngineName[]): ReturnType<EngineHost['doctor']> {
+  const checks = await doctor(names);
   return checks.map(({ name, ok, version, detail, fix }) => ({ name, ok, version, detail, mend: fix }));
 }

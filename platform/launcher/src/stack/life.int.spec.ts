@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serviceNames } from '@parley/contracts/endpoints';
-import { engineNames, type PortClaim } from '@parley/engines';
+import { defaultEngines, type PortClaim } from '@parley/engines';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { claimOwnBase } from '../suite/own-stack.ts';
@@ -38,7 +38,7 @@ describe('the life of a stack', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'parley-life-'));
-    runDir = join(folder, 'a run folder'); // with blanks, since somebody's home has some
+    runDir = join(folder, 'Übung 数据, a run folder'); // as somebody's home may be called
     await mkdir(systemTmp());
     claim = await claimOwnBase();
     portBase = claim.base;
@@ -60,6 +60,9 @@ describe('the life of a stack', () => {
         PARLEY_PORT_BASE: String(portBase),
         PARLEY_WATCH: '0',
         TMPDIR: systemTmp(),
+        NODE_USE_ENV_PROXY: '1', // somebody's shell has them: there is nothing at that address
+        HTTP_PROXY: 'http://127.0.0.1:9',
+        http_proxy: 'http://127.0.0.1:9',
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -154,7 +157,7 @@ describe('the life of a stack', () => {
     'every engine and service that is killed, all at once, is said by name with the end of its log, and comes back',
     { timeout: 4 * recoveryMs },
     async () => {
-      const names = [...engineNames, ...serviceNames];
+      const names = [...defaultEngines, ...serviceNames];
       listenAnew();
       for (const name of names) kill(name);
       for (const name of names) await saidDead(name, /was ended by SIGKILL/);

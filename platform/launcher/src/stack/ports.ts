@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
-import { fetchRefuses, portsFor, refusalOfBase as refusalByEngines } from '@parley/engines';
+import {
+  defaultEngines,
+  fetchRefuses,
+  portNamesOf,
+  portsFor,
+  refusalOfBase as refusalByEngines,
+  type EngineName,
+} from '@parley/engines';
 
 /** Where one service listens. */
 export interface ServicePorts {
@@ -36,9 +43,20 @@ const portsOfServices = (stack: HasPortBase): [string, number][] =>
     ),
   );
 
+/** What tells which ports a stack has. */
+export interface HasPorts extends HasPortBase {
+  /** Those of a default stack when it is not said. */
+  readonly engines?: readonly EngineName[];
+}
+
+const portsOfEngines = ({ portBase, engines = defaultEngines }: HasPorts): [string, number][] => {
+  const names = engines.flatMap(portNamesOf);
+  return Object.entries(portsFor(portBase)).filter(([name]) => names.includes(name));
+};
+
 /** Every port of a stack, by who needs it: `kafka`, `order.http`. */
-export const portsOfStack = (stack: HasPortBase): Map<string, number> =>
-  new Map([...Object.entries(portsFor(stack.portBase)), ...portsOfServices(stack)]);
+export const portsOfStack = (stack: HasPorts): Map<string, number> =>
+  new Map([...portsOfEngines(stack), ...portsOfServices(stack)]);
 
 /** Why a stack cannot have this base, in words that follow it; undefined when it can. */
 export const refusalOfBase = (portBase: number): string | undefined => {
@@ -75,7 +93,7 @@ const outgoingRange = (): readonly [number, number] | undefined => {
 
 /** What to tell somebody whose stack has ports that an outgoing connection of any program may hold; undefined when it has none. */
 export const outgoingWarning = (
-  stack: HasPortBase,
+  stack: HasPorts,
   range: readonly [number, number] | undefined = outgoingRange(),
 ): string | undefined => {
   if (range === undefined) return undefined;

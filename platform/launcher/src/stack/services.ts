@@ -7,10 +7,11 @@ import { serviceNames } from '@parley/contracts/endpoints';
 import type { Output } from '../cli/output.ts';
 import { endpointsOf, shutdownDeadlineMs } from './addresses.ts';
 import { nextRestart } from './backoff.ts';
-import { runFiles, type StackContext } from './context.ts';
+import { enginesOf, runFiles, type StackContext } from './context.ts';
 import { sayDeath } from './death.ts';
 import { endLeftovers } from './leftovers.ts';
 import { readPidFile } from './pid-files.ts';
+import { wordsFor } from '@parley/engines';
 import { isRunning, stackMark, startTicksOf } from '@parley/engines/procfs';
 import { servicesMark } from './supervised.ts';
 import { lineSorter } from './turbo-lines.ts';
@@ -61,7 +62,8 @@ interface Turbo {
   end(): Promise<void>;
 }
 
-const startTurbo = ({ root, runDir, portBase }: StackContext, { watch, output }: ServicesOptions): Turbo => {
+const startTurbo = (context: StackContext, { watch, output }: ServicesOptions): Turbo => {
+  const { root, runDir, portBase } = context;
   mkdirSync(runFiles(runDir).logs, { recursive: true });
   const log = createWriteStream(logPathOf(runDir), { flags: 'a' });
   log.on('error', () => undefined); // a full disk must not take the stack down
@@ -77,6 +79,7 @@ const startTurbo = ({ root, runDir, portBase }: StackContext, { watch, output }:
         TURBO_TELEMETRY_DISABLED: '1',
         PARLEY_RUN_DIR: runDir,
         PARLEY_PORT_BASE: String(portBase),
+        PARLEY_ENGINES: wordsFor(enginesOf(context)).join(','),
         PARLEY_WATCH: watch ? '1' : '0',
         [stackMark]: runDir,
         [servicesMark.name]: servicesMark.value,

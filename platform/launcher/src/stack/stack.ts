@@ -2,9 +2,10 @@ import type { Endpoints } from '@parley/contracts/endpoints';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
 import { formatBytes } from '../cli/table.ts';
+import { needsOf, stopWaves, type EngineName } from '@parley/engines';
 import { endpointsOf } from './addresses.ts';
-import type { StackContext } from './context.ts';
-import type { EngineHost, EngineName } from './engine-host.ts';
+import { enginesOf, type StackContext } from './context.ts';
+import type { EngineHost } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
 import { acquireLock, holderOf } from './lock.ts';
@@ -64,12 +65,8 @@ const readyDeadlineMs = 300_000;
 const leftoverGraceMs = 12_000;
 const otherLauncherMs = 90_000;
 const quickMs = 3000;
-/** The gateway first, so that no request meets half a stack; Kafka after whoever still writes to it. */
-const stopOrder: readonly (readonly EngineName[])[] = [
-  ['envoy'],
-  ['registry', 'rabbitmq', 'zipkin'],
-  ['kafka'],
-];
+/** Once it is there the services have much to do that needs no other engine; for the rest they wait. */
+const servicesNeed: EngineName = 'kafka';
 
 /** Everything that was started, so that a start that fails half-way is undone like one that succeeded. */
 class StartedStack {
@@ -99,10 +96,9 @@ class StartedStack {
       this.#output.line('draining the services …');
       await this.services.stop();
     }
-    for (const names of stopOrder) {
-      const running = names.filter((name) => this.engines.has(name));
-      if (running.length > 0) this.#output.line(`stopping ${running.join(', ')} …`);
-      await Promise.all(running.map((name) => this.engines.get(name)?.stop() ?? Promise.resolve()));
+    for (const names of stopWaves([...this.engines.keys()])) {
+      this.#output.line(`stopping ${names.join(', ')} …`);
+      await Promise.all(names.map((name) => this.engines.get(name)?.stop() ?? Promise.resolve()));
     }
     await endLeftovers(runDir, leftoverGraceMs);
     removeTraces(runDir);
@@ -127,21 +123,19 @@ const startAll = async (
     started.engines.set(name, await kept);
     output.good(`${name} is ready (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
   };
-  /** Once Kafka is there the services have much to do that needs no other engine; for the rest they wait. */
   const startServices = (): void => {
     output.line('starting the services …');
     started.services = keepServices(context, { watch, output });
   };
   // All are awaited even when one fails, so that none comes up behind the back of the stop that follows.
-  const results = await Promise.allSettled([
-    start('kafka').then(() => {
-      startServices();
-      return start('registry');
-    }),
-    start('rabbitmq'),
-    start('zipkin'),
-    start('envoy'),
-  ]);
+  const starts = new Map<EngineName, Promise<void>>();
+  const startAfterNeeds = async (name: EngineName): Promise<void> => {
+    await Promise.all(needsOf(name).map((needed) => starts.get(needed) ?? Promise.resolve()));
+    await start(name);
+    if (name === servicesNeed) startServices();
+  };
+  for (const name of enginesOf(context)) starts.set(name, startAfterNeeds(name));
+  const results = await Promise.allSettled(starts.values());
   signal.throwIfAborted();
   failed.signal.throwIfAborted();
   for (const result of results) if (result.status === 'rejected') throw result.reason;
@@ -173,7 +167,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
       output.line(`kept the last ${formatBytes(logBytesKept)} of ${shortened.join(', ')} of earlier starts`);
     const warning = outgoingWarning(context);
     if (warning !== undefined) output.line(warning);
-    await host.obtain(runDir, { say, signal });
+    await host.obtain(runDir, enginesOf(context), { say, signal });
     const obtainedMs = performance.now() - startedAt;
     signal.throwIfAborted();
     await startAll(started, context, { ...options, signal });

@@ -1,9 +1,11 @@
 import { serviceNames, type Endpoints } from '@parley/contracts/endpoints';
+import type { TableRow } from '@parley/engines';
 import { formatBytes, formatTable } from '../cli/table.ts';
 
 /** What the start table shows besides the addresses. */
 export interface StartFacts {
   readonly endpoints: Endpoints;
+  readonly engineRows: readonly TableRow[];
   readonly startMs: number;
   readonly memoryBytes: number;
   /** A product that can be ordered. */
@@ -20,21 +22,21 @@ const addressesOf = (service: { readonly http: string; readonly grpc?: string })
 /** The table that ends a start: every address, the seconds it took, the memory of the whole stack, what to try next. */
 export const startTable = ({
   endpoints,
+  engineRows,
   startMs,
   memoryBytes,
   productId,
   env,
   isDetached,
 }: StartFacts): string => {
-  const { gateway, kafka, registry, rabbitmq, traces } = endpoints;
+  const { gateway } = endpoints;
+  const cells = (rows: readonly TableRow[]): string[][] =>
+    rows.map(({ label, addresses }) => [label, addresses.join('  ')]);
   const rows = [
-    ['gateway', gateway.url],
+    ...cells(engineRows.filter(({ isEntrance }) => isEntrance === true)),
     ['GraphQL explorer', `${gateway.url}/graphql`],
     ...serviceNames.map((name) => [name, addressesOf(endpoints[name])]),
-    ['kafka', kafka.bootstrap],
-    ['registry', registry.url],
-    ['rabbitmq', `${rabbitmq.amqp}  ${rabbitmq.management}`],
-    ['traces', traces.ui],
+    ...cells(engineRows.filter(({ isEntrance }) => isEntrance !== true)),
   ];
   return [
     '',

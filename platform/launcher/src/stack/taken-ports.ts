@@ -1,9 +1,8 @@
-import { holderOfPort, isFree, startCommand } from '@parley/engines';
+import { holderOfPort, isFree, portNamesOf, startCommand, type EngineName } from '@parley/engines';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { formatTable } from '../cli/table.ts';
 import type { StackContext } from './context.ts';
-import type { EngineName } from './engine-host.ts';
-import { otherBase, portsOfStack } from './ports.ts';
+import { otherBase, portsOfStack, type HasPorts } from './ports.ts';
 
 /** A port that a stack needs and another process has. */
 export interface TakenPort {
@@ -15,7 +14,7 @@ export interface TakenPort {
 }
 
 /** Ports of a stack that are in use now, in ascending order. */
-export const takenPorts = async (context: Pick<StackContext, 'portBase'>): Promise<TakenPort[]> => {
+export const takenPorts = async (context: HasPorts): Promise<TakenPort[]> => {
   const all = [...portsOfStack(context)];
   const free = await Promise.all(all.map(([, port]) => isFree(port)));
   return all
@@ -31,17 +30,12 @@ export const takenPorts = async (context: Pick<StackContext, 'portBase'>): Promi
     });
 };
 
-/** Begins the names of the ports of an engine. */
-const portsPrefix = (name: EngineName): string => (name === 'envoy' ? 'gateway' : name);
-
 /** Who has ports of an engine that does not run, a line each: why it cannot start. */
-export const strangersAt = async (
-  name: EngineName,
-  context: Pick<StackContext, 'portBase'>,
-): Promise<string[]> => {
+export const strangersAt = async (name: EngineName, context: HasPorts): Promise<string[]> => {
+  const own = portNamesOf(name);
   const taken = await takenPorts(context);
   return taken
-    .filter(({ neededBy }) => neededBy.startsWith(portsPrefix(name)))
+    .filter(({ neededBy }) => own.includes(neededBy))
     .map(
       ({ port, holder }) =>
         `port ${port}, which ${name} needs, is held by ${holder}. End that, and ${name} starts`,
@@ -51,9 +45,7 @@ export const strangersAt = async (
 const shownMax = 5;
 
 /** What to tell somebody whose stack cannot start, or undefined when all its ports are free. */
-export const takenPortsMessage = async (
-  context: Pick<StackContext, 'portBase'>,
-): Promise<string | undefined> => {
+export const takenPortsMessage = async (context: HasPorts): Promise<string | undefined> => {
   const taken = await takenPorts(context);
   if (taken.length === 0) return undefined;
   const rows = taken.slice(0, shownMax).map(({ port, neededBy, holder }) => [`  ${port}`, neededBy, holder]);

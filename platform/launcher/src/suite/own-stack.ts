@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { claimPortBase, type PortClaim } from '@parley/engines';
 import type { Output } from '../cli/output.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
-import { rootDir, runFiles } from '../stack/context.ts';
+import { enginesFrom, rootDir, runFiles } from '../stack/context.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { portsOfStack } from '../stack/ports.ts';
 import { startStack } from '../stack/stack.ts';
@@ -50,7 +50,12 @@ export const withOwnStack = async <T>(
   use: (env: NodeJS.ProcessEnv) => Promise<T>,
 ): Promise<T> => {
   const claim = await claimOwnBase();
-  const context = { root: rootDir, runDir: ownRunDir(), portBase: claim.base };
+  const context = {
+    root: rootDir,
+    runDir: ownRunDir(),
+    portBase: claim.base,
+    engines: enginesFrom(process.env),
+  };
   output.line(`the tests' own stack: port base ${context.portBase} …`);
   const startedAt = performance.now();
   try {

@@ -1,0 +1,14 @@
+import type { Addresses, TableRow } from './engine.ts';
+import { engineNamed, portsFor, type EngineName } from './ports.ts';
+
+/** Where one engine of the stack at a base is found. */
+export const addressesOf = (name: EngineName, base: number): Addresses =>
+  engineNamed(name).addresses(portsFor(base));
+
+/** The engines' part of endpoints.json. */
+export const endpointsOfEngines = (names: readonly EngineName[], base: number): Addresses['endpoints'] =>
+  Object.assign({}, ...names.map((name) => addressesOf(name, base).endpoints)) as Addresses['endpoints'];
+
+/** The engines' rows of the table that ends a start, in the order of the engines. */
+export const rowsOfEngines = (names: readonly EngineName[], base: number): readonly TableRow[] =>
+  names.flatMap((name) => addressesOf(name, base).rows);
