@@ -27,7 +27,7 @@ module.exports = {
       '^domains/',
       '^contracts/',
       '^projections/',
-      '^platform/(event-log|work-queue|service)/',
+      '^platform/(delivery|event-log|work-queue|service)/',
       '^platform/engines/testing/',
     ]),
     {
@@ -42,12 +42,15 @@ module.exports = {
       '^contracts/',
       '^platform/engines/testing/',
     ]),
+    only('platform-delivery', '^platform/delivery/', ['^platform/delivery/']),
     only('platform-event-log', '^platform/event-log/', [
       '^platform/event-log/',
+      '^platform/delivery/',
       '^platform/engines/testing/',
     ]),
     only('platform-work-queue', '^platform/work-queue/', [
       '^platform/work-queue/',
+      '^platform/delivery/',
       '^platform/engines/testing/',
     ]),
     only('platform-service', '^platform/service/', ['^platform/service/']),

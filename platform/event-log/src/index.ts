@@ -5,7 +5,6 @@ export { logHeaders } from './headers.ts';
 export { defaultLimits, type LogLimits } from './log/limits.ts';
 export { projectionRoutes, type OpsAnswer, type OpsRequest, type OpsRoute } from './log/ops-routes.ts';
 export type { RebuildOutcome, RebuildProgress, RebuildReport } from './log/rebuild-report.ts';
-export type { AsyncHops } from './log/spans.ts';
 export { createMemoryBroker, openMemoryLog, type MemoryLogOptions } from './memory/open.ts';
 export { openKafkaLog, type KafkaLogOptions } from './kafka/open.ts';
 export { SchemaRefused } from './kafka/registry.ts';

@@ -2,6 +2,7 @@
  * What the event log promises, whatever it runs on. Kafka and in-memory adapters pass one feature suite
  * (testing/feature-suite.ts). See docs/adr/0001 for why the log arbitrates.
  */
+import type { Verdict } from '@parley/delivery';
 import type { RebuildOutcome, RebuildProgress } from './log/rebuild-report.ts';
 
 /** A fact, as a decider makes it: no id, no clock, no position. */
@@ -239,7 +240,7 @@ export interface ReactionDefinition<E extends DomainEvent> {
   readonly handle: (
     event: RecordedEvent<E>,
     context: { readonly signal: AbortSignal; readonly attempt: number },
-  ) => Promise<void>;
+  ) => Promise<Verdict>;
 }
 
 export interface ReactionStatus {

@@ -1,5 +1,6 @@
 /** What the event log does when the network, the log or a process fails. */
 import { randomUUID } from 'node:crypto';
+import { done } from '@parley/delivery';
 import { expect, it } from 'vitest';
 import { deriveId } from '../src/ids.ts';
 import { partitionOf } from '../src/log/partition-of.ts';
@@ -217,9 +218,9 @@ export function faultSuite(nodes: Nodes): void {
           });
           if (outcome.kind !== 'accepted' && outcome.kind !== 'duplicate') throw new Error(outcome.kind);
           handled.push(event.data.by);
-          if (event.data.by !== crashAt) return;
+          if (event.data.by !== crashAt) return done;
           crash.resolve(undefined);
-          await new Promise(() => undefined); // the process is gone: neither the offset nor the group hears of it
+          return await new Promise<never>(() => undefined); // the process is gone: neither the offset nor the group hears of it
         },
       });
       await log.start();

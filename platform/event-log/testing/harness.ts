@@ -1,5 +1,6 @@
 /** What the feature suite needs of an adapter: logs on one broker, and the faults that the real world has. */
 import { randomUUID } from 'node:crypto';
+import { done } from '@parley/delivery';
 import type { Logger } from 'pino';
 import { afterEach } from 'vitest';
 import type { LogLimits } from '../src/log/limits.ts';
@@ -88,8 +89,10 @@ export class Nodes {
     const sums = log.project(sumsOf(topic));
     const { react, group = 'g' } = options;
     if (react !== undefined) {
-      const handle = (event: RecordedEvent<Counted>, { signal }: { readonly signal: AbortSignal }) =>
-        react(event, signal);
+      const handle = async (event: RecordedEvent<Counted>, { signal }: { readonly signal: AbortSignal }) => {
+        await react(event, signal);
+        return done;
+      };
       log.react({ group: `${topic.name}.${group}`, topic, handle });
     }
     await log.start();

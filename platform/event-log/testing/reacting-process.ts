@@ -1,4 +1,5 @@
 /** A process with one reaction, to be killed: it prints the sum of each event that it handled. */
+import { done } from '@parley/delivery';
 import { pino } from 'pino';
 import { openKafkaLog } from '../src/kafka/open.ts';
 import { counterOf, countedTopic } from './counter.ts';
@@ -18,7 +19,7 @@ log.react({
   topic,
   handle: ({ event }) => {
     process.stdout.write(`${event.data.by}\n`);
-    return Promise.resolve();
+    return Promise.resolve(done);
   },
 });
 await log.start();

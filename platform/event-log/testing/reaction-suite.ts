@@ -1,4 +1,5 @@
 /** How long a reaction may take, and what becomes of one that takes longer. */
+import { done } from '@parley/delivery';
 import { expect, it } from 'vitest';
 import { counterOf } from './counter.ts';
 import { freshTopic, run, type Nodes } from './harness.ts';
@@ -17,8 +18,8 @@ export function reactionSuite(nodes: Nodes): void {
       topic,
       handle: async ({ event }, { signal, attempt }) => {
         seen.push(`${String(event.data.by)}, attempt ${String(attempt)}`);
-        if (attempt > 1 || event.data.by > 1) return;
-        await new Promise((_resolve, reject) => {
+        if (attempt > 1 || event.data.by > 1) return done;
+        return await new Promise<never>((_resolve, reject) => {
           signal.addEventListener('abort', () => {
             reject(signal.reason as Error);
           });
@@ -48,6 +49,7 @@ export function reactionSuite(nodes: Nodes): void {
         const call = Promise.withResolvers<undefined>();
         calls.push(call);
         await call.promise;
+        return done;
       },
     });
     await log.start();
@@ -103,11 +105,12 @@ export function reactionSuite(nodes: Nodes): void {
         if (streamId === 'broken') {
           if (attempt === 4) thirdFailure.resolve(undefined);
           if (broken) throw new Error('alice has no address');
-          return;
+          return done;
         }
         await thirdFailure.promise;
         others.push(stalled()?.position.offset);
         if (attempt === 1) throw new Error('once');
+        return done;
       },
     });
     await log.start();

@@ -1,5 +1,6 @@
 /** What a log that starts from a snapshot must do, on every adapter. */
 import { Buffer } from 'node:buffer';
+import { done } from '@parley/delivery';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeCommitHeader, toKey } from '../src/arbitration/commit-header.ts';
@@ -160,7 +161,7 @@ export function snapshotSuite(name: string, make: () => Promise<Harness>, numRun
         topic,
         handle: ({ event }) => {
           seen.push(event.data.by);
-          return Promise.resolve();
+          return Promise.resolve(done);
         },
       });
       await log.start();

@@ -1,5 +1,4 @@
 export {
-  NotYet,
   PublishError,
   type ConsumerOptions,
   type IncomingMessage,
@@ -7,9 +6,7 @@ export {
   type PublishErrorReason,
   type Publisher,
   type QueueDefinition,
-  type Verdict,
   type WorkQueue,
   type WorkQueueHealth,
 } from './ports.ts';
 export { openWorkQueue, type WorkQueueOptions } from './rabbitmq/work-queue.ts';
-export type { AsyncHops } from './spans.ts';

@@ -1,4 +1,5 @@
 /** What the work queue promises, whatever it runs on. RabbitMQ and the in-memory double pass one feature suite. */
+import type { Verdict } from '@parley/delivery';
 
 /** Names of one queue and what belongs to it. Everything is durable; queues are quorum queues. */
 export interface QueueDefinition {
@@ -41,9 +42,6 @@ export interface IncomingMessage {
   readonly attempt: number;
 }
 
-/** What becomes of a message. A dead letter keeps body, properties and headers, and gets the reason as a header. */
-export type Verdict = 'ack' | { readonly deadLetter: string };
-
 export type PublishErrorReason =
   /** No queue is bound to the routing key: someone has removed it. It is declared again for the next message. Retryable. */
   | 'unroutable'
@@ -53,7 +51,7 @@ export type PublishErrorReason =
   | 'refused'
   /** No confirm in time or the connection broke meanwhile; it may be in the queue. Publishing it again is safe. */
   | 'unconfirmed'
-  /** Its headers are larger than a frame takes. Not retryable. */
+  /** Its headers are larger than a frame takes, or cannot be encoded. Not retryable. */
   | 'unsendable'
   /** Too many messages wait for their confirm. Retryable. */
   | 'overloaded'
@@ -83,23 +81,16 @@ export interface Publisher {
   publish(message: OutgoingMessage, options?: { readonly deadlineMs?: number }): Promise<void>;
 }
 
-/**
- * What a handler rejects with when something that it needs is away: the message is not to blame, and the call does not
- * count as an attempt. It is called again for as long as the message is held (`heldMsMax`), and again by the consumer
- * that gets it then, as often as the queue's delivery limit says.
- */
-export class NotYet extends Error {
-  override readonly name = 'NotYet';
-}
-
 export interface ConsumerOptions {
   /** How many unacknowledged messages this consumer holds at most. Default 16. */
   readonly prefetch?: number;
   /**
-   * Works on one message; up to `prefetch` run concurrently. The message is acknowledged after it resolves 'ack'. When
-   * it rejects, it is called again with growing pauses while the message is held, `attempts` times in all, those that
-   * reject with `NotYet` not counted; then the message becomes a dead letter with x-error-reason and x-error-message.
-   * May see a message more than once.
+   * Works on one message; up to `prefetch` run concurrently. The message is acknowledged after it resolves with `done`.
+   * When it rejects, it is called again with growing pauses while the message is held, `attempts` times in all, those
+   * that answer `not-yet` not counted: such a message is worked on again by the consumer that gets it once it was held
+   * for long enough (`heldMsMax`), as often as the queue's delivery limit says. A dead letter keeps body, properties and
+   * headers, and gets x-error-reason, x-error-class, x-error-message, x-error-attempts and x-error-time. May see a
+   * message more than once.
    */
   readonly handle: (message: IncomingMessage, context: { readonly signal: AbortSignal }) => Promise<Verdict>;
   /** Calls of `handle` per delivery that count. Default 3. */
@@ -107,8 +98,8 @@ export interface ConsumerOptions {
   /** Pause after the first failed attempt, doubled after each further one. Default 200 ms. */
   readonly retryDelayMs?: number;
   /**
-   * How long a message is held before it alone is given back, to be held again: when `handle` has asked for patience
-   * (`NotYet`), or when it is dead and there is no room for dead letters. A call of `handle` is not cut short. Each return
+   * How long a message is held before it alone is given back, to be held again: when `handle` has to wait
+   * (`not-yet`), or when it is dead and there is no room for dead letters. A call of `handle` is not cut short. Each return
    * counts towards the queue's delivery limit of 20; beyond it the broker makes the dead letter, without a reason of ours,
    * keeps it in the queue until there is room for it, and `health` no longer counts it. Default 20 minutes, before
    * RabbitMQ would give back everything that the consumer holds (30 minutes).

@@ -2,21 +2,18 @@ import {
   type Context,
   context,
   propagation,
-  ROOT_CONTEXT,
   type Span,
   SpanKind,
   SpanStatusCode,
   trace,
   type Tracer,
 } from '@opentelemetry/api';
+import { inConsumerSpan, type AsyncHops, type Verdict } from '@parley/delivery';
 import type { IncomingMessage, OutgoingMessage, QueueDefinition } from './ports.ts';
-
-/** How the span of a consumer hangs on the publisher's: as its child, or as a new trace that links to it. */
-export type AsyncHops = 'child' | 'link';
 
 const tracer = (): Tracer => trace.getTracer('@parley/work-queue');
 
-const attributes = (
+const attributesOf = (
   operation: 'publish' | 'process',
   definition: QueueDefinition,
   message: { readonly messageId: string; readonly body: Buffer },
@@ -50,7 +47,7 @@ export const producing = <T>(
 ): Promise<T> => {
   const span = tracer().startSpan(`publish ${definition.queue}`, {
     kind: SpanKind.PRODUCER,
-    attributes: attributes('publish', definition, message),
+    attributes: attributesOf('publish', definition, message),
   });
   return within(span, context.active(), () => {
     const headers: Record<string, string> = { ...message.headers };
@@ -60,22 +57,16 @@ export const producing = <T>(
 };
 
 /** Runs a handler in a CONSUMER span that continues, or links to, the trace in the message's headers. */
-export const consuming = <T>(
+export const consuming = (
   definition: QueueDefinition,
   message: IncomingMessage,
-  options: { readonly hops: AsyncHops; readonly fn: () => Promise<T> },
-): Promise<T> => {
-  const remote = propagation.extract(ROOT_CONTEXT, message.headers);
-  const publisher = trace.getSpanContext(remote);
-  const linked = options.hops === 'link' && publisher !== undefined;
-  const span = tracer().startSpan(
-    `process ${definition.queue}`,
-    {
-      kind: SpanKind.CONSUMER,
-      attributes: { ...attributes('process', definition, message), 'messaging.attempt': message.attempt },
-      links: linked ? [{ context: publisher }] : [],
-    },
-    linked ? ROOT_CONTEXT : remote,
-  );
-  return within(span, linked ? ROOT_CONTEXT : remote, options.fn);
+  options: { readonly hops: AsyncHops; readonly fn: () => Promise<Verdict> },
+): Promise<Verdict> => {
+  const attributes = {
+    ...attributesOf('process', definition, message),
+    'messaging.attempt': message.attempt,
+  };
+  const name = `process ${definition.queue}`;
+  const { hops, fn } = options;
+  return inConsumerSpan({ tracer: tracer(), name, attributes, carrier: message.headers, hops }, fn);
 };

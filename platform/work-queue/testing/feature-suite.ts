@@ -1,12 +1,6 @@
+import { deadLetter, done, notYet, type AsyncHops, type Verdict } from '@parley/delivery';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import {
-  type IncomingMessage,
-  NotYet,
-  PublishError,
-  type QueueDefinition,
-  type WorkQueue,
-} from '../src/ports.ts';
-import type { AsyncHops } from '../src/spans.ts';
+import { type IncomingMessage, PublishError, type QueueDefinition, type WorkQueue } from '../src/ports.ts';
 import { collect, consumeBeside, definitionOf, messageOf } from './fixtures.ts';
 import { captureSpans } from './spans.ts';
 
@@ -102,7 +96,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
         retryDelayMs: 5,
         handle: ({ attempt }) => {
           attempts.push(attempt);
-          return attempt < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve('ack');
+          return attempt < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve(done);
         },
       });
       await queue.publisher(definition).publish(messageOf());
@@ -121,7 +115,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
         retryDelayMs: 5,
         handle: () => {
           calls += 1;
-          return calls < 5 ? Promise.reject(new NotYet('the log is away')) : Promise.resolve('ack');
+          return calls < 5 ? Promise.resolve(notYet('the log is away')) : Promise.resolve(done);
         },
       });
       await queue.publisher(definition).publish(messageOf());
@@ -160,7 +154,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
     it('makes a dead letter at once when the handler asks for it', async () => {
       const definition = definitionOf('asked');
       const queue = await open();
-      queue.consume(definition, { handle: () => Promise.resolve({ deadLetter: 'unreadable' }) });
+      queue.consume(definition, { handle: () => Promise.resolve(deadLetter('unreadable')) });
       await queue.publisher(definition).publish(messageOf());
       await until(async () => {
         const [dead] = await harness.deadLetters(definition);
@@ -178,9 +172,9 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       queue.consume(definition, {
         handle: async ({ messageId }) => {
           calls.push(messageId);
-          if (messageId === full.messageId) return { deadLetter: 'unreadable '.repeat(60) };
+          if (messageId === full.messageId) return deadLetter('unreadable '.repeat(60));
           await release.promise;
-          return 'ack';
+          return done;
         },
       });
       const publisher = queue.publisher(definition);
@@ -199,7 +193,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       const definition = definitionOf('reason');
       const queue = await open();
       const reason = `unknown key "a\r\nb\u0000${'x'.repeat(200_000)}"`;
-      queue.consume(definition, { handle: () => Promise.resolve({ deadLetter: reason }) });
+      queue.consume(definition, { handle: () => Promise.resolve(deadLetter(reason)) });
       const sent = messageOf();
       await queue.publisher(definition).publish(sent);
       await until(async () => {
@@ -216,7 +210,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       queue.consume(definition, {
         handle: ({ messageId, type }) => {
           calls.push(messageId);
-          return Promise.resolve(type === 'Poison' ? { deadLetter: 'poison' } : 'ack');
+          return Promise.resolve(type === 'Poison' ? deadLetter('poison') : done);
         },
       });
       const poison = Array.from({ length: 5 }, () => messageOf({ type: 'Poison' }));
@@ -252,7 +246,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
         heldMsMax: 200,
         retryDelayMs: 5,
         handle: ({ redelivered }) =>
-          redelivered ? Promise.resolve('ack') : Promise.reject(new NotYet('the log is away')),
+          redelivered ? Promise.resolve(done) : Promise.resolve(notYet('the log is away')),
       });
       const waiting = messageOf();
       for (const message of [kept, waiting]) await queue.publisher(definition).publish(message);
@@ -271,7 +265,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       const queue = await open();
       const { kept, calls, release } = consumeBeside(queue, definition, {
         heldMsMax: 1_000,
-        handle: () => Promise.resolve({ deadLetter: 'poison' }),
+        handle: () => Promise.resolve(deadLetter('poison')),
       });
       const poison = Array.from({ length: 5 }, () => messageOf());
       for (const message of [kept, ...poison]) await queue.publisher(definition).publish(message);
@@ -293,7 +287,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
     it('gives a dead message back when it closes while there is no room for it', async () => {
       const definition = { ...definitionOf('full-close'), deadLettersMax: 1 };
       const queue = await open();
-      queue.consume(definition, { handle: () => Promise.resolve({ deadLetter: 'poison' }) });
+      queue.consume(definition, { handle: () => Promise.resolve(deadLetter('poison')) });
       const poison = Array.from({ length: 5 }, () => messageOf());
       for (const message of poison) await queue.publisher(definition).publish(message);
       await until(() => {
@@ -338,7 +332,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
     it('lets a handler under way finish when it closes', async () => {
       const definition = definitionOf('drain');
       const queue = await open();
-      const release = Promise.withResolvers<'ack'>();
+      const release = Promise.withResolvers<Verdict>();
       const started = Promise.withResolvers<undefined>();
       queue.consume(definition, {
         handle: () => {
@@ -349,7 +343,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       await queue.publisher(definition).publish(messageOf());
       await started.promise;
       const closing = queue.close({ deadlineMs: 5_000 });
-      release.resolve('ack');
+      release.resolve(done);
       await closing;
       const next = await open();
       const seen = collect(next, definition);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { done, type Verdict } from '@parley/delivery';
 import type {
   ConsumerOptions,
   IncomingMessage,
@@ -33,7 +34,7 @@ export const collect = (queue: WorkQueue, definition: QueueDefinition): Incoming
   queue.consume(definition, {
     handle: (message) => {
       seen.push(message);
-      return Promise.resolve('ack');
+      return Promise.resolve(done);
     },
   });
   return seen;
@@ -47,7 +48,7 @@ export const consumeBeside = (
 ): { kept: OutgoingMessage; calls: IncomingMessage[]; release: () => void } => {
   const kept = messageOf();
   const calls: IncomingMessage[] = [];
-  const released = Promise.withResolvers<'ack'>();
+  const released = Promise.withResolvers<Verdict>();
   queue.consume(definition, {
     ...options,
     handle: (message, context) => {
@@ -56,7 +57,7 @@ export const consumeBeside = (
     },
   });
   const release = (): void => {
-    released.resolve('ack');
+    released.resolve(done);
   };
   return { kept, calls, release };
 };

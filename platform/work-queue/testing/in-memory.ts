@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { errorHeaders, type AsyncHops } from '@parley/delivery';
 import { workOn } from '../src/attempts.ts';
 import { awaitedRoom, DEAD_LETTERS_MAX, untilTaken } from '../src/dead-letters.ts';
 import { whileHeld } from '../src/holding.ts';
@@ -10,7 +11,7 @@ import {
   type QueueDefinition,
   type WorkQueue,
 } from '../src/ports.ts';
-import { type AsyncHops, producing } from '../src/spans.ts';
+import { producing } from '../src/spans.ts';
 
 type Stored = Omit<IncomingMessage, 'attempt'>;
 
@@ -183,9 +184,10 @@ export class InMemoryBroker {
     const { bound, message, stopping } = held;
     const delivery = { message, hops: bound.hops, signal: bound.stopping.signal, stopping };
     const settlement = await workOn(bound.definition, bound.consumer, delivery);
-    if (settlement.kind === 'release') queue.waiting.unshift({ ...message, redelivered: true });
+    if (settlement.kind === 'released') queue.waiting.unshift({ ...message, redelivered: true });
     if (settlement.kind !== 'dead-letter') return;
-    const letter = { ...message, headers: { ...message.headers, ...settlement.headers } };
+    const headers = { ...message.headers, ...errorHeaders(settlement.letter, Date.now()) };
+    const letter = { ...message, headers };
     if (!(await this.#bury(queue, held, letter))) queue.waiting.unshift({ ...message, redelivered: true });
   }
 

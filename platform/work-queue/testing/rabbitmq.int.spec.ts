@@ -1,9 +1,10 @@
+import { deadLetter, done, notYet, type Verdict } from '@parley/delivery';
 import { startTestEngines, type TestEngines } from '@parley/engines/testing';
 import { connect } from 'amqplib';
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { NotYet, type QueueDefinition, type WorkQueue } from '../src/ports.ts';
+import type { QueueDefinition, WorkQueue } from '../src/ports.ts';
 import { openWorkQueue } from '../src/rabbitmq/work-queue.ts';
 import { workQueueFeatures } from './feature-suite.ts';
 import { definitionOf, messageOf } from './fixtures.ts';
@@ -39,7 +40,7 @@ describe('a message that is given back too often', () => {
       retryDelayMs: 10_000,
       handle: () => {
         calls += 1;
-        return Promise.reject(new NotYet('the log is away'));
+        return Promise.resolve(notYet('the log is away'));
       },
     });
     const message = messageOf();
@@ -75,7 +76,7 @@ describe('a dead-letter queue that is there already', () => {
     const logged: string[] = [];
     const logger = pino({ level: 'warn' }, { write: (line) => void logged.push(line) });
     const queue = openWorkQueue({ url: engines.amqpUrl, name: 'former', logger });
-    queue.consume(definition, { handle: () => Promise.resolve({ deadLetter: 'poison' }) });
+    queue.consume(definition, { handle: () => Promise.resolve(deadLetter('poison')) });
     onTestFinished(async () => {
       await queue.close();
       await connection.close();
@@ -112,5 +113,69 @@ describe('a dead-letter queue that is there already', () => {
       { timeout: 10_000 },
     );
     expect(await letters()).toBe(1);
+  });
+});
+
+describe('a message from elsewhere whose headers amqplib reads and does not write', () => {
+  it('becomes one dead letter with our reason and its headers, and nothing else comes back', async () => {
+    const definition = definitionOf('typed-header');
+    const queue = openWorkQueue({ url: engines.amqpUrl, name: 'typed', logger: pino({ level: 'silent' }) });
+    onTestFinished(() => queue.close());
+    const calls: string[] = [];
+    const held = Promise.withResolvers<Verdict>();
+    queue.consume(definition, {
+      handle: ({ messageId, body }) => {
+        calls.push(messageId);
+        if (messageId === 'neighbour') return held.promise;
+        return Promise.resolve(body.toString() === 'not json' ? deadLetter('not JSON') : done);
+      },
+    });
+    await queue.ready({ signal: AbortSignal.timeout(10_000) });
+    const api = `${engines.rabbitmqManagementUrl}/api`;
+    const post = async (path: string, body: object): Promise<unknown> => {
+      const response = await fetch(`${api}${path}`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}`,
+        },
+        body: JSON.stringify(body),
+      });
+      expect(response.status).toBe(200);
+      return response.json();
+    };
+    const publish = (messageId: string, payload: string, headers: object): Promise<unknown> =>
+      post(`/exchanges/%2F/${definition.exchange}/publish`, {
+        routing_key: definition.routingKey,
+        payload,
+        payload_encoding: 'string',
+        properties: { message_id: messageId, headers },
+      });
+    await publish('neighbour', '{}', {});
+    await publish('poison', 'not json', { meta: { '!': 'x' }, own: 'header' });
+    await publish('after', '{}', {});
+    const letters = (): Promise<unknown> =>
+      post(`/queues/%2F/${definition.deadLetterQueue}/get`, {
+        count: 10,
+        ackmode: 'ack_requeue_true',
+        encoding: 'auto',
+      });
+    await vi.waitFor(
+      async () => {
+        expect(await letters()).toMatchObject([
+          {
+            payload: 'not json',
+            properties: {
+              message_id: 'poison',
+              headers: { meta: { '!': 'x' }, own: 'header', 'x-error-reason': 'not JSON' },
+            },
+          },
+        ]);
+      },
+      { timeout: 10_000 },
+    );
+    held.resolve(done);
+    await queue.close();
+    expect(calls).toEqual(['neighbour', 'poison', 'after']);
   });
 });

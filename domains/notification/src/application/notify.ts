@@ -7,6 +7,7 @@ import type {
 } from '@parley/contracts/events';
 import type { ShippingRequested } from '@parley/contracts/queues';
 import { notificationEvents } from '@parley/contracts/topics';
+import { done, notYet, type Verdict } from '@parley/delivery';
 import {
   deriveId,
   type AggregateDefinition,
@@ -33,18 +34,21 @@ export const notificationAggregate: AggregateDefinition<NotificationState, Notif
 
 /** Where requests to ship are handed over. */
 export interface ShippingRequests {
-  /** Resolves once the broker has confirmed the message; rejects otherwise. Publishing again is safe. */
+  /**
+   * Done once the broker has confirmed the message, not yet while it does not; rejects when it never will. Publishing
+   * again is safe.
+   */
   publish(
     request: ShippingRequested,
     context: { readonly correlationId: string; readonly signal: AbortSignal },
-  ): Promise<void>;
+  ): Promise<Verdict>;
 }
 
-/** Acts on one accepted payment event; rejects when it is to be tried again. */
+/** Acts on one accepted payment event. */
 export type OnPayment = (
   event: RecordedEvent<PaymentEvent>,
   context: { readonly signal: AbortSignal; readonly correlationId: string },
-) => Promise<void>;
+) => Promise<Verdict>;
 
 interface Deps {
   readonly notifications: Pick<Aggregates<NotificationState, NotificationEvent>, 'execute'>;
@@ -59,7 +63,11 @@ interface Notice {
   readonly metadata: CommandMetadata;
 }
 
-const send = async (deps: Deps, { eventId, type, payment, metadata }: Notice): Promise<SentNotification> => {
+/** The notification as the log holds it, or why it does not yet. */
+const send = async (
+  deps: Deps,
+  { eventId, type, payment, metadata }: Notice,
+): Promise<{ readonly sent: SentNotification } | { readonly awaited: string }> => {
   const { orderId, customerId, paymentId } = payment;
   const command = {
     notificationId: deriveId('notification', eventId),
@@ -81,34 +89,35 @@ const send = async (deps: Deps, { eventId, type, payment, metadata }: Notice): P
     case 'unchanged': {
       const sent = sentAbout(outcome.state, paymentId, type);
       if (!sent) throw new Error(`the log confirmed a notification about ${paymentId} that it does not have`);
-      return sent;
+      return { sent };
     }
     case 'refused':
       throw new Error('a notification was refused, which its decider never does');
     case 'conflict':
-    case 'rejected':
     case 'unavailable':
     case 'unknown':
-      throw new Error(`the notification about order ${orderId} is not in the log yet: ${outcome.kind}`);
+      return { awaited: `the notification about order ${orderId} is not in the log: ${outcome.kind}` };
+    case 'rejected':
+      throw new Error(`the log refuses the notification about order ${orderId}: ${outcome.reason}`);
   }
 };
 
 /**
  * Notifies the customer, then asks shipping to ship what is paid. Both carry ids derived from the event, and the
- * message is made from what the log holds, so handling an event again repeats neither: it resolves only after the
+ * message is made from what the log holds, so handling an event again repeats neither: it is done only after the
  * notification is in the log and the broker has confirmed the request.
  */
 export const createOnPayment =
   (deps: Deps): OnPayment =>
   async ({ event, eventId }, { signal, correlationId }) => {
-    if (event.type === 'PaymentInitiated' || event.type === 'PaymentVoided') return;
+    if (event.type === 'PaymentInitiated' || event.type === 'PaymentVoided') return done;
     const metadata = { correlationId, causationId: eventId };
     const payment = event.data;
-    if (event.type === 'PaymentFailed') {
-      await send(deps, { eventId, type: 'PAYMENT_FAILED', payment, metadata });
-      return;
-    }
-    const sent = await send(deps, { eventId, type: 'PAYMENT_COMPLETED', payment, metadata });
+    const type = event.type === 'PaymentFailed' ? 'PAYMENT_FAILED' : 'PAYMENT_COMPLETED';
+    const notice = await send(deps, { eventId, type, payment, metadata });
+    if ('awaited' in notice) return notYet(notice.awaited);
+    if (event.type === 'PaymentFailed') return done;
+    const { sent } = notice;
     const request: ShippingRequested = {
       requestId: deriveId('shipping-request', eventId),
       orderId: payment.orderId,
@@ -117,5 +126,5 @@ export const createOnPayment =
       notificationId: sent.notificationId,
       requestedAt: sent.sentAtMs,
     };
-    await deps.shippingRequests.publish(request, { correlationId, signal });
+    return deps.shippingRequests.publish(request, { correlationId, signal });
   };

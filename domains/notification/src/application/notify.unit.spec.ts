@@ -1,3 +1,4 @@
+import { done, notYet } from '@parley/delivery';
 import type { PaymentEvent } from '@parley/contracts/events';
 import { ShippingRequested } from '@parley/contracts/queues';
 import type { RecordedEvent } from '@parley/event-log';
@@ -45,8 +46,10 @@ const setUp = async (publish?: ShippingRequests['publish']) => {
     notifications: log.aggregates,
     shippingRequests: {
       publish: async (request, options) => {
-        await publish?.(request, options);
+        const verdict = (await publish?.(request, options)) ?? done;
+        if (verdict.kind !== 'done') return verdict;
         published.push({ request, correlationId: options.correlationId });
+        return done;
       },
     },
     now: () => (nowMs += 1),
@@ -86,15 +89,13 @@ describe('on payment', () => {
     expect(second).toEqual(first);
   });
 
-  it('rejects while the broker does not confirm, so that the event is handled again', async () => {
+  it('is not done while the broker does not confirm, so that the event is handled again', async () => {
     let confirms = false;
-    await using world = await setUp(() =>
-      confirms ? Promise.resolve() : Promise.reject(new Error('no confirm')),
-    );
-    await expect(world.onPayment(settled(1), context)).rejects.toThrow('no confirm');
+    await using world = await setUp(() => Promise.resolve(confirms ? done : notYet('no confirm')));
+    expect(await world.onPayment(settled(1), context)).toEqual(notYet('no confirm'));
     expect(world.published).toEqual([]);
     confirms = true;
-    await world.onPayment(settled(1), context);
+    expect(await world.onPayment(settled(1), context)).toEqual(done);
     expect(world.published).toHaveLength(1);
     expect(world.recorded()).toHaveLength(1);
   });
@@ -103,10 +104,15 @@ describe('on payment', () => {
     const published: ShippingRequested[] = [];
     const onPayment = createOnPayment({
       notifications: { execute: () => Promise.resolve({ kind: 'unavailable', reason: 'disconnected' }) },
-      shippingRequests: { publish: (request) => Promise.resolve(void published.push(request)) },
+      shippingRequests: {
+        publish: (request) => {
+          published.push(request);
+          return Promise.resolve(done);
+        },
+      },
       now: () => 1,
     });
-    await expect(onPayment(settled(1), context)).rejects.toThrow('unavailable');
+    expect(await onPayment(settled(1), context)).toMatchObject({ kind: 'not-yet' });
     expect(published).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import type { OrderEvent, UnmatchedReason } from '@parley/contracts/events';
 import { orderEvents } from '@parley/contracts/topics';
+import { done, notYet, type Verdict } from '@parley/delivery';
 import { deriveId, type CommandMetadata, type ProjectionDefinition } from '@parley/event-log';
 import { recordShipped } from '../core/decide.ts';
 import type { OrderState } from '../core/order.ts';
@@ -12,7 +13,7 @@ export interface Dispatched {
   readonly trackingNumber: string;
 }
 
-export type RecordShipment = (shipment: Dispatched, metadata: CommandMetadata) => Promise<void>;
+export type RecordShipment = (shipment: Dispatched, metadata: CommandMetadata) => Promise<Verdict>;
 
 /** A shipment that no order can be shipped by. Shown on the operations port for as long as the log lives. */
 export interface UnmatchedRow extends Dispatched {
@@ -43,9 +44,10 @@ const isShippedBy = (state: OrderState, shipmentId: string): boolean =>
 
 /**
  * Marks the order as shipped. A shipment can arrive before the order knows that it is paid (a crash between payment
- * and OrderPaid): the order is brought up to date first. Rejects while that is not possible yet, to be called again.
+ * and OrderPaid): the order is brought up to date first. Answers `not-yet` while that is not possible, or while the log
+ * does not confirm; rejects when the log refuses what it has to say.
  *
- * Resolves for a shipment that can never be recorded, as its order is unknown, cancelled or shipped by another shipment:
+ * Done is also a shipment that can never be recorded, as its order is unknown, cancelled or shipped by another shipment:
  * that is recorded as ShipmentUnmatched on the order's stream, told to `unmatched` by the instance that recorded it, and
  * stops nothing behind it. An order that this instance has not read yet is not taken for unknown: it was in the log
  * before its shipment was, so the append of ShipmentUnmatched on version 0 loses and is decided again.
@@ -69,16 +71,17 @@ export const createRecordShipment =
     switch (outcome.kind) {
       case 'accepted':
         if (!isShippedBy(outcome.state, shipmentId)) deps.unmatched(shipment, outcome.state.status);
-        return;
+        return done;
       case 'duplicate':
       case 'unchanged':
-        return;
+        return done;
       case 'refused':
-        throw new Error(`the order is ${outcome.state.status}, a shipment cannot be recorded yet`);
+        return notYet(`the order is ${outcome.state.status}, a shipment cannot be recorded yet`);
       case 'conflict':
-      case 'rejected':
       case 'unavailable':
       case 'unknown':
-        throw new Error(`the log did not confirm the shipment: ${outcome.kind}`);
+        return notYet(`the log did not confirm the shipment: ${outcome.kind}`);
+      case 'rejected':
+        throw new Error(`the log refuses the shipment: ${outcome.reason}`);
     }
   };

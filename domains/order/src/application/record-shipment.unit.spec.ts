@@ -48,7 +48,10 @@ describe('a dispatched shipment', () => {
     const { placeOrder, recordShipment, history } = await world.open();
     world.payments.faults.push('after', 'before');
     await placeOrder(request(), metadata);
-    await expect(recordShipment(shipmentOf(orderId), metadata)).rejects.toThrow('PAYMENT_PENDING');
+    expect(await recordShipment(shipmentOf(orderId), metadata)).toMatchObject({
+      kind: 'not-yet',
+      why: expect.stringContaining('PAYMENT_PENDING') as string,
+    });
     await recordShipment(shipmentOf(orderId), metadata);
     expect(history(orderId)).toEqual(shippedPath);
   });

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { done } from '@parley/delivery';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { counted, countedTopic, counterOf, type Counted } from '../../testing/index.ts';
 import { createMemoryBroker, openMemoryLog } from '../memory/open.ts';
@@ -124,7 +125,7 @@ it('takes no append and no reaction', async () => {
   expect(outcome).toMatchObject({ kind: 'rejected', detail: 'a log file is read-only' });
   await log.close();
   const reacting = openFileLog(path);
-  reacting.react({ group: 'g', topic, handle: () => Promise.resolve() });
+  reacting.react({ group: 'g', topic, handle: () => Promise.resolve(done) });
   await expect(reacting.start()).rejects.toThrow('read-only');
   await reacting.close();
 });

@@ -1,8 +1,8 @@
 import type { ISocketFactory } from 'kafkajs';
+import type { AsyncHops } from '@parley/delivery';
 import type { Logger } from 'pino';
 import { TransportLog } from '../log/event-log.ts';
 import { defaultLimits, type LogLimits } from '../log/limits.ts';
-import type { AsyncHops } from '../log/spans.ts';
 import type { EventLog } from '../ports.ts';
 import { snapshotsIn, type SnapshotLimits } from '../snapshot/keeper.ts';
 import type { TopicDurability } from './topic-settings.ts';

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { done } from '@parley/delivery';
 import { startTestEngines, type TestEngines } from '@parley/engines/testing';
 import kafkajs from 'kafkajs';
 import { pino } from 'pino';
@@ -66,7 +67,7 @@ const declare = (topic: EventTopic<Counted>, handled: number[] = []) => {
     topic,
     handle: ({ event }: RecordedEvent<Counted>) => {
       handled.push(event.data.by);
-      return Promise.resolve();
+      return Promise.resolve(done);
     },
   });
   return { log, counters, sums, waits, handled };

@@ -1,5 +1,6 @@
 /** The event log of one process, on any transport. */
 import { setTimeout as pause } from 'node:timers/promises';
+import type { AsyncHops } from '@parley/delivery';
 import type { Logger } from 'pino';
 import { AvroCodec } from '../avro/codec.ts';
 import type {
@@ -28,7 +29,6 @@ import { Rebuild } from './rebuild.ts';
 import type { RebuildOutcome, RebuildProgress } from './rebuild-report.ts';
 import { Rebuilder } from './rebuilder.ts';
 import { Reactor } from './reactor.ts';
-import type { AsyncHops } from './spans.ts';
 import { StandstillWatch } from './standstill.ts';
 import { TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';

@@ -1,4 +1,5 @@
 /** How long what is read may wait for more to come: as long as the least patient that reads it allows. */
+import { done } from '@parley/delivery';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { counterOf, countedTopic, sumsOf } from '../../testing/counter.ts';
@@ -12,7 +13,7 @@ import type { Transport } from './transport.ts';
 
 const topic = countedTopic('gathered');
 const group = 'gathering';
-const reaction = { group, topic, gatherMs: 250, handle: () => Promise.resolve() };
+const reaction = { group, topic, gatherMs: 250, handle: () => Promise.resolve(done) };
 
 const declared: { readonly what: string; readonly on: (log: EventLog) => void; readonly readMs: number }[] = [
   {

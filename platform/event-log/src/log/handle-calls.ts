@@ -5,8 +5,9 @@
  * attempt. One that does not is not called again before it ends, however often the event is handed out to this process
  * meanwhile; it is left alone when the partition goes to another member, which must not wait for it.
  */
+import type { AsyncHops, Verdict } from '@parley/delivery';
 import type { DomainEvent, ReactionDefinition, RecordedEvent } from '../ports.ts';
-import { tracedHandle, type AsyncHops } from './spans.ts';
+import { tracedHandle } from './spans.ts';
 
 /** How long a call may go on after its turn is over: less than a rebalance waits for the members that it concerns. */
 const LEFT_AFTER_MS = 3000;
@@ -34,13 +35,13 @@ export class HandleOverdue extends Error {
 }
 
 /** `left`: the turn is over and the call goes on. */
-type CallOutcome = 'handled' | 'left';
+type CallOutcome = Verdict | 'left';
 
 export class HandleCalls<E extends DomainEvent> {
   readonly #definition: ReactionDefinition<E>;
   readonly #options: HandleCallsOptions;
   /** By `callKeyOf`. */
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #underWay = new Map<string, Promise<Verdict>>();
 
   constructor(definition: ReactionDefinition<E>, options: HandleCallsOptions) {
     this.#definition = definition;
@@ -48,8 +49,8 @@ export class HandleCalls<E extends DomainEvent> {
   }
 
   /**
-   * Resolves when the effect on the event is confirmed, by this call or by an earlier one that had not ended, also when
-   * that took longer than the deadline. Rejects as `handle` does.
+   * Resolves with the verdict on the event, of this call or of an earlier one that had not ended, also when that took
+   * longer than the deadline. Rejects as `handle` does.
    *
    * @param turn its signal is aborted when the event is no longer this member's to handle.
    */
@@ -69,7 +70,7 @@ export class HandleCalls<E extends DomainEvent> {
   async #call(
     event: RecordedEvent<E>,
     turn: { readonly signal: AbortSignal; readonly attempt: number },
-  ): Promise<void> {
+  ): Promise<Verdict> {
     const { group, handle } = this.#definition;
     const { hops, deadlineMs, onOverdue, onEnded } = this.#options;
     const { attempt } = turn;
@@ -81,7 +82,7 @@ export class HandleCalls<E extends DomainEvent> {
       onOverdue(event, attempt, error);
     }, deadlineMs);
     try {
-      await tracedHandle(event, group, hops, () => handle(event, { signal, attempt }));
+      return await tracedHandle(event, group, hops, () => handle(event, { signal, attempt }));
     } finally {
       clearTimeout(timer);
       if (deadline.signal.aborted) onEnded(event);
@@ -90,7 +91,7 @@ export class HandleCalls<E extends DomainEvent> {
 }
 
 /** Waits for the call for as long as the turn lasts, and a little longer. */
-async function unlessLeft(call: Promise<void>, signal: AbortSignal): Promise<CallOutcome> {
+async function unlessLeft(call: Promise<Verdict>, signal: AbortSignal): Promise<CallOutcome> {
   const left = Promise.withResolvers<'left'>();
   let timer: NodeJS.Timeout | undefined;
   const onOver = (): void => {
@@ -99,7 +100,7 @@ async function unlessLeft(call: Promise<void>, signal: AbortSignal): Promise<Cal
   if (signal.aborted) onOver();
   else signal.addEventListener('abort', onOver, { once: true });
   try {
-    return await Promise.race([call.then((): CallOutcome => 'handled'), left.promise]);
+    return await Promise.race([call, left.promise]);
   } finally {
     signal.removeEventListener('abort', onOver);
     clearTimeout(timer);

@@ -1,3 +1,4 @@
+import { done, type Verdict } from '@parley/delivery';
 import { expect, it, vi } from 'vitest';
 import { counted, countedTopic, type Counted } from '../../testing/counter.ts';
 import type { RecordedEvent } from '../ports.ts';
@@ -20,10 +21,11 @@ const eventAt = (offset: number, eventId = String(offset)): RecordedEvent<Counte
 const set = (deadlineMs: number) => {
   const calls: (PromiseWithResolvers<undefined> & { readonly signal: AbortSignal })[] = [];
   const overdue = new Set<number>();
-  const handle = async (_event: unknown, { signal }: { readonly signal: AbortSignal }): Promise<void> => {
+  const handle = async (_event: unknown, { signal }: { readonly signal: AbortSignal }): Promise<Verdict> => {
     const call = { ...Promise.withResolvers<undefined>(), signal };
     calls.push(call);
     await call.promise;
+    return done;
   };
   const running = new HandleCalls<Counted>(
     { group: 'g', topic, handle },
@@ -43,7 +45,7 @@ it('a call past its deadline has its signal aborted with the reason; resolving l
   await expect.poll(() => calls[0]?.signal.reason as unknown).toBeInstanceOf(HandleOverdue);
   expect([...overdue]).toEqual([3]);
   calls[0]?.resolve(undefined);
-  expect(await outcome).toBe('handled');
+  expect(await outcome).toEqual(done);
   expect(overdue.size).toBe(0);
 });
 
@@ -83,7 +85,7 @@ it('an event that is handed out again while its call goes on is not called again
     calls[0]?.reject(new Error('at last'));
     await expect(again).rejects.toThrow('at last');
     calls[1]?.resolve(undefined);
-    expect(await other).toBe('handled');
+    expect(await other).toEqual(done);
     void running.run(eventAt(0), turn);
     expect(calls).toHaveLength(3);
   } finally {
@@ -98,7 +100,7 @@ it('another event at the position of one that is still being handled, as after a
   const now = running.run(eventAt(0, 'now'), turn);
   expect(calls).toHaveLength(2);
   calls[1]?.resolve(undefined);
-  expect(await now).toBe('handled');
+  expect(await now).toEqual(done);
   calls[0]?.resolve(undefined);
-  expect(await gone).toBe('handled');
+  expect(await gone).toEqual(done);
 });

@@ -1,15 +1,14 @@
 /** Acts on accepted events for one consumer group: verdict first, effect next, offset last. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { deliver, type AsyncHops, type Failure } from '@parley/delivery';
 import type { Logger } from 'pino';
 import type { DomainEvent, ReactionDefinition, ReactionStatus, RecordedEvent } from '../ports.ts';
 import { Flapping } from './flapping.ts';
 import { callKeyOf, HandleCalls } from './handle-calls.ts';
-import type { AsyncHops } from './spans.ts';
 import type { TopicFold } from './topic-fold.ts';
 import type { GroupBatch, GroupListener, RawRecord } from './transport.ts';
 
-const RETRY_MS_MIN = 100;
-const RETRY_MS_MAX = 5000;
+/** For as long as it takes: an event that fails is not given up. */
+const POLICY = { attempts: Number.POSITIVE_INFINITY, backoff: { firstMs: 100, maxMs: 5000 } };
 /** Records handled before offsets are committed: what a crash may repeat. */
 const CHUNK = 64;
 const VERDICT_WAIT_MS = 1000;
@@ -225,26 +224,36 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   }
 
   async #handle(turn: Turn, event: RecordedEvent<E>): Promise<boolean> {
-    const { group } = this.definition;
     const { signal } = turn;
-    let retryMs = RETRY_MS_MIN;
-    for (let attempt = 1; isActive(turn); attempt++) {
-      try {
-        if ((await this.#calls.run(event, { signal, attempt })) === 'left') break;
-        this.#handled++;
-        this.#failing.delete(callKeyOf(event));
-        return true;
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        this.#failing.set(callKeyOf(event), { position: event.position, attempt, error: message });
-        const context = { group, ...event.position, attempt, retryMs, err: message };
-        this.#options.logger.warn(context, 'reaction failed; it is tried again');
-        await pause(retryMs, undefined, { signal }).catch(() => undefined);
-        retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
-      }
-    }
-    this.#failing.delete(callKeyOf(event)); // it is tried again elsewhere, or here in a later turn
-    return false;
+    const delivered = await deliver({
+      policy: POLICY,
+      stopping: signal,
+      handle: async (attempt) => {
+        if (!isActive(turn)) return undefined;
+        const outcome = await this.#calls.run(event, { signal, attempt });
+        return outcome === 'left' ? undefined : outcome;
+      },
+      onFailed: (failure) => {
+        this.#onFailed(event, failure);
+      },
+    });
+    this.#failing.delete(callKeyOf(event)); // released: it is tried again elsewhere, or here in a later turn
+    if (delivered.kind === 'done') this.#handled++;
+    return delivered.kind === 'done';
+  }
+
+  #onFailed(event: RecordedEvent<E>, { attempt, verdict, pauseMs }: Failure): void {
+    const { position } = event;
+    const error = verdict.kind === 'not-yet' ? verdict.why : verdict.error.message;
+    this.#failing.set(callKeyOf(event), { position, attempt, error });
+    const retryMs = Math.round(pauseMs);
+    const context = { group: this.definition.group, ...position, attempt, retryMs, err: error };
+    this.#options.logger.warn(
+      context,
+      verdict.kind === 'not-yet'
+        ? 'reaction has to wait; it is tried again'
+        : 'reaction failed; it is tried again',
+    );
   }
 }
 

@@ -1,3 +1,4 @@
+import { done } from '@parley/delivery';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { counterOf, countedTopic } from '../../testing/counter.ts';
 import { run } from '../../testing/harness.ts';
@@ -26,6 +27,7 @@ it('of two events that hang at one position of a log that was cut, the one that 
       const call = { ...Promise.withResolvers<undefined>(), signal };
       calls.push(call);
       await call.promise;
+      return done;
     },
   });
   await log.start();

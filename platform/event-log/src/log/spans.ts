@@ -1,21 +1,10 @@
 /** Hand-made spans at the broker: one per command and one per handled event, none per record in a replay. */
-import {
-  context,
-  propagation,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-  type Context,
-  type Tracer,
-} from '@opentelemetry/api';
+import { context, SpanKind, SpanStatusCode, trace, type Context, type Tracer } from '@opentelemetry/api';
+import { inConsumerSpan, type AsyncHops, type Verdict } from '@parley/delivery';
 import type { CommandOutcome, DomainEvent, RecordedEvent } from '../ports.ts';
 
 /** Asked for at each use: telemetry may be registered after this module was loaded. */
 const tracer = (): Tracer => trace.getTracer('@parley/event-log');
-
-/** How spans behind the broker hang together: as children of the publisher's span, or linked to it. */
-export type AsyncHops = 'child' | 'link';
 
 /** The span of one command. */
 export interface AppendSpan {
@@ -55,39 +44,24 @@ export function tracedHandle<E extends DomainEvent>(
   event: RecordedEvent<E>,
   group: string,
   hops: AsyncHops,
-  run: () => Promise<void>,
-): Promise<void> {
+  run: () => Promise<Verdict>,
+): Promise<Verdict> {
   const { topic, partition, offset } = event.position;
-  const remote = propagation.extract(
-    ROOT_CONTEXT,
-    event.traceparent === undefined ? {} : { traceparent: event.traceparent },
-  );
-  const publisher = trace.getSpanContext(remote);
-  const options = {
-    kind: SpanKind.CONSUMER,
-    attributes: {
-      'messaging.system': 'kafka',
-      'messaging.destination.name': topic,
-      'messaging.kafka.partition': partition,
-      'messaging.kafka.offset': offset,
-      'messaging.consumer.group.name': group,
-      'parley.event.type': event.event.type,
+  return inConsumerSpan(
+    {
+      tracer: tracer(),
+      name: `process ${topic}`,
+      attributes: {
+        'messaging.system': 'kafka',
+        'messaging.destination.name': topic,
+        'messaging.kafka.partition': partition,
+        'messaging.kafka.offset': offset,
+        'messaging.consumer.group.name': group,
+        'parley.event.type': event.event.type,
+      },
+      carrier: event.traceparent === undefined ? {} : { traceparent: event.traceparent },
+      hops,
     },
-    ...(hops === 'link' && publisher !== undefined ? { links: [{ context: publisher }] } : {}),
-  };
-  const parent = hops === 'child' ? remote : ROOT_CONTEXT;
-  const span = tracer().startSpan(`process ${topic}`, options, parent);
-  return context.with(trace.setSpan(parent, span), async () => {
-    try {
-      await run();
-    } catch (error) {
-      span.setStatus({
-        code: SpanStatusCode.ERROR,
-        message: error instanceof Error ? error.message : 'failed',
-      });
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
+    run,
+  );
 }

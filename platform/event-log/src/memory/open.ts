@@ -1,7 +1,7 @@
+import type { AsyncHops } from '@parley/delivery';
 import { pino, type Logger } from 'pino';
 import { TransportLog } from '../log/event-log.ts';
 import { defaultLimits, type LogLimits } from '../log/limits.ts';
-import type { AsyncHops } from '../log/spans.ts';
 import type { TopicListener, Transport } from '../log/transport.ts';
 import type { EventLog } from '../ports.ts';
 import { snapshotsIn, type SnapshotLimits } from '../snapshot/keeper.ts';

@@ -51,8 +51,9 @@ export class Confirms {
         this.#channel.publish(outgoing.exchange, outgoing.routingKey, outgoing.body, options, settle);
       } catch (error) {
         clearTimeout(timer);
-        // amqplib encodes headers into a buffer of its own before anything is written.
-        const reason = error instanceof RangeError ? 'unsendable' : 'disconnected';
+        // amqplib encodes headers before anything is written: what is not about the channel is about the message.
+        const isOffline = error instanceof Error && error.name === 'IllegalOperationError';
+        const reason = isOffline ? 'disconnected' : 'unsendable';
         reject(new PublishError(reason, messageId, error));
       }
     });

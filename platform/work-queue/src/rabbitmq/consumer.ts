@@ -1,10 +1,11 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
-import { workOn, type DeadLetterHeaders } from '../attempts.ts';
+import { errorHeaders, type AsyncHops, type DeadLetter } from '@parley/delivery';
+import { workOn } from '../attempts.ts';
 import { awaitedRoom, untilTaken } from '../dead-letters.ts';
 import { whileHeld } from '../holding.ts';
 import { PublishError, type ConsumerOptions, type IncomingMessage, type QueueDefinition } from '../ports.ts';
-import type { AsyncHops } from '../spans.ts';
+import { publishableHeaders } from './publishable.ts';
 import type { Session } from './session.ts';
 
 const DEFAULT_PREFETCH = 16;
@@ -148,28 +149,28 @@ export class Consumer {
     });
     if (session.signal.aborted) return; // the broker has already given it to someone else
     switch (settlement.kind) {
-      case 'ack':
+      case 'done':
         channel.ack(delivery);
         return;
-      case 'release':
+      case 'released':
         channel.nack(delivery, false, true);
         return;
       case 'dead-letter':
-        await this.#bury(held, settlement.headers);
+        await this.#bury(held, settlement.letter);
     }
   }
 
-  async #bury(held: Held, reason: DeadLetterHeaders): Promise<void> {
+  async #bury(held: Held, letter: DeadLetter): Promise<void> {
     const { session, channel, delivery } = held;
     try {
-      const taken = await this.#untilTaken(held, reason);
+      const taken = await this.#untilTaken(held, letter);
       if (session.signal.aborted) return; // the broker has already given it to someone else
       // Only now: a crash in between makes a duplicate, never a loss.
       if (taken) channel.ack(delivery);
       else channel.nack(delivery, false, true);
     } catch (error) {
       if (!(error instanceof PublishError && error.reason === 'unsendable')) throw error;
-      // No room for the reason: the broker makes the dead letter then. Ending the session over it would give back
+      // It cannot be sent with its reason: the broker makes the dead letter then, of what it has. Ending the session over it would give back
       // everything else that is held, until the broker takes all of that for dead as well.
       channel.nack(delivery, false, false);
     }
@@ -179,25 +180,25 @@ export class Consumer {
    * A dead letter that is refused is held back instead of ending the session: that would give back everything else that
    * is held, again and again, until the broker takes all of that for dead as well.
    */
-  async #untilTaken({ session, delivery, stopping }: Held, reason: DeadLetterHeaders): Promise<boolean> {
+  async #untilTaken({ session, delivery, stopping }: Held, letter: DeadLetter): Promise<boolean> {
     const { queue, deadLetterExchange, deadLetterQueue, routingKey } = this.definition;
     const { messageId, headers, ...properties } = kept(delivery);
     const id = text(messageId);
-    this.#context.logger.warn(
-      { queue, messageId: id, reason: reason['x-error-reason'] },
-      'a message is a dead letter',
-    );
-    const letter = {
+    this.#context.logger.warn({ queue, messageId: id, reason: letter.reason }, 'a message is a dead letter');
+    const outgoing = {
       exchange: deadLetterExchange,
       routingKey,
       body: delivery.content,
       messageId: id,
-      properties: { ...properties, headers: { ...headers, ...reason } },
+      properties: {
+        ...properties,
+        headers: { ...publishableHeaders(headers ?? {}), ...errorHeaders(letter, Date.now()) },
+      },
     };
     let heldBack = 0;
     try {
       return await untilTaken({
-        send: () => session.confirms.publish(letter, DEAD_LETTER_DEADLINE_MS),
+        send: () => session.confirms.publish(outgoing, DEAD_LETTER_DEADLINE_MS),
         refused: () => {
           heldBack = 1;
           this.#heldBack += 1;

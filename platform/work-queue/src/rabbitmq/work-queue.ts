@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { AsyncHops } from '@parley/delivery';
 import type { Logger } from 'pino';
 import {
   type ConsumerOptions,
@@ -9,7 +10,7 @@ import {
   type WorkQueue,
   type WorkQueueHealth,
 } from '../ports.ts';
-import { type AsyncHops, producing } from '../spans.ts';
+import { producing } from '../spans.ts';
 import { Consumer } from './consumer.ts';
 import { Session } from './session.ts';
 

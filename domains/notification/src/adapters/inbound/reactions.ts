@@ -4,7 +4,7 @@ import type { ReactionDefinition } from '@parley/event-log';
 import { currentContext, runInContext } from '@parley/service';
 import type { OnPayment } from '../../application/notify.ts';
 
-/** Settled payments, each at least once; the offset is committed after `onPayment` has resolved. */
+/** Settled payments, each at least once; the offset is committed after `onPayment` has answered `done`. */
 export const onPaymentReaction = (onPayment: OnPayment): ReactionDefinition<PaymentEvent> => ({
   group: 'parley.notification.on-payment',
   topic: paymentEvents,

@@ -1,3 +1,4 @@
+import { done, notYet } from '@parley/delivery';
 import type { PaymentEvent } from '@parley/contracts/events';
 import type { ShippingRequested } from '@parley/contracts/queues';
 import { paymentEvents } from '@parley/contracts/topics';
@@ -37,7 +38,7 @@ it('handles an event under the correlation id of the append', async () => {
   let seen: string | undefined;
   const reaction = onPaymentReaction(() => {
     seen = currentContext().correlationId;
-    return Promise.resolve();
+    return Promise.resolve(done);
   });
   await reaction.handle(event, context);
   expect(seen).toBe('corr-1');
@@ -52,7 +53,7 @@ it('hands on no correlation id that is malformed: what goes to the queue and to 
   const seen: string[] = [];
   const reaction = onPaymentReaction((_event, { correlationId }) => {
     seen.push(correlationId, currentContext().correlationId);
-    return Promise.resolve();
+    return Promise.resolve(done);
   });
   for (const correlationId of ['corr\r\nx-user-id: mallory', 'c'.repeat(300)]) {
     await reaction.handle({ ...event, correlationId }, context);
@@ -62,9 +63,11 @@ it('hands on no correlation id that is malformed: what goes to the queue and to 
   for (const each of seen) expect(each).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-it('resolves only when the effect has, and rejects when it does: the offset waits for it', async () => {
-  const reaction = onPaymentReaction(() => Promise.reject(new Error('no confirm')));
-  await expect(reaction.handle(event, context)).rejects.toThrow('no confirm');
+it('answers what the use case answers, and rejects when it does: the offset waits for it', async () => {
+  const reaction = onPaymentReaction(() => Promise.resolve(notYet('no confirm')));
+  expect(await reaction.handle(event, context)).toEqual(notYet('no confirm'));
+  const failing = onPaymentReaction(() => Promise.reject(new Error('broken')));
+  await expect(failing.handle(event, context)).rejects.toThrow('broken');
 });
 
 it('on the log: a failed hand-over is repeated with the same request, and the customer is told once', async () => {
@@ -82,7 +85,7 @@ it('on the log: a failed hand-over is repeated with the same request, and the cu
     shippingRequests: {
       publish: (request) => {
         attempts.push(request);
-        return attempts.length === 1 ? Promise.reject(new Error('no confirm')) : Promise.resolve();
+        return attempts.length === 1 ? Promise.reject(new Error('no confirm')) : Promise.resolve(done);
       },
     },
     now: () => attempts.length + 1,

@@ -1,5 +1,6 @@
 import { shippingRequests } from '@parley/contracts/queues';
-import type { WorkQueue } from '@parley/work-queue';
+import { done, notYet } from '@parley/delivery';
+import { PublishError, type WorkQueue } from '@parley/work-queue';
 import type { ShippingRequests } from '../../application/notify.ts';
 
 /** Longest wait for the broker's confirm; after it the payment event is handled again. */
@@ -11,16 +12,20 @@ export const openShippingRequests = (queue: Pick<WorkQueue, 'publisher'>): Shipp
   return {
     publish: async (request, { correlationId, signal }) => {
       signal.throwIfAborted();
-      await publisher.publish(
-        {
-          messageId: request.requestId,
-          type: shippingRequests.messageType,
-          body: Buffer.from(JSON.stringify(request)),
-          correlationId,
-          contentType: 'application/json',
-        },
-        { deadlineMs: CONFIRM_DEADLINE_MS },
-      );
+      const message = {
+        messageId: request.requestId,
+        type: shippingRequests.messageType,
+        body: Buffer.from(JSON.stringify(request)),
+        correlationId,
+        contentType: 'application/json',
+      };
+      try {
+        await publisher.publish(message, { deadlineMs: CONFIRM_DEADLINE_MS });
+        return done;
+      } catch (error) {
+        if (error instanceof PublishError && error.retryable) return notYet(error.message);
+        throw error;
+      }
     },
   };
 };

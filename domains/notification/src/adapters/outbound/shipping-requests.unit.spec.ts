@@ -1,5 +1,5 @@
 import { ShippingRequested, shippingRequests } from '@parley/contracts/queues';
-import { PublishError, type OutgoingMessage } from '@parley/work-queue';
+import { PublishError, type OutgoingMessage, type PublishErrorReason } from '@parley/work-queue';
 import { expect, it } from 'vitest';
 import { openShippingRequests } from './shipping-requests.ts';
 
@@ -33,9 +33,13 @@ it('publishes the contract under the id of the request', async () => {
   expect(ShippingRequested.parse(JSON.parse(message?.body.toString('utf8') ?? ''))).toEqual(request);
 });
 
-it('rejects when the broker does not confirm', async () => {
-  const requests = openShippingRequests({
-    publisher: () => ({ publish: () => Promise.reject(new PublishError('unconfirmed', id)) }),
+it('is not done yet when the broker does not confirm, and fails when it never will', async () => {
+  const failing = (reason: PublishErrorReason) =>
+    openShippingRequests({
+      publisher: () => ({ publish: () => Promise.reject(new PublishError(reason, id)) }),
+    });
+  expect(await failing('unconfirmed').publish(request, context)).toMatchObject({ kind: 'not-yet' });
+  await expect(failing('unsendable').publish(request, context)).rejects.toMatchObject({
+    reason: 'unsendable',
   });
-  await expect(requests.publish(request, context)).rejects.toMatchObject({ reason: 'unconfirmed' });
 });

@@ -1,6 +1,7 @@
 import { ShippingRequested } from '@parley/contracts/queues';
+import { deadLetter, done, notYet, type Verdict } from '@parley/delivery';
 import { currentContext, runInContext, type Logger } from '@parley/service';
-import { NotYet, type ConsumerOptions, type IncomingMessage, type Verdict } from '@parley/work-queue';
+import type { ConsumerOptions, IncomingMessage } from '@parley/work-queue';
 import type { Dispatch } from '../../application/dispatch.ts';
 
 const parse = (body: Buffer): { readonly request: ShippingRequested } | { readonly problem: string } => {
@@ -25,22 +26,22 @@ const handle = async (
   const { messageId } = message;
   const parsed = parse(message.body);
   if ('problem' in parsed) {
-    const deadLetter = `not a ShippingRequested: ${parsed.problem}`;
-    deps.logger.error({ messageId, deadLetter }, 'a shipping request is dead');
-    return { deadLetter };
+    const reason = `not a ShippingRequested: ${parsed.problem}`;
+    deps.logger.error({ messageId, reason }, 'a shipping request is dead');
+    return deadLetter(reason);
   }
   const { orderId } = parsed.request;
   const { correlationId } = currentContext();
   const outcome = await deps.dispatch(parsed.request, { correlationId });
   if (outcome.kind === 'unconfirmed')
-    throw new NotYet(`the shipment of order ${orderId} is not in the log yet: ${outcome.why}`);
+    return notYet(`the shipment of order ${orderId} is not in the log yet: ${outcome.why}`);
   if (outcome.kind === 'refused') {
-    const deadLetter = `already dispatched as shipment ${outcome.rejection.shipmentId}`;
-    deps.logger.error({ messageId, orderId, deadLetter }, 'a shipping request is dead');
-    return { deadLetter };
+    const reason = `already dispatched as shipment ${outcome.rejection.shipmentId}`;
+    deps.logger.error({ messageId, orderId, reason }, 'a shipping request is dead');
+    return deadLetter(reason);
   }
   deps.logger.info({ messageId, orderId, repeated: outcome.repeated }, 'shipment dispatched');
-  return 'ack';
+  return done;
 };
 
 /** Unacknowledged requests held by one instance: enough to fill the log's batches, little enough to share. */

@@ -1,7 +1,8 @@
+import { deadLetter, done } from '@parley/delivery';
 import { shippingRequests } from '@parley/contracts/queues';
 import { openMemoryLog } from '@parley/event-log';
 import { shipments } from '@parley/projection-shipments';
-import { NotYet, type IncomingMessage } from '@parley/work-queue';
+import type { IncomingMessage } from '@parley/work-queue';
 import { InMemoryBroker } from '@parley/work-queue/testing';
 import fc from 'fast-check';
 import { currentContext } from '@parley/service';
@@ -43,7 +44,7 @@ const answering = (outcome: Awaited<ReturnType<Dispatch>>) => {
 describe('a shipping request', () => {
   it.each([false, true])('is acknowledged once dispatched (repeated: %s)', async (repeated) => {
     const { onRequest, asked } = answering({ kind: 'dispatched', repeated });
-    expect(await onRequest(delivery(JSON.stringify(request)), context)).toBe('ack');
+    expect(await onRequest(delivery(JSON.stringify(request)), context)).toEqual(done);
     expect(asked).toEqual([[request, { correlationId: 'corr-1' }]]);
   });
 
@@ -56,14 +57,15 @@ describe('a shipping request', () => {
     const { onRequest, asked } = answering({ kind: 'dispatched', repeated: false });
     const verdict = await onRequest(delivery(body), context);
     expect(verdict).toMatchObject({
-      deadLetter: expect.stringMatching(/^not a ShippingRequested: /) as string,
+      kind: 'dead-letter',
+      reason: expect.stringMatching(/^not a ShippingRequested: /) as string,
     });
     expect(asked).toEqual([]);
   });
 
   it('of a newer producer is worked on without the field that this consumer does not know', async () => {
     const { onRequest, asked } = answering({ kind: 'dispatched', repeated: false });
-    expect(await onRequest(delivery(JSON.stringify({ ...request, more: 1 })), context)).toBe('ack');
+    expect(await onRequest(delivery(JSON.stringify({ ...request, more: 1 })), context)).toEqual(done);
     expect(asked).toEqual([[request, { correlationId: 'corr-1' }]]);
   });
 
@@ -72,16 +74,16 @@ describe('a shipping request', () => {
       kind: 'refused',
       rejection: { type: 'AlreadyDispatched', orderId: id, shipmentId: 's1' },
     });
-    expect(await onRequest(delivery(JSON.stringify(request)), context)).toEqual({
-      deadLetter: 'already dispatched as shipment s1',
-    });
+    expect(await onRequest(delivery(JSON.stringify(request)), context)).toEqual(
+      deadLetter('already dispatched as shipment s1'),
+    );
   });
 
   it.each(['conflict', 'unavailable', 'unknown'] as const)(
     'is tried again, however often, while the log does not confirm: %s',
     async (why) => {
       const { onRequest } = answering({ kind: 'unconfirmed', why });
-      await expect(onRequest(delivery(JSON.stringify(request)), context)).rejects.toBeInstanceOf(NotYet);
+      expect(await onRequest(delivery(JSON.stringify(request)), context)).toMatchObject({ kind: 'not-yet' });
     },
   );
 
@@ -107,7 +109,7 @@ describe('a shipping request', () => {
       logger: { ...logger, info: () => void seen.push(currentContext().correlationId) },
     });
     for (const change of [{ correlationId }, { correlationId: '', messageId: correlationId }]) {
-      expect(await handle(delivery(JSON.stringify(request), change), context)).toBe('ack');
+      expect(await handle(delivery(JSON.stringify(request), change), context)).toEqual(done);
     }
     expect(asked).toHaveLength(2);
     expect(seen).toEqual(asked);

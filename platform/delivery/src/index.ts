@@ -1,0 +1,5 @@
+export { deliver, type Delivered, type Failure, type RetryPolicy } from './attempts.ts';
+export { backoffMs, type Backoff } from './backoff.ts';
+export { inConsumerSpan, type AsyncHops, type ConsumerSpan } from './hop.ts';
+export { errorHeaders, errorHeaderNames, headerText, type DeadLetter } from './letter.ts';
+export { deadLetter, done, notYet, tryAgain, type Verdict } from './verdict.ts';
