@@ -11,7 +11,9 @@
  */
 import { createRequire } from 'node:module';
 import { crc32c } from './crc32c.ts';
+import { registerCodecs } from './codecs/index.ts';
 import { decodeRecord, encodeRecord } from './lean-records.ts';
+import { orUnreadable, type DecodeBatch } from './unreadable-batch.ts';
 
 interface RequestQueue {
   throttleCheckTimeoutId: NodeJS.Timeout | null;
@@ -73,6 +75,9 @@ export function patchKafkajs(): void {
   replaceModule('kafkajs/src/protocol/recordBatch/record/v0/index.js', encodeRecord);
   replaceModule('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', decodeRecord);
   replaceModule('kafkajs/src/protocol/recordBatch/crc32C/index.js', crc32c);
+  registerCodecs();
+  const batchDecoder = 'kafkajs/src/protocol/recordBatch/v0/decoder';
+  replaceModule(batchDecoder, orUnreadable(require(batchDecoder) as DecodeBatch));
   // kafkajs has no types for its inside; the shape above is that of version 2.2.4, which is pinned exactly.
   const queue = require('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
   queue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests(

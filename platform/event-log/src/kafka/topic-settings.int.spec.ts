@@ -58,6 +58,7 @@ it('a topic that a log makes has its settings itself, whatever the broker’s de
     'retention.bytes': '-1',
     'unclean.leader.election.enable': 'false',
     'min.insync.replicas': '1',
+    'compression.type': 'uncompressed',
   });
 });
 

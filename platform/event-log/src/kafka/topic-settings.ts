@@ -68,6 +68,12 @@ const settingsOf = ({ minInSyncReplicas }: TopicDurability): readonly (readonly 
   ...(minInSyncReplicas === undefined ? [] : [[IN_SYNC, String(minInSyncReplicas)] as const]),
 ];
 
+/**
+ * A broker that keeps the topic unpacked packs nothing that it hands out, and refuses a batch that would unpack to more than
+ * a batch may have. It is no fault when it is otherwise, as batches of every codec are read (codecs/), up to a size.
+ */
+const UNPACKED: readonly [string, string] = ['compression.type', 'uncompressed'];
+
 /** What a broker answers that does not let this client see the settings, or has no such question. */
 const untold = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
@@ -94,7 +100,10 @@ export async function makeTopics(
       topic: name,
       numPartitions: partitions,
       replicationFactor: durability.replicationFactor ?? -1,
-      configEntries: settingsOf(durability).map(([setting, value]) => ({ name: setting, value })),
+      configEntries: [...settingsOf(durability), UNPACKED].map(([setting, value]) => ({
+        name: setting,
+        value,
+      })),
     })),
   });
 }
@@ -102,6 +111,7 @@ export async function makeTopics(
 /**
  * Looks at the settings of topics that exist. More copies than are declared are no fault: there are more for a while when
  * replicas are moved, and afterwards when somebody wants more.
+ * @param advise told of what is not as it should be and can be lived with
  * @returns whether the brokers told them: one that is secured may not
  * @throws TopicsRefused
  */
@@ -109,11 +119,15 @@ export async function checkTopics(
   admin: Pick<TopicAdmin, 'describeConfigs' | 'fetchTopicMetadata'>,
   topics: readonly DeclaredTopic[],
   durability: TopicDurability,
+  advise: (fault: TopicFault) => void = () => undefined,
 ): Promise<boolean> {
   if (topics.length === 0) return true;
   const faults = await wrongSizes(admin, topics, durability);
   const wrong = await wrongSettings(admin, topics, durability);
-  if (wrong !== undefined) faults.push(...wrong);
+  for (const fault of wrong ?? []) {
+    if (fault.setting === UNPACKED[0]) advise(fault);
+    else faults.push(fault);
+  }
   if (faults.length > 0) throw new TopicsRefused(faults);
   return wrong !== undefined;
 }
@@ -145,7 +159,7 @@ async function wrongSettings(
   topics: readonly DeclaredTopic[],
   durability: TopicDurability,
 ): Promise<readonly TopicFault[] | undefined> {
-  const settings = settingsOf(durability);
+  const settings = [...settingsOf(durability), UNPACKED];
   const configNames = settings.map(([setting]) => setting);
   const type = kafkajs.ConfigResourceTypes.TOPIC;
   try {

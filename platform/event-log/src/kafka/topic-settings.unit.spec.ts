@@ -10,6 +10,7 @@ const declared = {
   'retention.bytes': '-1',
   'unclean.leader.election.enable': 'false',
   'min.insync.replicas': '2',
+  'compression.type': 'uncompressed',
 };
 
 /** A broker that has one topic of two partitions, or says why it does not tell its settings. */
@@ -63,7 +64,12 @@ it('a topic is made with every setting written out, and with the copies that are
   const entries = Object.entries(declared).map(([name, value]) => ({ name, value }));
   expect(made).toEqual([
     { topic: 't', numPartitions: 2, replicationFactor: 3, configEntries: entries },
-    { topic: 't', numPartitions: 2, replicationFactor: -1, configEntries: entries.slice(0, -1) },
+    {
+      topic: 't',
+      numPartitions: 2,
+      replicationFactor: -1,
+      configEntries: entries.filter(({ name }) => name !== 'min.insync.replicas'),
+    },
   ]);
 });
 
@@ -74,6 +80,15 @@ it('a topic as it is declared is taken; copies that nobody asked for are the bro
     true,
   );
   expect(await checkTopics(adminOf(new Error('not asked')), [], {})).toBe(true);
+});
+
+it('a topic that packs what it hands out is taken and told', async () => {
+  const told: unknown[] = [];
+  const admin = adminOf({ ...declared, 'compression.type': 'producer' });
+  expect(await checkTopics(admin, topics, {}, (fault) => told.push(fault))).toBe(true);
+  expect(told).toEqual([
+    { topic: 't', setting: 'compression.type', is: 'producer', shouldBe: 'uncompressed' },
+  ]);
 });
 
 it('a topic with more copies than are declared, of all partitions or of one while it is moved, is taken', async () => {
