@@ -12,7 +12,8 @@ export type Money = z.infer<typeof Money>;
 export const Timestamp = z.iso.datetime();
 
 export const ProductId = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'must be a product id');
-export const OrderId = z.uuid();
+/** In lower case, whatever the caller wrote: it names streams and keys of commands, and a UUID has no case (RFC 9562, 4). */
+export const OrderId = z.uuid().toLowerCase();
 export const CustomerId = z.string().min(1).max(128);
 
 const codes = Object.keys(errorCatalog) as [ErrorCode, ...ErrorCode[]];
@@ -36,10 +37,15 @@ export const Problem = z.object({
 });
 export type Problem = z.infer<typeof Problem>;
 
+/** The number that decimal digits write; anything else (`1e1`, `0x10`, `+10`, ` 10`, `010`, `10.0`) is none. */
+const fromDecimal = (text: unknown): unknown =>
+  typeof text === 'string' && /^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : text;
+
 /** Query parameters of every list: 1 to 100 items, after the last one of the page before. */
 export const PageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  after: z.string().min(1).max(200).optional(),
+  limit: z.preprocess(fromDecimal, z.int().min(1).max(100)).default(20),
+  /** An id of the list's items, which all are in lower case. */
+  after: z.string().min(1).max(200).toLowerCase().optional(),
 });
 export type PageQuery = z.infer<typeof PageQuery>;
 

@@ -1,17 +1,22 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { errorCatalog, graphqlCodes } from '@parley/contracts/errors';
 import { graphqlSdl } from '@parley/contracts/graphql';
+import { INT32_MAX } from '@parley/contracts/limits';
 import type { View } from '@parley/event-log';
 import type { DocumentNode, GraphQLError } from 'graphql';
 import { createGraphQLError, createSchema, createYoga, type Plugin } from 'graphql-yoga';
 import { exampleQueries } from './examples.ts';
 import { queryLimits } from './limits.ts';
-import { listProducts, type ProductRow } from './rows.ts';
+import { listProducts, type ProductListing, type ProductRow } from './rows.ts';
 
 /** Most lexical tokens of a document, deepest nesting, and most fields times list sizes. */
 const TOKENS_MAX = 1_000;
 const DEPTH_MAX = 6;
 const COST_MAX = 2_500;
+/** The explorer’s own query is 15 deep and costs about 6,000. */
+const INTROSPECTION = { depthMax: 20, costMax: 10_000 };
+/** Of an answer in JSON. */
+const ANSWER_BYTES_MAX = 1_048_576;
 const LIMIT_MAX = 100;
 const TEXT_MAX = 200;
 
@@ -39,6 +44,22 @@ interface ProductsArguments {
   readonly after?: string | null;
 }
 
+/** False for a product that an older release took with a price beyond GraphQL's Int: REST and gRPC show it. */
+const isShowable = ({ priceMinor }: ProductRow): boolean => priceMinor <= INT32_MAX;
+
+/** A whole page of those that can be shown: one that cannot neither spoils a list nor shortens a page. */
+const listed = (view: View<ProductRow>, listing: ProductListing): readonly ProductRow[] => {
+  const rows: ProductRow[] = [];
+  for (let { after } = listing; ;) {
+    const limit = listing.limit - rows.length;
+    const page = listProducts(view, { ...listing, limit, after });
+    rows.push(...page.filter(isShowable));
+    const last = page.at(-1);
+    if (last === undefined || page.length < limit || rows.length === listing.limit) return rows;
+    after = last.productId;
+  }
+};
+
 type Resolvers = NonNullable<Parameters<typeof createSchema>[0]['resolvers']>;
 
 const resolvers = (view: View<ProductRow>): Resolvers => ({
@@ -46,7 +67,7 @@ const resolvers = (view: View<ProductRow>): Resolvers => ({
     product: (_root: unknown, { productId }: { readonly productId: string }) =>
       view.get(checkText(productId, 'productId') ?? ''),
     products: (_root: unknown, { category, limit, after }: ProductsArguments) =>
-      listProducts(view, {
+      listed(view, {
         limit: checkLimit(limit),
         category: checkText(category, 'category'),
         after: checkText(after, 'after'),
@@ -55,7 +76,7 @@ const resolvers = (view: View<ProductRow>): Resolvers => ({
   },
   Product: {
     price: ({ priceMinor, currency }: ProductRow) => ({ amountMinor: priceMinor, currency }),
-    stock: ({ available }: ProductRow) => available,
+    stock: ({ available }: ProductRow) => Math.min(available, INT32_MAX), // that many can be ordered, and more
   },
 });
 
@@ -87,7 +108,7 @@ const limits: Plugin = {
     );
   },
   onValidate: ({ addValidationRule }) => {
-    addValidationRule(queryLimits({ depthMax: DEPTH_MAX, costMax: COST_MAX }));
+    addValidationRule(queryLimits({ depthMax: DEPTH_MAX, costMax: COST_MAX, introspection: INTROSPECTION }));
     return ({ valid, result }) => {
       if (!valid) for (const error of result as readonly GraphQLError[]) forClients(error); // yoga masks none of them
     };
@@ -105,6 +126,15 @@ export interface GraphqlOptions {
   /** Path that clients use. Default `/graphql`. */
   readonly endpoint?: string;
 }
+
+const tooLarge = {
+  errors: [
+    {
+      message: `The answer has more than ${ANSWER_BYTES_MAX} bytes: ask for fewer fields or items.`,
+      extensions: { code: 'BAD_USER_INPUT' },
+    },
+  ],
+};
 
 /** Answers a GraphQL request, or a browser's GET with the explorer. */
 export type GraphqlHandler = (request: Request) => Promise<Response>;
@@ -143,6 +173,12 @@ export const createProductsGraphql = ({
   });
   return async (request) => {
     const answer = await yoga.fetch(request);
-    return new Response(answer.body, { status: answer.status, headers: answer.headers });
+    const { status, headers } = answer;
+    if (!(headers.get('content-type') ?? '').includes('json')) {
+      return new Response(answer.body, { status, headers }); // the explorer's page
+    }
+    const text = await answer.text();
+    const isTooLarge = Buffer.byteLength(text) > ANSWER_BYTES_MAX;
+    return new Response(isTooLarge ? JSON.stringify(tooLarge) : text, { status, headers });
   };
 };

@@ -5,10 +5,9 @@ import type {
   GetProductResponse,
   Product,
 } from '@parley/contracts/grpc/product';
+import { INT32_MAX } from '@parley/contracts/limits';
 import type { View } from '@parley/event-log';
 import type { ProductRow } from './rows.ts';
-
-const INT32_MAX = 2_147_483_647;
 
 /** A row as the wire message. */
 export const productMessage = (row: ProductRow): Product => ({

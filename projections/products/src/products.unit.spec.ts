@@ -1,6 +1,7 @@
 import { GraphqlResponse } from '@parley/contracts/rest';
 import type { ProductEvent } from '@parley/contracts/events';
 import type { View } from '@parley/event-log';
+import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createProductsGraphql } from './graphql.ts';
 import { productReads } from './grpc.ts';
@@ -64,6 +65,11 @@ const rows = ['a', 'b', 'c'].flatMap((id) => {
   const row = fold(added(id, id === 'c' ? 'books' : 'audio'), stocked(id, 7));
   return row === undefined ? [] : [row];
 });
+const rowOf = (productId: string): ProductRow => {
+  const row = rows.find((candidate) => candidate.productId === productId);
+  if (row === undefined) throw new Error(`no row ${productId}`);
+  return row;
+};
 const logged: unknown[] = [];
 const graphql = createProductsGraphql({
   view: viewOf(rows),
@@ -75,8 +81,8 @@ interface Answer {
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 }
 
-const ask = async (query: string, variables: object = {}): Promise<Answer> => {
-  const response = await graphql(
+const ask = async (query: string, variables: object = {}, asked = graphql): Promise<Answer> => {
+  const response = await asked(
     new Request('http://127.0.0.1/graphql', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -152,6 +158,60 @@ describe('GraphQL', () => {
     const fragments = `query { ...A } fragment A on Query { ${many(30, 'products(limit: 100) { name }').slice(1, -1)} }`;
     expect(codesOf(await ask(fragments))).toEqual(['BAD_USER_INPUT']);
     expect(codesOf(await ask(many(1, 'products(limit: 100) { name price { amountMinor } }')))).toEqual([]);
+  });
+  it('refuses introspection that is dearer or deeper than the limits, and answers what the explorer asks', async () => {
+    const levels = (count: number, aliases: number): string =>
+      Array.from({ length: count }, (_, level) => {
+        const fields = Array.from({ length: aliases }, (_alias, n) => `a${n}: ofType { ...F${level + 1} }`);
+        return `fragment F${level} on __Type { ${fields.join(' ')} }`;
+      }).join(' ');
+    const bomb = `{ __schema { types { ...F0 } } } ${levels(5, 8)} fragment F5 on __Type { name description }`;
+    expect(bomb.length).toBeLessThan(1_100);
+    expect(codesOf(await ask(bomb))).toEqual(['BAD_USER_INPUT']);
+    expect(
+      codesOf(
+        await ask(`{ __type(name: "Query") { ...F0 } } ${levels(25, 1)} fragment F25 on __Type { name }`),
+      ),
+    ).toEqual(['BAD_USER_INPUT']);
+    const explorer = await ask(
+      getIntrospectionQuery({ inputValueDeprecation: true, schemaDescription: true }),
+    );
+    expect(codesOf(explorer)).toEqual([]);
+  });
+  it('refuses an answer of more than a mebibyte, however cheap its fields were', async () => {
+    const text = 'x'.repeat(2_000);
+    const long = createProductsGraphql({
+      view: viewOf(
+        Array.from({ length: 100 }, (_, n) => ({
+          ...rowOf('a'),
+          productId: `p${n + 100}`,
+          description: text,
+        })),
+      ),
+      log: { error: () => undefined },
+    });
+    const fields = Array.from({ length: 8 }, (_, n) => `d${n}: description`).join(' ');
+    expect(codesOf(await ask(`{ products(limit: 100) { ${fields} } }`, {}, long))).toEqual([
+      'BAD_USER_INPUT',
+    ]);
+    expect(codesOf(await ask('{ products(limit: 100) { description } }', {}, long))).toEqual([]);
+  });
+  it('leaves out of a page what its Int cannot carry, and fills the page with what comes behind', async () => {
+    const some = [
+      { ...rowOf('a'), available: 3_000_000_000 },
+      { ...rowOf('b'), priceMinor: 2_500_000_000 },
+      rowOf('c'),
+    ];
+    const shown = createProductsGraphql({ view: viewOf(some), log: { error: () => undefined } });
+    const fields = '{ productId stock price { amountMinor } }';
+    expect(await ask(`{ products(limit: 2) ${fields} }`, {}, shown)).toEqual({
+      data: {
+        products: [
+          { productId: 'a', stock: 2_147_483_647, price: { amountMinor: 250 } },
+          { productId: 'c', stock: 7, price: { amountMinor: 250 } },
+        ],
+      },
+    });
   });
   it('keeps what goes wrong inside to itself and logs it', async () => {
     const answer = await ask('{ product(productId: "broken") { name } }');

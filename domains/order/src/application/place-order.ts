@@ -69,7 +69,7 @@ export const createPlaceOrder =
     const command = { orderId, customerId, productId, quantity, channel, nowMs: deps.now() };
     const outcome = await deps.orders.execute({
       streamId: streamOf(orderId),
-      commandId: deriveId('place-order', orderId, productId, String(quantity)),
+      commandId: deriveId('place-order', orderId, productId, String(quantity), channel ?? 'UNKNOWN'),
       decide: (state) => place(state, command),
       metadata,
     });

@@ -25,7 +25,7 @@ export interface PlaceOrder {
   readonly customerId: string;
   readonly productId: string;
   readonly quantity: number;
-  /** Where it came from; says nothing about what is ordered. Default: UNKNOWN. */
+  /** Where it came from. Part of the request like all else: another channel is another request. Default: UNKNOWN. */
   readonly channel?: OrderChannel | undefined;
   readonly nowMs: number;
 }
@@ -45,7 +45,10 @@ export const place = (state: OrderState, command: PlaceOrder): Decided => {
   }
   const { placed } = state;
   const same =
-    placed.customerId === customerId && placed.productId === productId && placed.quantity === quantity;
+    placed.customerId === customerId &&
+    placed.productId === productId &&
+    placed.quantity === quantity &&
+    placed.channel === channel;
   return same ? events() : { kind: 'refused', rejection: { kind: 'other-request' } };
 };
 

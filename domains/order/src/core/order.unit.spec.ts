@@ -40,12 +40,12 @@ describe('an order', () => {
 
   it('placed again by the same request is the same order, and by another request is refused', () => {
     expect(place(shipped, { ...order, nowMs: 9 })).toEqual(none);
-    // Where a request comes from is not what it asks for.
-    expect(place(shipped, { ...order, channel: 'MOBILE', nowMs: 9 })).toEqual(none);
-    expect(place(created, { ...order, quantity: 3, nowMs: 9 })).toEqual({
-      kind: 'refused',
-      rejection: { kind: 'other-request' },
-    });
+    expect(place(shipped, { ...order, channel: 'UNKNOWN', nowMs: 9 })).toEqual(none);
+    for (const other of [{ quantity: 3 }, { productId: 'p-2' }, { channel: 'MOBILE' as const }])
+      expect(place(created, { ...order, ...other, nowMs: 9 })).toEqual({
+        kind: 'refused',
+        rejection: { kind: 'other-request' },
+      });
   });
 
   it('keeps the first price when its hold is renewed at another', () => {

@@ -21,11 +21,14 @@ export type Decision =
 const record = (...events: readonly ProductEvent[]): Decision => ({ kind: 'events', events });
 const refuse = (rejection: Rejection): Decision => ({ kind: 'refused', rejection });
 
-/** Quantities are Avro ints; a wrong one is a bug of the edge, which validates. */
-const assertQuantity = (quantity: number): void => {
-  if (!Number.isInteger(quantity) || quantity < 1 || quantity > 2_147_483_647) {
-    throw new RangeError(`quantity must be an integer of 1 to 2147483647, got ${quantity}`);
+/** Quantities are Avro ints, and GraphQL's Int carries a price; a wrong one is a bug of the edge, which validates. */
+const assertInt32 = (name: string, value: number): void => {
+  if (!Number.isInteger(value) || value < 1 || value > 2_147_483_647) {
+    throw new RangeError(`${name} must be an integer of 1 to 2147483647, got ${value}`);
   }
+};
+const assertQuantity = (quantity: number): void => {
+  assertInt32('quantity', quantity);
 };
 
 export interface AddProduct {
@@ -37,6 +40,7 @@ export interface AddProduct {
 /** Idempotent by the product's id: a product that is listed is neither added nor stocked again. */
 export const addProduct = (product: Product, { details, initialStock }: AddProduct): Decision => {
   if (product.status === 'listed') return record();
+  assertInt32('priceMinor', details.priceMinor);
   const added: ProductEvent = { type: 'ProductAdded', data: details };
   if (initialStock === 0) return record(added);
   assertQuantity(initialStock);

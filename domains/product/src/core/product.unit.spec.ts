@@ -70,6 +70,10 @@ describe('adding', () => {
   it('a product brings its first stock in the same commit', () => {
     expect(addProduct(given(), { details, initialStock: 5 })).toEqual(events(added, stocked(5)));
   });
+  it('a price that GraphQL cannot carry never reaches the log', () => {
+    const dear = { ...details, priceMinor: 2_147_483_648 };
+    expect(() => addProduct(given(), { details: dear, initialStock: 0 })).toThrow('priceMinor');
+  });
   it('a product that is listed is neither added nor stocked again', () => {
     expect(addProduct(given(added, stocked(5)), { details, initialStock: 5 })).toEqual(events());
   });

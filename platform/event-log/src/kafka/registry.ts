@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import { COMPATIBILITY } from '@kafkajs/confluent-schema-registry/dist/constants.js';
 import type { SchemaStore } from '../avro/codec.ts';
+import { wholeSchema, type StoredSchema } from './schema-references.ts';
 
 const REQUEST_TIMEOUT_MS = 5000;
 /** The client's three retries and its pauses included. */
@@ -47,18 +48,21 @@ async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
   }
 }
 
-async function look({ host, signal }: Registry, id: number): Promise<object | undefined> {
-  const response = await fetch(`${host}/schemas/ids/${String(id)}`, { signal: inTimeOf(signal) });
-  if (!response.ok) {
-    await response.body?.cancel();
-    if (response.status === 404) return undefined;
-    throw new Error(`the registry answered ${String(response.status)} for schema ${String(id)}`);
-  }
-  // The registry's documented answer: the type is left out for Avro.
-  const body = (await response.json()) as { readonly schema: string; readonly schemaType?: string };
-  return body.schemaType === undefined || body.schemaType === 'AVRO'
-    ? (JSON.parse(body.schema) as object)
-    : NO_AVRO;
+async function ask({ host, signal }: Registry, path: string): Promise<StoredSchema | undefined> {
+  const response = await fetch(`${host}${path}`, { signal: inTimeOf(signal) });
+  if (response.ok) return (await response.json()) as StoredSchema; // the registry's documented answer
+  await response.body?.cancel();
+  if (response.status === 404) return undefined;
+  throw new Error(`the registry answered ${String(response.status)} for ${path}`);
+}
+
+async function look(registry: Registry, id: number): Promise<object | undefined> {
+  const stored = await ask(registry, `/schemas/ids/${String(id)}`);
+  if (stored === undefined) return undefined;
+  if (stored.schemaType !== undefined && stored.schemaType !== 'AVRO') return NO_AVRO;
+  return wholeSchema(stored, ({ subject, version }) =>
+    ask(registry, `/subjects/${encodeURIComponent(subject)}/versions/${String(version)}`),
+  );
 }
 
 /**

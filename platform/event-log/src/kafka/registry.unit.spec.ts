@@ -1,10 +1,30 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import avsc from 'avsc';
 import { afterEach, expect, it } from 'vitest';
 import { registryStore } from './registry.ts';
 
 const schema = { type: 'record', name: 'Ticked', namespace: 'test', fields: [] };
+const currency = { type: 'enum', name: 'Currency', namespace: 'test', symbols: ['EUR', 'CHF'] };
+const money = {
+  type: 'record',
+  name: 'Money',
+  namespace: 'test',
+  fields: [
+    { name: 'amount', type: 'long' },
+    { name: 'currency', type: 'Currency' },
+  ],
+};
+const priced = {
+  type: 'record',
+  name: 'Priced',
+  namespace: 'test',
+  fields: [
+    { name: 'was', type: ['null', 'test.Money'] },
+    { name: 'is', type: 'test.Money' },
+  ],
+};
 let server: Server | undefined;
 afterEach(() => {
   server?.closeAllConnections();
@@ -34,6 +54,22 @@ async function startingRegistry(options: { readonly empty?: boolean; readonly on
       answer(settled ? 200 : 404, settled ? { schema: JSON.stringify(schema) } : {});
     } else if (url === '/schemas/ids/9')
       answer(200, { schemaType: 'PROTOBUF', schema: 'syntax = "proto3";' });
+    else if (url === '/schemas/ids/11')
+      answer(200, {
+        schema: JSON.stringify(priced),
+        references: [{ name: 'test.Money', subject: 'test.Money', version: 2 }],
+      });
+    else if (url === '/subjects/test.Money/versions/2')
+      answer(200, {
+        schema: JSON.stringify(money),
+        references: [{ name: 'test.Currency', subject: 'currencies', version: 1 }],
+      });
+    else if (url === '/subjects/currencies/versions/1') answer(200, { schema: JSON.stringify(currency) });
+    else if (url === '/schemas/ids/13')
+      answer(200, {
+        schema: JSON.stringify(priced),
+        references: [{ name: 'test.Money', subject: 'gone', version: 1 }],
+      });
     else answer(404, {});
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -71,6 +107,19 @@ it('a process that only reads, and so writes nothing, waits until the registry h
 it('a schema in another language is an answer, and none that a reader can use', async () => {
   const { store } = await startingRegistry();
   expect(await store.fetch(9)).toEqual({});
+});
+
+it('a schema with references is read whole, each type defined where its name comes first', async () => {
+  const { store } = await startingRegistry();
+  const whole = await store.fetch(11);
+  const type = avsc.Type.forSchema(whole as avsc.Schema);
+  const value = { was: { amount: 1, currency: 'CHF' }, is: { amount: 2, currency: 'EUR' } };
+  expect(type.fromBuffer(type.toBuffer(value))).toMatchObject(value);
+});
+
+it('a schema of which a part is not there is unknown', async () => {
+  const { store } = await startingRegistry();
+  expect(await store.fetch(13)).toBeUndefined();
 });
 
 it('whoever waits for a registry that may be starting waits no longer when the log is closed', async () => {

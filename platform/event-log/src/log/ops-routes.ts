@@ -58,8 +58,8 @@ export const projectionRoutes = (
     method: 'GET',
     path: '/ops/projections/:name/rows',
     answer: ({ params: { name = '' }, query: { after, limit = String(ROWS_MAX) } }) => {
-      const rows = Number(limit);
-      if (!Number.isInteger(rows) || rows < 1 || rows > ROWS_MAX)
+      const rows = /^[1-9]\d*$/.test(limit) ? Number(limit) : Number.NaN;
+      if (!(rows <= ROWS_MAX))
         return Promise.resolve({ kind: 'invalid', detail: `limit must be 1 to ${String(ROWS_MAX)}` });
       const page = log.projectionRows(name, after === undefined ? { limit: rows } : { limit: rows, after });
       return Promise.resolve(

@@ -111,7 +111,7 @@ it('another name is not found, and no page is larger than its maximum', async ()
   const { log } = await opened();
   const rows = routeOf(log, '/ops/projections/:name/rows');
   expect(await rows({ name: 'other' })).toMatchObject({ kind: 'not-found' });
-  for (const limit of ['0', '1001', 'x', '1.5', ''])
+  for (const limit of ['0', '1001', 'x', '1.5', '', '1e1', '0x10', ' 10', '+10', '010', '10.0'])
     expect(await rows({ name: 'sums' }, { limit })).toMatchObject({ kind: 'invalid' });
   await log.close();
 });

@@ -136,7 +136,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       const topic = topicNamed(onlyOperand(invocation, 'topic'));
       const filter = {
         type: values.type,
-        stream: values.stream,
+        stream: values.stream?.toLowerCase(), // as every edge writes ids
         correlation: values.correlation,
         sinceMs: time(values.since, 'since'),
         untilMs: time(values.until, 'until'),
@@ -173,7 +173,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   state: {
     takes: ['at', 'from-file'],
     run: (invocation) => {
-      const stream = onlyOperand(invocation, 'stream');
+      const stream = onlyOperand(invocation, 'stream').toLowerCase();
       const at = wholeNumber(invocation.values.at, 'at', 2 ** 32);
       topicOfStream(stream); // refused before anything is connected
       return reading(invocation, async (source) =>

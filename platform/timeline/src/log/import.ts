@@ -1,5 +1,6 @@
 /** `npm run log -- import`: a file becomes a log again, with the same offsets, verdicts and state hashes. */
-import { scanLogFile, verifyLogFile, type LogFileSummary } from '@parley/event-log';
+import { beyondLimits, timestampOf } from '@parley/contracts/limits';
+import { scanLogFile, type LogFileRecord, type LogFileSummary } from '@parley/event-log';
 import {
   commitHeaderOf,
   kafkaClient,
@@ -9,7 +10,9 @@ import {
 } from '@parley/event-log/tools';
 import kafkajs, { type Message, type Producer } from 'kafkajs';
 import { CommandError } from '../cli/exit.ts';
-import { projections } from '../projections.ts';
+import type { Inspected } from '../inspect/inspector.ts';
+import { inspectTopic } from '../inspect/scan.ts';
+import { projections, topics } from '../projections.ts';
 import { bar, type Output } from '../render/output.ts';
 import { byTopic, Rebuild } from '../replay/rebuild.ts';
 import { openFileSource } from '../source/file-source.ts';
@@ -42,6 +45,9 @@ export interface ImportReport {
   readonly identical: boolean;
 }
 
+/** Kafka's default for `log.message.timestamp.after.max.ms`: it refuses a record from further ahead. */
+const TIMESTAMP_AHEAD_MS = 3_600_000;
+
 interface Running {
   readonly output: Output;
   readonly signal: AbortSignal;
@@ -53,7 +59,14 @@ export async function importLog(
   target: KafkaSourceOptions,
   running: Running,
 ): Promise<ImportReport> {
-  const summary = await verifyLogFile(file, running.signal);
+  const latestMs = Date.now() + TIMESTAMP_AHEAD_MS;
+  const summary = await scanLogFile(file, {
+    signal: running.signal,
+    onRecords: (records) => {
+      for (const record of records) assertNotAhead(record, latestMs);
+    },
+  });
+  await assertCarriable(file, running);
   const log = await openKafkaSource(target);
   try {
     await assertEmpty(log, summary);
@@ -70,6 +83,32 @@ export async function importLog(
     };
   } finally {
     await log.close();
+  }
+}
+
+/** @throws CommandError for a record that the broker would refuse, when half of the log is written already. */
+function assertNotAhead({ topic, partition, record }: LogFileRecord, latestMs: number): void {
+  const timeMs = Number(record.timestamp);
+  if (timeMs <= latestMs) return;
+  throw new CommandError(
+    'failed',
+    `${topic}/${String(partition)}@${record.offset} was recorded at ${timestampOf(timeMs)}, more than an hour ahead of this machine: Kafka takes no such record. Nothing was imported; look at the clocks`,
+  );
+}
+
+/** @throws CommandError for an accepted event with a value that some protocol cannot carry, naming the field. */
+async function assertCarriable(file: string, { output, signal }: Running): Promise<void> {
+  const recorded = await openFileSource(file, signal);
+  const there = await recorded.topics();
+  for (const topic of topics.filter(({ name }) => there.has(name))) {
+    let problem: string | undefined; // thrown afterwards: a fold counts what its listeners throw, and goes on
+    const inspect = ({ verdict, event, partition, offset }: Inspected): void => {
+      const found = verdict === 'accepted' && event !== undefined ? beyondLimits(event) : undefined;
+      if (found === undefined || event === undefined) return;
+      problem ??= `${topic.name}/${String(partition)}@${String(offset)}: ${event.type}.${found.field} ${found.why}. Nothing was imported`;
+    };
+    await inspectTopic(recorded, topic, inspect, { output, signal });
+    if (problem !== undefined) throw new CommandError('failed', problem);
   }
 }
 

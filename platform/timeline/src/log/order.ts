@@ -1,4 +1,5 @@
 /** `npm run log -- order <order id>`: all that happened because of one order, across services, causes first. */
+import { timestampOf } from '@parley/contracts/limits';
 import { CommandError } from '../cli/exit.ts';
 import { describe, timeOf, type RecordInfo } from '../inspect/describe.ts';
 import type { Inspected } from '../inspect/inspector.ts';
@@ -195,7 +196,7 @@ export function tell(
   });
   return {
     orderId,
-    startedAt: new Date(startedAtMs).toISOString(),
+    startedAt: timestampOf(startedAtMs),
     correlationIds: [...new Set(infos.flatMap((info) => info.correlationId ?? []))],
     traces: traces.map((trace) =>
       trace.kind === 'there' ? { traceId: trace.traceId, kind: 'there', spans: trace.spans.length } : trace,

@@ -1,4 +1,5 @@
 /** `npm run log -- state <stream> --at <version>` */
+import { timestampOf } from '@parley/contracts/limits';
 import type { RecordedEvent } from '@parley/event-log';
 import { canonical, partitionOf } from '@parley/event-log/tools';
 import { CommandError } from '../cli/exit.ts';
@@ -109,7 +110,7 @@ export async function stateAt(
       type: event.type,
       eventId,
       position: `${position.topic}/${String(position.partition)}@${String(position.offset)}`,
-      time: new Date(recordedAtMs).toISOString(),
+      time: timestampOf(recordedAtMs),
       data: event.data,
     },
     rows: rows.flatMap((one) => one.states()),

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@parley/contracts/errors';
+import { timestampOf } from '@parley/contracts/limits';
 import { OrderId, type NotificationList } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { NotificationsRow } from '@parley/projection-notifications';
@@ -17,7 +18,7 @@ export const listOfRow = ({ orderId, customerId, notifications }: NotificationsR
     channel,
     status,
     message,
-    createdAt: new Date(sentAtMs).toISOString(),
+    createdAt: timestampOf(sentAtMs),
   })),
 });
 

@@ -17,10 +17,10 @@ const statuses = {
 export const orderGrpc = (
   orders: Pick<View<OrderRow>, 'get'>,
 ): GrpcImplementation<typeof OrderServiceService> => ({
-  getOrder: ({ orderId }) => {
-    if (!OrderId.safeParse(orderId).success) {
-      throw new GrpcRefusal<ErrorCode>('VALIDATION_FAILED', 'order_id must be a UUID.');
-    }
+  getOrder: (request) => {
+    const parsed = OrderId.safeParse(request.orderId);
+    if (!parsed.success) throw new GrpcRefusal<ErrorCode>('VALIDATION_FAILED', 'order_id must be a UUID.');
+    const orderId = parsed.data;
     const row = orders.get(orderId);
     if (row === undefined) throw new GrpcRefusal<ErrorCode>('ORDER_NOT_FOUND', 'There is no such order.');
     const { customerId, productId, quantity, status, createdAtMs, updatedAtMs } = row;

@@ -3,7 +3,7 @@ import type { OrderRow } from '@parley/projection-orders';
 import { describe, expect, it } from 'vitest';
 import { orderGrpc } from './grpc.ts';
 
-const orderId = '00000000-0000-4000-8000-000000000001';
+const orderId = '00000000-0000-4000-8000-00000000000a';
 const row: OrderRow = {
   orderId,
   customerId: 'alice',
@@ -35,6 +35,10 @@ describe('OrderService.GetOrder', () => {
         updatedAtMs: 2_000n,
       },
     });
+  });
+
+  it('takes an order id in any case and answers it in its one form', async () => {
+    expect((await getOrder(orderId.toUpperCase())).order?.orderId).toBe(orderId);
   });
 
   it('gives each status a value of its own, and none the unspecified one', async () => {

@@ -82,7 +82,7 @@ export const answerTo = (outcome: PlaceOutcome): Answer => {
     case 'not-placed':
       return ofFailure(outcome.failure);
     case 'key-reused': {
-      const detail = 'The key was used for another product or quantity.';
+      const detail = 'The key was used for another product, quantity or channel.';
       return refused({ code: 'IDEMPOTENCY_KEY_REUSED', detail });
     }
   }

@@ -203,7 +203,7 @@ describe('POST /api/v1/orders', () => {
 });
 
 describe('the whole edge on a log', () => {
-  it('answers one key used by many at the same time with one order, and another product with 422', async () => {
+  it('answers one key used by many at the same time with one order, and any other request with 422', async () => {
     await using world = createWorld();
     const { placeOrder, view } = await world.open();
     const { post } = edge(placeOrder, view);
@@ -213,6 +213,8 @@ describe('the whole edge on a log', () => {
     expect(new Set(texts).size).toBe(1);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
     expect((await post({ ...body, quantity: 3 }, key)).status).toBe(422);
+    expect((await post({ ...body, channel: 'MOBILE' }, key)).status).toBe(422);
+    expect((await post({ ...body, channel: 'UNKNOWN' }, key)).status).toBe(201);
     expect(view.size).toBe(1);
   });
 
@@ -277,6 +279,21 @@ describe('GET /api/v1/orders', () => {
 
   it.each(['limit=0', 'limit=101', 'limit=x', 'after='])('refuses ?%s', async (query) => {
     expect(await codeOf(await get(`/api/v1/orders?${query}`))).toEqual([400, 'VALIDATION_FAILED']);
+  });
+
+  it('finds an order by its id in any case', async () => {
+    const answer = await get(`/api/v1/orders/${rowOf(1).orderId.toUpperCase()}`);
+    expect(OrderResource.parse(await answer.json()).orderId).toBe(rowOf(1).orderId);
+  });
+
+  it('shows an order of a time that cannot be written as of the last one that can', async () => {
+    const late = { ...rowOf(1), createdAtMs: 8.64e15 + 1 };
+    const orders: Orders = { get: () => late, find: () => [late, rowOf(2)] };
+    const page = OrderPage.parse(
+      await (await edge(() => Promise.reject(new Error('unused')), orders).get('/api/v1/orders')).json(),
+    );
+    expect(page.items.map(({ createdAt }) => createdAt)[0]).toBe('9999-12-31T23:59:59.999Z');
+    expect(page.items).toHaveLength(2);
   });
 
   it('shows one order with every attribute', async () => {

@@ -1,16 +1,15 @@
+import { timestampOf } from '@parley/contracts/limits';
 import type { OrderResource } from '@parley/contracts/rest';
 import type { OrderRow } from '@parley/projection-orders';
 import type { OrderState } from '../../core/order.ts';
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 export const resourceOfRow = (row: OrderRow): OrderResource => {
   const { createdAtMs, updatedAtMs, dispatchByMs, ...rest } = row;
   return {
     ...rest,
-    createdAt: iso(createdAtMs),
-    updatedAt: iso(updatedAtMs),
-    dispatchBy: iso(dispatchByMs),
+    createdAt: timestampOf(createdAtMs),
+    updatedAt: timestampOf(updatedAtMs),
+    dispatchBy: timestampOf(dispatchByMs),
   };
 };
 
@@ -24,9 +23,9 @@ export const resourceAsPaid = (state: Extract<OrderState, { status: 'PAID' | 'SH
     status: 'PAID',
     amount: { amountMinor, currency },
     paymentId: paid.paymentId,
-    createdAt: iso(createdAtMs),
-    updatedAt: iso(paid.paidAtMs),
-    dispatchBy: iso(dispatchByMs),
+    createdAt: timestampOf(createdAtMs),
+    updatedAt: timestampOf(paid.paidAtMs),
+    dispatchBy: timestampOf(dispatchByMs),
   };
 };
 
@@ -35,10 +34,10 @@ export const resourceOfWaiting = (
   state: Extract<OrderState, { status: 'CREATED' | 'PAYMENT_PENDING' }>,
 ): OrderResource => {
   const { createdAtMs, dispatchByMs, ...order } = state.placed;
-  const dispatchBy = iso(dispatchByMs);
+  const dispatchBy = timestampOf(dispatchByMs);
   if (state.status === 'CREATED') {
     const notice = 'stock check queued for retry';
-    const times = { createdAt: iso(createdAtMs), updatedAt: iso(createdAtMs), dispatchBy };
+    const times = { createdAt: timestampOf(createdAtMs), updatedAt: timestampOf(createdAtMs), dispatchBy };
     return { ...order, status: 'CREATED', ...times, notice };
   }
   const { amountMinor, currency } = state.due;
@@ -46,8 +45,8 @@ export const resourceOfWaiting = (
     ...order,
     status: 'PAYMENT_PENDING',
     amount: { amountMinor, currency },
-    createdAt: iso(createdAtMs),
-    updatedAt: iso(state.startedAtMs),
+    createdAt: timestampOf(createdAtMs),
+    updatedAt: timestampOf(state.startedAtMs),
     dispatchBy,
     notice: 'payment queued for retry',
   };

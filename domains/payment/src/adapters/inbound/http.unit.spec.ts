@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { Pay, PayOutcome, SettledPayment, VoidOutcome } from '../../application/pay.ts';
 import { mountHttp } from './http.ts';
 
-const orderId = '00000000-0000-4000-8000-000000000001';
+const orderId = '00000000-0000-4000-8000-00000000000a';
 const terms = {
   paymentId: '00000000-0000-4000-8000-0000000000aa',
   orderId,
@@ -61,6 +61,12 @@ describe('POST /api/v1/payments', () => {
     expect(answer.headers.get('x-parley-position')).toBe('parley.payment.events/2@41');
     expect(PaymentResource.parse(await answer.json())).toMatchObject({ status: 'COMPLETED', orderId });
     expect(asked).toEqual([[request, { correlationId: 'corr-1' }]]);
+  });
+
+  it('pays for an order under its one id, in whatever case it is written', async () => {
+    const { post, asked } = appWith({ kind: 'settled', payment: completed });
+    await post({ ...request, orderId: orderId.toUpperCase() });
+    expect(asked).toMatchObject([[{ orderId: orderId.toLowerCase() }, {}]]);
   });
 
   it('answers 201 with FAILED and the reason when the payment is declined', async () => {

@@ -1,8 +1,7 @@
+import { timestampOf } from '@parley/contracts/limits';
 import type { PaymentResource } from '@parley/contracts/rest';
 import type { PaymentRow } from '@parley/projection-payments';
 import type { SettledPayment } from '../../application/pay.ts';
-
-const iso = (epochMs: number): string => new Date(epochMs).toISOString();
 
 /** A payment as the read model has it. */
 export const resourceOfRow = (row: PaymentRow): PaymentResource => ({
@@ -12,8 +11,8 @@ export const resourceOfRow = (row: PaymentRow): PaymentResource => ({
   amount: { amountMinor: row.amountMinor, currency: row.currency },
   status: row.status,
   ...(row.declineReason === undefined ? {} : { declineReason: row.declineReason }),
-  createdAt: iso(row.createdAtMs),
-  updatedAt: iso(row.updatedAtMs),
+  createdAt: timestampOf(row.createdAtMs),
+  updatedAt: timestampOf(row.updatedAtMs),
 });
 
 /** A payment as the log just confirmed it: the same resource as the read model's row gives. */

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { productAggregate, streamOf } from '../../application/aggregate.ts';
 import { seedProducts } from '../../application/seed.ts';
 import { createStock } from '../../application/stock.ts';
-import { readSeed } from '../outbound/seed-file.ts';
+import { readSeed, Seed } from '../outbound/seed-file.ts';
 import { productGrpc } from './grpc.ts';
 import { mountHttp } from './http.ts';
 
@@ -73,10 +73,26 @@ describe('REST', () => {
     ['/api/v1/products/..%2f', 400, 'VALIDATION_FAILED'],
     ['/api/v1/products?limit=0', 400, 'VALIDATION_FAILED'],
     ['/api/v1/products?limit=101', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=1e1', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=0x10', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=%2010', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=10%20', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=%2B10', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=010', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=10.0', 400, 'VALIDATION_FAILED'],
+    ['/api/v1/products?limit=', 400, 'VALIDATION_FAILED'],
   ])('refuses %s with %i %s', async (path, status, code) => {
     const response = await get(path);
     expect(response.status).toBe(status);
     expect(Problem.parse(await response.json()).code).toBe(code);
+  });
+});
+
+describe('the seed', () => {
+  it('is refused with a price that GraphQL cannot carry, naming the field', () => {
+    const [first] = readSeed();
+    const refused = Seed.safeParse([{ ...first, priceMinor: 2_500_000_000 }]);
+    expect(refused.error?.issues.map(({ path }) => path.join('.'))).toEqual(['0.priceMinor']);
   });
 });
 
@@ -112,6 +128,17 @@ describe('gRPC', () => {
     expect(await grpc.releaseStock(request, call)).toEqual({ releasedQuantity: 2 });
     expect(await grpc.releaseStock(request, call)).toEqual({ releasedQuantity: 2 });
     expect(view.get('lunar-wall-clock')?.available).toBe(3);
+  });
+  it('takes one order id for one order, in whatever case it is written', async () => {
+    const id = 'c5461a08-b50f-5908-b15a-a71515952af3';
+    const request = { orderId: id, productId: 'lunar-wall-clock', quantity: 1 };
+    const before = view.get('lunar-wall-clock')?.available ?? 0;
+    const held = await grpc.reserveStock(request, call);
+    expect(await grpc.reserveStock({ ...request, orderId: id.toUpperCase() }, call)).toEqual(held);
+    expect(view.get('lunar-wall-clock')?.available).toBe(before - 1);
+    expect(await grpc.releaseStock({ ...request, orderId: id.toUpperCase() }, call)).toEqual({
+      releasedQuantity: 1,
+    });
   });
   it('answers each write with the position of its last event', async () => {
     const request = { orderId: orderId.replace(/1$/, '3'), productId: 'cinder-earbuds', quantity: 1 };

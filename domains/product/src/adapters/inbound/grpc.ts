@@ -2,6 +2,7 @@ import { formatPosition, type LogPosition } from '@parley/contracts/consistency'
 import type { ErrorCode } from '@parley/contracts/errors';
 import { ProductServiceService, type ReserveStockResponse } from '@parley/contracts/grpc/product';
 import { grpcMetadata } from '@parley/contracts/headers';
+import { INT32_MAX } from '@parley/contracts/limits';
 import { OrderId, ProductId } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import { productMessage, productReads, type ProductRow } from '@parley/projection-products';
@@ -15,8 +16,6 @@ import {
 import { describeFailure, type LogFailure } from '../../application/aggregate.ts';
 import type { ReserveOutcome, Stock } from '../../application/stock.ts';
 import type { Rejection } from '../../core/decide.ts';
-
-const INT32_MAX = 2_147_483_647;
 
 const refusal = (code: ErrorCode, detail: string): GrpcRefusal<ErrorCode> => new GrpcRefusal(code, detail);
 
@@ -52,8 +51,11 @@ const ofRejection = (rejection: Rejection, productId: string): GrpcRefusal<Error
   }
 };
 
-const checkOrderId = (orderId: string): void => {
-  if (!OrderId.safeParse(orderId).success) throw refusal('VALIDATION_FAILED', 'order_id must be a UUID.');
+/** In its one form: an order holds stock once, however its id was written. */
+const orderIdOf = (text: string): string => {
+  const parsed = OrderId.safeParse(text);
+  if (!parsed.success) throw refusal('VALIDATION_FAILED', 'order_id must be a UUID.');
+  return parsed.data;
 };
 
 const checkProductId = (productId: string): void => {
@@ -108,8 +110,8 @@ export const productGrpc = ({
       if (found === undefined) throw notFound(request.productId);
       return found;
     },
-    reserveStock: async ({ orderId, productId, quantity }, call) => {
-      checkOrderId(orderId);
+    reserveStock: async ({ orderId: text, productId, quantity }, call) => {
+      const orderId = orderIdOf(text);
       checkProductId(productId);
       checkQuantity(quantity);
       const { correlationId } = currentContext();
@@ -124,8 +126,8 @@ export const productGrpc = ({
           throw ofFailure(outcome.failure);
       }
     },
-    releaseStock: async ({ orderId, productId }, call) => {
-      checkOrderId(orderId);
+    releaseStock: async ({ orderId: text, productId }, call) => {
+      const orderId = orderIdOf(text);
       checkProductId(productId);
       const { correlationId } = currentContext();
       const outcome = await stock.release({ orderId, productId }, { correlationId });

@@ -1,18 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { INT32_MAX } from '@parley/contracts/limits';
 import { ProductId } from '@parley/contracts/rest';
 import { z } from 'zod';
 import type { SeedProduct } from '../../application/seed.ts';
 
-const Seed = z.array(
+/** The first catalogue, with nothing in it that a protocol cannot carry. */
+export const Seed = z.array(
   z.strictObject({
     productId: ProductId,
     name: z.string().min(1).max(100),
     description: z.string().min(1).max(300),
     category: z.string().regex(/^[a-z]{1,64}$/),
-    priceMinor: z.int().positive(),
+    priceMinor: z.int().positive().max(INT32_MAX),
     currency: z.string().regex(/^[A-Z]{3}$/),
-    initialStock: z.int().nonnegative().max(2_147_483_647),
+    initialStock: z.int().nonnegative().max(INT32_MAX),
   }),
 );
 

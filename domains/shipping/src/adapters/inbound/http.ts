@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@parley/contracts/errors';
+import { timestampOf } from '@parley/contracts/limits';
 import { OrderId, type ShipmentResource } from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
 import type { ShipmentRow } from '@parley/projection-shipments';
@@ -14,7 +15,7 @@ export const resourceOfRow = (row: ShipmentRow): ShipmentResource => ({
   customerId: row.customerId,
   status: row.status,
   tracking: { carrier: row.carrier, trackingNumber: row.trackingNumber },
-  createdAt: new Date(row.dispatchedAtMs).toISOString(),
+  createdAt: timestampOf(row.dispatchedAtMs),
 });
 
 /** Mounts the REST edge. */
