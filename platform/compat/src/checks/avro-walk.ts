@@ -70,6 +70,8 @@ export interface Field {
   readonly name: string;
   readonly type: unknown;
   readonly hasDefault: boolean;
+  /** Undefined when there is none; JSON has no undefined. */
+  readonly default: unknown;
 }
 
 /** The fields of a record; none of anything else. */
@@ -79,6 +81,7 @@ export const fieldsOf = (schema: unknown): readonly Field[] =>
         name: String(field.name),
         type: field.type,
         hasDefault: 'default' in field,
+        default: field.default,
       }))
     : [];
 

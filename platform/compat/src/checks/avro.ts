@@ -113,14 +113,56 @@ const meaningOf = (type: unknown): string => {
   return `decimal of scale ${typeof type.scale === 'number' ? type.scale : 0}`;
 };
 
-/** Places whose bytes stay readable while they mean something else: another logical type. */
-function meaningsAt(walk: Walk, pair: Pair): readonly string[] {
+/** A place that stays readable and means something else. */
+interface Meaning {
+  readonly rule: string;
+  readonly at: string;
+}
+
+/** What of an enum is read as something else, or as nothing: symbols and the default stand for each other. */
+function enumMeanings({ before, after, path }: Pair): readonly Meaning[] {
+  const [was, is] = [symbolsOf(before), symbolsOf(after)];
+  if (was === undefined || is === undefined || !isObject(before) || !isObject(after)) return [];
+  const gone = was.filter((symbol) => !is.includes(symbol));
+  const removed =
+    gone.length === 0
+      ? []
+      : [{ rule: 'enum-symbol-removed', at: `${path} may have been ${gone.join(', ')}` }];
+  if (before.default === undefined || before.default === after.default) return removed;
+  const [first, now] = [show(before.default), show(after.default)];
+  const changed =
+    after.default === undefined
+      ? { rule: 'enum-default-removed', at: `${path} had the default ${first} for symbols of newer writers` }
+      : { rule: 'enum-default-changed', at: `${path} had the default ${first} and has ${now}` };
+  return [...removed, changed];
+}
+
+/** Fields of a record whose default is another one: events without them mean something else now. */
+const defaultMeanings = ({ before, after, path }: Pair): readonly Meaning[] =>
+  fieldsOf(before).flatMap((field) => {
+    const same = fieldsOf(after).find(({ name, hasDefault }) => name === field.name && hasDefault);
+    const [was, is] = [JSON.stringify(field.default), JSON.stringify(same?.default)];
+    return !field.hasDefault || same === undefined || was === is
+      ? []
+      : [{ rule: 'default-changed', at: `${path}.${field.name} had the default ${was} and has ${is}` }];
+  });
+
+/** Places whose bytes stay readable while they mean something else: another logical type, symbol or default. */
+function meaningsAt(walk: Walk, pair: Pair): readonly Meaning[] {
   const { before, after, path } = pair;
   const isUnion = Array.isArray(before) || Array.isArray(after); // its branches are compared instead
   const [was, is] = [meaningOf(before), meaningOf(after)];
-  const own = isUnion || was === is ? [] : [`${path} had logical type ${was} and has ${is}`];
+  const own =
+    isUnion || was === is
+      ? []
+      : [{ rule: 'logical-type', at: `${path} had logical type ${was} and has ${is}` }];
   const { inside, next } = below(walk, pair);
-  return [...own, ...next.flatMap((place) => meaningsAt(inside, place))];
+  return [
+    ...own,
+    ...enumMeanings(pair),
+    ...defaultMeanings(pair),
+    ...next.flatMap((place) => meaningsAt(inside, place)),
+  ];
 }
 
 const remedy =
@@ -149,7 +191,7 @@ function compare(
     ...refusalsAt(walkOf(after, before), back).map((at) =>
       finding('avro/forward', `a reader of ${version} cannot read what is written today: ${at}`),
     ),
-    ...meaningsAt(walkOf(before, after), forth).map((at) => finding('avro/logical-type', at)),
+    ...meaningsAt(walkOf(before, after), forth).map(({ rule, at }) => finding(`avro/${rule}`, at)),
   ];
 }
 

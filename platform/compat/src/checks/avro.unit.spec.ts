@@ -70,6 +70,40 @@ describe('an Avro schema', () => {
     expect(check(today, fields).findings).toEqual([]);
   });
 
+  it.each<[string, readonly Field[], readonly Field[], string, string]>([
+    [
+      'an enum symbol less, although a default takes its place',
+      [{ name: 'colour', type: colour(['RED', 'BLUE'], { default: 'RED' }) }],
+      [{ name: 'colour', type: colour(['RED'], { default: 'RED' }) }],
+      'avro/enum-symbol-removed',
+      'p.Happened.colour may have been BLUE',
+    ],
+    [
+      'an enum without its default',
+      [{ name: 'colour', type: colour(['RED', 'BLUE'], { default: 'RED' }) }],
+      [{ name: 'colour', type: colour(['RED', 'BLUE']) }],
+      'avro/enum-default-removed',
+      'p.Happened.colour had the default "RED"',
+    ],
+    [
+      'an enum with another default',
+      [{ name: 'colour', type: colour(['RED', 'BLUE'], { default: 'RED' }) }],
+      [{ name: 'colour', type: colour(['RED', 'BLUE'], { default: 'BLUE' }) }],
+      'avro/enum-default-changed',
+      'p.Happened.colour had the default "RED" and has "BLUE"',
+    ],
+    [
+      'another default of a field',
+      [{ name: 'colour', type: colour(['RED', 'BLUE']), default: 'RED' }],
+      [{ name: 'colour', type: colour(['RED', 'BLUE']), default: 'BLUE' }],
+      'avro/default-changed',
+      'p.Happened.colour had the default "RED" and has "BLUE"',
+    ],
+  ])('changes its meaning by %s', (_what, released, today, rule, named) => {
+    const found = check(today, released).findings.find((finding) => finding.rule === rule);
+    expect(found?.broke).toContain(named);
+  });
+
   it.each<[string, readonly Field[], string, string]>([
     [
       'a field without default more',

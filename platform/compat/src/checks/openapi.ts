@@ -67,12 +67,33 @@ function compareContent(
   }
 }
 
-const parameterKey = (parameter: Part): string =>
-  `${String(parameter.node.in)} ${String(parameter.node.name)}`;
+/** One operation: where it is, and its path as it was and as it is. */
+interface Place {
+  readonly where: string;
+  readonly was: string;
+  readonly is: string;
+}
 
-function compareParameters(before: Part, after: Part, where: string, say: Say): void {
-  const known = new Map(before.list('parameters').map((part) => [parameterKey(part), part]));
-  const today = new Map(after.list('parameters').map((part) => [parameterKey(part), part]));
+const PATH_PARAMETER = /\{([^}]*)\}/g;
+
+/** A path without the names of its parameters, which no client ever sends. */
+const shapeOf = (path: string): string => path.replaceAll(PATH_PARAMETER, '{}');
+
+/** What a client knows a parameter by: its name, or its place in the path. */
+const parametersOf = (operation: Part, path: string): ReadonlyMap<string, Part> => {
+  const inPath = [...path.matchAll(PATH_PARAMETER)].map(([, name]) => name);
+  return new Map(
+    operation.list('parameters').map((part) => {
+      const { in: at, name } = part.node;
+      const key = at === 'path' ? `#${String(inPath.indexOf(String(name)))}` : String(name);
+      return [`${String(at)} ${key}`, part];
+    }),
+  );
+};
+
+function compareParameters(before: Part, after: Part, { where, was, is }: Place, say: Say): void {
+  const known = parametersOf(before, was);
+  const today = parametersOf(after, is);
   for (const [key, parameter] of known) {
     const same = today.get(key);
     if (same === undefined) say('parameter-removed', `${where}: parameter ${key} is gone`);
@@ -106,9 +127,14 @@ function compareResponses(before: Part, after: Part, where: string, say: Say): v
       continue;
     }
     const at = `${where}: ${status}`;
-    for (const header of was.keys('headers'))
-      if (is.at('headers', header) === undefined)
-        say('response-header-removed', `${at}: header ${header} is gone`);
+    for (const header of was.keys('headers')) {
+      const [sent, same] = [was.at('headers', header), is.at('headers', header)];
+      if (same === undefined) say('response-header-removed', `${at}: header ${header} is gone`);
+      else if (sent !== undefined)
+        compareSchemas(sent, same, 'response', (change) => {
+          say(`response-header/${change.rule}`, `${at}: header ${header}: ${describeChange(change)}`);
+        });
+    }
     compareContent(was, is, 'response', { where: `${at}:`, say });
   }
   for (const status of today)
@@ -119,9 +145,38 @@ function compareResponses(before: Part, after: Part, where: string, say: Say): v
 const isOpen = (operation: Part): boolean =>
   !Array.isArray(operation.node.security) || operation.node.security.length === 0;
 
-function compareOperations(before: Part, after: Part, where: string, say: Say): void {
-  if (isOpen(before) && !isOpen(after)) say('security-required', `${where}: a token is required now`);
-  compareParameters(before, after, where, say);
+/** The ways in: each a set of schemes, by name and definition. What a scheme is called in words does not count. */
+const waysIn = (operation: Part): readonly string[] =>
+  operation.list('security').map(({ node }) =>
+    JSON.stringify(
+      Object.entries(node)
+        .sort(([a], [b]) => a.localeCompare(b))
+        .map(([name, scopes]) => {
+          const schemes = new Part(operation.root, operation.root).at('components', 'securitySchemes', name);
+          const scheme = Object.entries(schemes?.node ?? {}).filter(([key]) => key !== 'description');
+          return [name, scopes, scheme.sort(([a], [b]) => a.localeCompare(b))];
+        }),
+    ),
+  );
+
+function compareSecurity(before: Part, after: Part, where: string, say: Say): void {
+  if (isOpen(after)) return;
+  if (isOpen(before)) {
+    say('security-required', `${where}: a token is required now`);
+    return;
+  }
+  const today = waysIn(after);
+  if (waysIn(before).some((way) => !today.includes(way)))
+    say(
+      'security-changed',
+      `${where}: what let a client in before no longer does: its security scheme changed`,
+    );
+}
+
+function compareOperations(before: Part, after: Part, place: Place, say: Say): void {
+  const { where } = place;
+  compareSecurity(before, after, where, say);
+  compareParameters(before, after, place, say);
   compareBody(before, after, where, say);
   compareResponses(before, after, where, say);
 }
@@ -140,15 +195,17 @@ export function checkOpenApi(current: Contracts, releases: readonly Contracts[])
       findings.push({ contract: 'openapi', rule: `openapi/${rule}`, versions, broke, remedy });
     };
     const released = new Part(release.openApi, release.openApi);
+    const paths = new Map(today.keys('paths').map((path) => [shapeOf(path), path]));
     for (const path of released.keys('paths')) {
       for (const method of METHODS) {
         const was = released.at('paths', path, method);
         if (was === undefined) continue;
         compared++;
         const where = `${method.toUpperCase()} ${path}`;
-        const is = today.at('paths', path, method);
+        const now = paths.get(shapeOf(path)) ?? path;
+        const is = today.at('paths', now, method);
         if (is === undefined) say('operation-removed', `${where} is gone`);
-        else compareOperations(was, is, where, say);
+        else compareOperations(was, is, { where, was: path, is: now }, say);
       }
     }
   }

@@ -12,7 +12,12 @@ const base = {
         security: [] as object[],
         parameters: [
           { name: 'key', in: 'header', required: false, schema: { type: 'string' } },
-          { name: 'limit', in: 'query', required: false, schema: { type: 'integer', maximum: 100 } },
+          {
+            name: 'limit',
+            in: 'query',
+            required: false,
+            schema: { type: 'integer', maximum: 100, default: 20 },
+          },
         ] as object[],
         requestBody: {
           required: true,
@@ -27,8 +32,20 @@ const base = {
         } as Record<string, { headers: object; content: object }>,
       },
     },
+    '/things/{thingId}': {
+      get: {
+        security: [{ token: [] }],
+        parameters: [
+          { name: 'thingId', in: 'path', required: true, schema: { type: 'string', maxLength: 9 } },
+        ],
+        responses: { '200': { description: 'One.' } },
+      },
+    },
   } as Record<string, unknown>,
   components: {
+    securitySchemes: {
+      token: { type: 'http', scheme: 'bearer' } as Record<string, unknown>,
+    },
     schemas: {
       NewThing: {
         type: 'object',
@@ -99,6 +116,18 @@ describe('an OpenAPI document', () => {
       'a narrower response',
       (document) => (document.components.schemas.Thing.properties.status = { type: 'string', enum: ['NEW'] }),
     ],
+    [
+      'another name of a path parameter',
+      (document) => {
+        const { '/things/{thingId}': one } = document.paths;
+        delete document.paths['/things/{thingId}'];
+        document.paths['/things/{id}'] = JSON.parse(JSON.stringify(one).replaceAll('thingId', 'id'));
+      },
+    ],
+    [
+      'other words about its security scheme',
+      (document) => (document.components.securitySchemes.token.description = 'Ask for one.'),
+    ],
     ['an error more', (document) => (post(document).responses['409'] = { headers: {}, content: {} })],
   ])('may change by %s', (_what, change) => {
     expect(check(change).findings).toEqual([]);
@@ -129,10 +158,21 @@ describe('an OpenAPI document', () => {
         (post(document).parameters[1] = {
           name: 'limit',
           in: 'query',
-          schema: { type: 'integer', maximum: 50 },
+          schema: { type: 'integer', maximum: 50, default: 20 },
         }),
       'openapi/parameter/maximum',
       'query limit',
+    ],
+    [
+      'another default of a parameter',
+      (document) =>
+        (post(document).parameters[1] = {
+          name: 'limit',
+          in: 'query',
+          schema: { type: 'integer', maximum: 100, default: 50 },
+        }),
+      'openapi/parameter/default',
+      'query limit: the document: default (was 20, is 50)',
     ],
     [
       'a required property of the request more',
@@ -204,6 +244,33 @@ describe('an OpenAPI document', () => {
       },
       'openapi/response-header-removed',
       'header location',
+    ],
+    [
+      'another schema of a response header',
+      (document) => {
+        const { content } = post(document).responses['201'] ?? { content: {} };
+        post(document).responses['201'] = { headers: { location: { schema: { type: 'integer' } } }, content };
+      },
+      'openapi/response-header/type',
+      'header location',
+    ],
+    [
+      'another security scheme',
+      (document) => (document.components.securitySchemes.token.scheme = 'basic'),
+      'openapi/security-changed',
+      'GET /things/{thingId}',
+    ],
+    [
+      'a narrower path parameter of another name',
+      (document) => {
+        const { '/things/{thingId}': one } = document.paths;
+        delete document.paths['/things/{thingId}'];
+        document.paths['/things/{id}'] = JSON.parse(
+          JSON.stringify(one).replaceAll('thingId', 'id').replace('"maxLength":9', '"maxLength":5'),
+        );
+      },
+      'openapi/parameter/maxLength',
+      'parameter path #0',
     ],
     [
       'a media type less',

@@ -15,7 +15,8 @@ const contracts = (version: string, own: Partial<Contracts>): Contracts => ({
 });
 
 describe('a GraphQL schema', () => {
-  const sdl = 'type Thing { id: ID! stock: Int! }\ntype Query { thing(id: ID!): Thing }';
+  const sdl =
+    'type Thing { id: ID! stock: Int! }\ninput Like { size: Int = 1 }\ntype Query { thing(id: ID!): Thing things(limit: Int = 20, like: Like): [Thing!]! }';
   const check = (today: string) =>
     checkGraphql(contracts('working tree', { graphqlSdl: today }), [contracts('1.0.0', { graphqlSdl: sdl })]);
 
@@ -33,6 +34,18 @@ describe('a GraphQL schema', () => {
       'Query.thing',
     ],
     ['an argument less', sdl.replace('(id: ID!)', ''), 'graphql/arg-removed', 'Query.thing'],
+    [
+      'another default of an argument',
+      sdl.replace('limit: Int = 20', 'limit: Int = 50'),
+      'graphql/arg-default-value-change',
+      'Query.things',
+    ],
+    [
+      'another default of an input field',
+      sdl.replace('size: Int = 1', 'size: Int'),
+      'graphql/input-field-default-value-change',
+      'Like.size',
+    ],
   ])('breaks by %s, which names the field', (_what, today, rule, named) => {
     const found = check(today).findings.find((finding) => finding.rule === rule);
     expect(found?.broke).toContain(named);

@@ -27,12 +27,16 @@ export interface Change {
 
 const DEPTH_MAX = 40;
 
-/** Properties and promised values that are gone, though the schemas still accept each other. */
+/** Properties and promised values that are gone, and defaults that changed, though the schemas still accept each other. */
 function losses(before: Rooted, after: Rooted, path = '', depth = 0): readonly Change[] {
   const was = resolve(before);
   const is = resolve(after);
   if (!isObject(was.schema) || !isObject(is.schema) || depth > DEPTH_MAX) return [];
   const found: Change[] = [];
+  if ('default' in was.schema) {
+    const [first, now] = [JSON.stringify(was.schema.default), JSON.stringify(is.schema.default ?? 'none')];
+    if (first !== now) found.push({ path, rule: 'default', before: first, after: now });
+  }
   const left = propertiesOf(is.schema);
   const required = requiredOf(was.schema);
   for (const [name, schema] of Object.entries(propertiesOf(was.schema))) {
