@@ -22,6 +22,8 @@ export const Endpoints = z.object({
   registry: z.object({ url }),
   rabbitmq: z.object({ amqp: z.string().startsWith('amqp://'), management: url }),
   traces: z.object({ ui: url, api: url }),
+  /** Eureka's REST interface; absent in a stack that does without that engine, as are those below. */
+  discovery: z.object({ url }).optional(),
 });
 export type Endpoints = z.infer<typeof Endpoints>;
 

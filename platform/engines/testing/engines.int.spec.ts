@@ -30,12 +30,15 @@ describe('all engines together', () => {
     for (const name of engineNames) expect(engines.engine(name).residentBytes()).toBeGreaterThan(1e6);
   });
 
-  it.each(['kafka', 'registry', 'zipkin'] as const)('%s runs from its AOT cache', (name) => {
-    const { java } = engineNamed(name);
-    expect(java && aotFailureOf(java)?.path, 'it was not made; npm run obtain tries again').toBeUndefined();
-    const maps = readFileSync(`/proc/${engines.engine(name).pid}/maps`, 'utf8');
-    expect(maps).toContain(`aot-${name}-`); // the JVM maps the file only when it takes it
-  });
+  it.each(engineNames.filter((name) => engineNamed(name).java !== undefined))(
+    '%s runs from its AOT cache',
+    (name) => {
+      const { java } = engineNamed(name);
+      expect(java && aotFailureOf(java)?.path, 'it was not made; npm run obtain tries again').toBeUndefined();
+      const maps = readFileSync(`/proc/${engines.engine(name).pid}/maps`, 'utf8');
+      expect(maps).toContain(`aot-${name}-`); // the JVM maps the file only when it takes it
+    },
+  );
 
   it('a schema survives kill -9 of broker and registry', async () => {
     const subject = `${engines.registryUrl}/subjects/kept/versions`;

@@ -42,6 +42,8 @@ export interface MavenSource {
   readonly artifact?: string;
   /** Makes of the single file, once it is checked, what the entry is to hold; the file itself goes. */
   readonly unpack?: (file: string, runHere: RunHere) => Promise<void>;
+  /** Adds to the files, once all are checked, what is made of them. */
+  readonly finish?: (folder: string, runHere: RunHere) => Promise<void>;
 }
 
 /** Runs a tool to its end in the folder that is to become the entry. */
@@ -49,7 +51,7 @@ export type RunHere = (command: string, args: readonly string[]) => Promise<stri
 
 /** Folder with the files of a source, each checked against `lock/<name>.sha256`. */
 export const fromMaven = (
-  { name, version, artifact, unpack }: MavenSource,
+  { name, version, artifact, unpack, finish }: MavenSource,
   control: ObtainControl = {},
 ): Promise<string> =>
   cached({
@@ -70,6 +72,7 @@ export const fromMaven = (
       const runHere: RunHere = (command, args) => run(command, args, { ...tools, cwd: folder, deadlineMs });
       await runHere('mvn', ['-q', '-B', userHome, ...goal, `-DoutputDirectory=${folder}`]);
       await verify(folder, name);
+      await finish?.(folder, runHere);
       if (unpack === undefined) return;
       for (const file of readdirSync(folder)) {
         await unpack(file, runHere);

@@ -1,8 +1,9 @@
 import { envoy } from './envoy.ts';
+import { eureka } from './eureka.ts';
 import { kafka } from './kafka.ts';
 import { rabbitmq } from './rabbitmq.ts';
 import { registry } from './registry.ts';
 import { zipkin } from './zipkin.ts';
 
 /** Every engine, each after those that it needs. A new one is a file beside these and a word here. */
-export const declarations = [kafka, registry, rabbitmq, zipkin, envoy] as const;
+export const declarations = [kafka, registry, rabbitmq, zipkin, eureka, envoy] as const;

@@ -1,4 +1,5 @@
 import { Endpoints, serviceNames } from '@parley/contracts/endpoints';
+import { selectEngines } from '@parley/engines';
 import { describe, expect, it } from 'vitest';
 import { endpointsOf, serviceEnv } from './addresses.ts';
 
@@ -28,8 +29,16 @@ describe('the addresses of a stack', () => {
       KAFKA_BOOTSTRAP: '127.0.0.1:4192',
       REGISTRY_URL: 'http://127.0.0.1:4181/apis/ccompat/v7',
       ZIPKIN_URL: 'http://127.0.0.1:4194',
+      EUREKA_URL: 'http://127.0.0.1:4195/eureka',
       SNAPSHOT_DIR: '/run-folder/snapshots/order',
     });
+  });
+
+  it('are those of the engines that the stack has', () => {
+    const without = { ...stack, engines: selectEngines(['-eureka']) };
+    expect(endpointsOf(stack).discovery).toEqual({ url: 'http://127.0.0.1:4195/eureka' });
+    expect(endpointsOf(without).discovery).toBeUndefined();
+    expect(serviceEnv('order', without)).not.toHaveProperty('EUREKA_URL');
   });
 
   it('give the work queue to the two services at its ends only', () => {
