@@ -20,7 +20,7 @@ import { createAdvance, orderAggregate, streamOf } from './application/advance.t
 import { createPlaceOrder } from './application/place-order.ts';
 import { createRecordShipment, unmatchedShipments } from './application/record-shipment.ts';
 import { createRecovery, unfinishedOrders } from './application/recovery.ts';
-import { orderConfig } from './config.ts';
+import { orderConfig, policyDefaults } from './config.ts';
 
 const RECOVERY_PAUSE_MS = 1000;
 
@@ -42,11 +42,12 @@ const resolve = staticResolve([
   ...grpcInstances('product', config.PRODUCT_GRPC),
   ...httpInstances('payment', config.PAYMENT_URL),
 ]);
-const products = grpcProducts(resolve);
+const products = grpcProducts(resolve, service.policy('product', policyDefaults.product));
+const payments = restPayments(resolve, service.policy('payment', policyDefaults.payment));
 const orders = log.aggregate(orderAggregate);
 const view = log.project(ordersProjection);
 const unfinished = log.project(unfinishedOrders);
-const advance = createAdvance({ orders, products, payments: restPayments(resolve), now });
+const advance = createAdvance({ orders, products, payments, now });
 log.project(unmatchedShipments);
 const recordShipment = createRecordShipment({
   orders,

@@ -87,15 +87,18 @@ export const parseConfig = <T extends z.ZodObject>(
   return { ok: false, problems };
 };
 
-/** As `parseConfig`; writes every bad key to stderr and ends the process with 3 when there is one. */
-export const loadConfig = <T extends z.ZodObject>(
-  schema: T,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): z.output<T> => {
-  const parsed = parseConfig(schema, env);
+/** What was parsed; every problem goes to stderr and the process ends with 3 when there is one. */
+export const loadConfigWith = <T>(parse: () => ParsedConfig<T>): T => {
+  const parsed = parse();
   if (parsed.ok) return parsed.config;
   process.stderr.write(
     `The configuration cannot be used:\n${parsed.problems.map((p) => `  ${p}\n`).join('')}`,
   );
   process.exit(3);
 };
+
+/** As `parseConfig`; writes every bad key to stderr and ends the process with 3 when there is one. */
+export const loadConfig = <T extends z.ZodObject>(
+  schema: T,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): z.output<T> => loadConfigWith(() => parseConfig(schema, env));

@@ -1,3 +1,5 @@
+import type { FailureMeaning } from './policy/failure.ts';
+
 /** How one error looks at every kind of edge. The catalog itself belongs to the contracts and is passed in. */
 export interface ErrorDefinition {
   /** One sentence for people; the same for every occurrence. */
@@ -30,6 +32,19 @@ export type ErrorCatalog<Code extends string> = Readonly<Record<Code | KitErrorC
 /** A catalog whose further codes are not known to the compiler. */
 export type AnyErrorCatalog = Readonly<Record<KitErrorCode, ErrorDefinition>> &
   Readonly<Record<string, ErrorDefinition | undefined>>;
+
+const TOO_MANY_REQUESTS = 429;
+
+/**
+ * What a code that a peer named means to its caller; undefined when the catalog does not know it. It counts against the
+ * peer when the peer failed by itself or has too much to do; a refusal of the request says that the peer is well.
+ */
+export const meaningOf = (catalog: AnyErrorCatalog, code: string | undefined): FailureMeaning | undefined => {
+  const known = code !== undefined && Object.hasOwn(catalog, code) ? catalog[code] : undefined;
+  if (known === undefined) return undefined;
+  const { retryable, httpStatus } = known;
+  return { retryable, counts: httpStatus >= 500 || httpStatus === TOO_MANY_REQUESTS };
+};
 
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 

@@ -2,8 +2,9 @@ import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from
 import { currentContext, remainingMs } from './context.ts';
 import { createBalancer, type Target } from './discovery/balancer.ts';
 import type { Resolve } from './discovery/instance.ts';
-import { codeFrom, messageOf } from './errors.ts';
-import { PolicyError, type Policy, type PolicyReason } from './policy.ts';
+import { type AnyErrorCatalog, codeFrom, meaningOf, messageOf } from './errors.ts';
+import { CallFailure, type FailureMeaning, type PolicyReason } from './policy/failure.ts';
+import type { Policy } from './policy/policy.ts';
 import { tracer } from './telemetry/telemetry.ts';
 
 export interface RestRequest {
@@ -16,6 +17,8 @@ export interface RestRequest {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** True: repeating the request does no harm, so it is retried. Default: as HTTP says of the method, POST is not. */
+  readonly idempotent?: boolean;
 }
 
 /** The outcome of one request. An expected refusal is a value. */
@@ -25,8 +28,9 @@ export type RestAnswer =
   /** The peer refused for good; `code` is of the peer's catalog, 'UNKNOWN' when it sent no problem. */
   | { readonly kind: 'problem'; readonly status: number; readonly code: string }
   /**
-   * Retryable: no answer in time, no connection, a 429/5xx answer after all attempts, or the breaker is open. An answer
-   * that is too large was asked for once: another attempt is worth it only when the peer has changed.
+   * No answer in time, no connection, a refusal that the catalog calls retryable or that the peer failed with by itself,
+   * after all attempts; or the policy ended the call. An answer that is too large was asked for once: another attempt is
+   * worth it only when the peer has changed.
    */
   | {
       readonly kind: 'unavailable';
@@ -45,11 +49,14 @@ type NoAnswer = Exclude<RestAnswer, { kind: 'ok' }>;
 const codeIn = (answer: NoAnswer): string =>
   answer.kind === 'problem' ? answer.code : (answer.code ?? answer.reason);
 
-class PeerFailure extends Error {
+class PeerFailure extends CallFailure {
   readonly answer: NoAnswer;
 
-  constructor(answer: NoAnswer, cause?: unknown) {
-    super('the peer gave no final answer', { cause });
+  constructor(
+    answer: NoAnswer,
+    meaning: FailureMeaning & { readonly retryAfterMs?: number | undefined; readonly cause?: unknown },
+  ) {
+    super(codeIn(answer), meaning);
     this.answer = answer;
   }
 }
@@ -85,20 +92,44 @@ const parse = (text: string): unknown => {
 const MAX_CLIENT_ERROR = 499;
 const TOO_MANY_REQUESTS = 429;
 
+/** What a status says of which the peer named no code that we know. */
+const meaningOfStatus = (status: number): FailureMeaning => {
+  const failed = status > MAX_CLIENT_ERROR || status === TOO_MANY_REQUESTS;
+  return { retryable: failed, counts: failed };
+};
+
+/** Milliseconds of a Retry-After in seconds; a date is not taken, nobody of ours sends one. */
+const retryAfterMsOf = (headers: Headers): number | undefined => {
+  const value = headers.get('retry-after');
+  return value !== null && /^\d{1,6}$/.test(value) ? Number(value) * 1_000 : undefined;
+};
+
 /** @param text undefined: it was too long. The same request would be answered as long again, so that is final. */
-const classify = (status: number, text: string | undefined): RestAnswer => {
+const classify = (
+  { status, headers }: Pick<Response, 'status' | 'headers'>,
+  text: string | undefined,
+  catalog: AnyErrorCatalog,
+): RestAnswer => {
   const body = text === undefined ? undefined : parse(text);
-  if (status > MAX_CLIENT_ERROR || status === TOO_MANY_REQUESTS) {
-    throw new PeerFailure({ kind: 'unavailable', reason: 'peer', status, code: codeOf(body) });
+  const isOk = status >= 200 && status < 300;
+  const code = codeOf(body);
+  const meaning = isOk ? undefined : (meaningOf(catalog, code) ?? meaningOfStatus(status));
+  if (meaning !== undefined && (meaning.retryable || meaning.counts)) {
+    const retryAfterMs = retryAfterMsOf(headers);
+    throw new PeerFailure(
+      { kind: 'unavailable', reason: 'peer', status, code },
+      { ...meaning, retryAfterMs },
+    );
   }
   if (text === undefined) return { kind: 'unavailable', reason: 'answer-too-large', status };
-  if (status >= 200 && status < 300) return { kind: 'ok', status, body };
-  return { kind: 'problem', status, code: codeOf(body) };
+  return isOk ? { kind: 'ok', status, body } : { kind: 'problem', status, code };
 };
 
 /** What ended an attempt without an answer: the connection, or its time. */
 const withoutAnswer = (cause: unknown, reason: 'timeout' | 'unreachable'): PeerFailure =>
-  new PeerFailure({ kind: 'unavailable', reason }, cause);
+  new PeerFailure({ kind: 'unavailable', reason }, { retryable: true, counts: true, cause });
+
+const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'PUT', 'DELETE']);
 
 const spanOf = (request: RestRequest, peer: string, { host, port }: Target): Span =>
   tracer().startSpan(`${request.method} ${request.route ?? request.path}`, {
@@ -114,17 +145,20 @@ const spanOf = (request: RestRequest, peer: string, { host, port }: Target): Spa
 /**
  * A client of one REST peer. Every attempt goes to an instance of its own choice (the next in turn; a retry prefers
  * another one) and has a CLIENT span, trace context, correlation id and a timeout; the policy around it retries and
- * breaks. Retries repeat the request as it is, so the peer must be idempotent.
+ * breaks. The code that the peer names decides by the catalog whether another attempt is worth it; the status does where it
+ * names none. Only idempotent requests are repeated, as they are.
  */
 export const createRestClient = (options: {
   /** Name of the peer: what is resolved for every attempt, and what spans say. */
   readonly peer: string;
   readonly resolve: Resolve;
   readonly policy: Policy;
+  /** The errors that the peer may name. */
+  readonly errors: AnyErrorCatalog;
   /** Bytes of an answer's body; a longer one is no answer. Default 1 MiB. */
   readonly answerBytesMax?: number;
 }): RestClient => {
-  const { peer, resolve, policy, answerBytesMax = ANSWER_BYTES_MAX } = options;
+  const { peer, resolve, policy, errors, answerBytesMax = ANSWER_BYTES_MAX } = options;
   const balancer = createBalancer({ service: peer, resolve, protocol: 'http' });
   const attempt = async (
     request: RestRequest,
@@ -148,7 +182,7 @@ export const createRestClient = (options: {
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       });
       span.setAttribute('http.response.status_code', response.status);
-      const answer = classify(response.status, await textWithin(response, answerBytesMax));
+      const answer = classify(response, await textWithin(response, answerBytesMax), errors);
       if (answer.kind !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: codeIn(answer) });
       return answer;
     } catch (error) {
@@ -165,17 +199,20 @@ export const createRestClient = (options: {
   return {
     request: async (request) => {
       const tried = new Set<Target>();
+      const { signal, idempotent = IDEMPOTENT_METHODS.has(request.method) } = request;
       try {
-        return await policy.execute((signal) => {
-          const target = balancer.next(tried);
-          if (target === undefined)
-            throw withoutAnswer(new Error(`no instance of ${peer} is known`), 'unreachable');
-          tried.add(target);
-          return attempt(request, target, signal);
-        }, request.signal);
+        return await policy.execute<RestAnswer>(
+          (attemptSignal) => {
+            const target = balancer.next(tried);
+            if (target === undefined)
+              throw withoutAnswer(new Error(`no instance of ${peer} is known`), 'unreachable');
+            tried.add(target);
+            return attempt(request, target, attemptSignal);
+          },
+          { signal, idempotent, fallback: (reason) => ({ kind: 'unavailable', reason }) },
+        );
       } catch (error) {
         if (error instanceof PeerFailure) return error.answer;
-        if (error instanceof PolicyError) return { kind: 'unavailable', reason: error.reason };
         throw error;
       }
     },

@@ -1,15 +1,17 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { kitCatalog } from '../testing/catalog.ts';
 import { build } from '../testing/kit.ts';
 import { currentContext, runInContext } from './context.ts';
 import { httpInstances, staticResolve } from './discovery/static.ts';
-import { createPolicy } from './policy.ts';
+import { createPolicy } from './policy/policy.ts';
 import { createRestClient } from './rest-client.ts';
 
 const at = (peer: string, ...urls: readonly string[]) => ({
   peer,
   resolve: staticResolve(httpInstances(peer, urls)),
+  errors: kitCatalog,
 });
 
 describe('the REST client', () => {
@@ -82,10 +84,9 @@ describe('the REST client', () => {
       return new Response('x'.repeat(100), { status });
     });
     await kit.service.run(() => undefined);
-    const retry = { attempts: 2, initialDelayMs: 1, maxDelayMs: 2 };
     const client = createRestClient({
       ...at('kit', `http://127.0.0.1:${kit.service.ports.http ?? 0}`),
-      policy: createPolicy({ name: 'peer', timeoutMs: 1_000, retry }),
+      policy: createPolicy({ name: 'peer', timeoutMs: 1_000, retries: 2, retryDelayMs: 1 }),
       answerBytesMax: 99,
     });
     const answer = await client.request({ method: 'GET', path: '/long' });

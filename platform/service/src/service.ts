@@ -15,6 +15,9 @@ import { validatorsOf } from './http/validation.ts';
 import { createLogger, type Logger } from './logging.ts';
 import { Lifecycle, type StopHook } from './lifecycle.ts';
 import { createOpsApp, type OpsRoute } from './ops.ts';
+import type { Policy } from './policy/policy.ts';
+import { policiesOf } from './policy/registry.ts';
+import type { PolicyDefaults } from './policy/settings.ts';
 import { Readiness } from './readiness.ts';
 import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 
@@ -28,6 +31,8 @@ export interface ServiceOptions<Code extends string> {
   readonly httpDeadlineMs?: number;
   /** HTTP requests, and gRPC calls, worked on at the same time; above it they are refused as OVERLOADED. Default 2000. */
   readonly inFlightMax?: number;
+  /** Where policies take their settings from. Default: the environment of the process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Instead of stdout; for tests. */
   readonly logDestination?: DestinationStream;
   /** Instead of the export to Zipkin; for tests. */
@@ -46,6 +51,12 @@ export interface Service<Code extends string = string> {
   readonly readiness: Readiness;
   /** Sets what looks at every HTTP request and gRPC call before it is handled; the last one set counts. */
   guard(guard: RequestGuard<Code>): void;
+  /**
+   * A new policy for calls to a dependency: settings from the environment (`POLICY_<NAME>_…`), the defaults for the
+   * rest; the process ends with 3 when they cannot be used. `GET /ops/policies` shows it, and every change of its
+   * breaker is a log line.
+   */
+  policy(name: string, defaults: PolicyDefaults): Policy;
   /** Adds routes to the operations server, which already answers `/livez` and `/readyz`. */
   addOps(routes: readonly OpsRoute[]): void;
   /** Answers with an RFC 9457 problem. */
@@ -114,6 +125,8 @@ export const createService = <const Code extends string>(options: ServiceOptions
   const readiness = new Readiness();
   readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
   const ops = createOpsApp({ service: name, instance, readiness, problem, logger });
+  const policies = policiesOf({ logger, env: options.env ?? process.env });
+  ops.add(policies.routes);
   const ports: { http?: number; grpc?: number; ops?: number } = {};
   const host = config.PARLEY_HOST;
 
@@ -133,6 +146,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
     grpc,
     readiness,
     guard: guard.set,
+    policy: policies.policy,
     addOps: ops.add,
     problem,
     ...validatorsOf(problem),

@@ -10,7 +10,7 @@ afterEach(async () => {
 
 /** A service with what it logs and traces; stopped after the test. */
 export const build = (
-  options: Pick<ServiceOptions<never>, 'httpDeadlineMs' | 'inFlightMax'> = {},
+  options: Pick<ServiceOptions<never>, 'httpDeadlineMs' | 'inFlightMax' | 'env'> = {},
 ): {
   readonly service: Service;
   readonly spans: ReturnType<typeof captureSpans>;

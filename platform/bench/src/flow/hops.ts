@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Endpoints } from '@parley/contracts/endpoints';
+import { errorCatalog } from '@parley/contracts/errors';
 import { ProductServiceService } from '@parley/contracts/grpc/product';
 import { PaymentResource } from '@parley/contracts/rest';
 import { openKafkaLog, type Aggregates, type EventLog } from '@parley/event-log';
@@ -50,6 +51,8 @@ const reserveHop = (address: string, products: readonly string[]): Hop & { reado
       resolve: staticResolve(grpcInstances('product', [address])),
       deadlineMs: TIMEOUT_MS,
       policy: createPolicy({ name: 'product', timeoutMs: TIMEOUT_MS }),
+      errors: errorCatalog,
+      idempotent: [],
     },
   );
   return {
@@ -72,6 +75,7 @@ const paymentHop = (baseUrl: string): Hop => {
     peer: 'payment',
     resolve: staticResolve(httpInstances('payment', [baseUrl])),
     policy,
+    errors: errorCatalog,
   });
   return {
     name: 'paymentMs',

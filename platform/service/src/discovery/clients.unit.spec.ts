@@ -1,14 +1,13 @@
 /** Both clients over several instances on real sockets. */
 import { describe, expect, it } from 'vitest';
+import { kitCatalog } from '../../testing/catalog.ts';
 import { build } from '../../testing/kit.ts';
 import { echo } from '../../testing/echo.ts';
 import { createGrpcClient } from '../grpc/client.ts';
-import { createPolicy } from '../policy.ts';
+import { createPolicy, type Policy } from '../policy/policy.ts';
 import { createRestClient } from '../rest-client.ts';
 import type { Service } from '../service.ts';
 import type { Instance } from './instance.ts';
-
-const retry = { attempts: 2, initialDelayMs: 1, maxDelayMs: 2 };
 
 /** Instances that answer with their number, and a list of them that the test changes. */
 const start = async (count: number) => {
@@ -28,8 +27,8 @@ const start = async (count: number) => {
 
 /** Each client as a function that tells which instance has answered, or why none has. */
 const callers = {
-  REST: (resolve: () => readonly Instance[], policy: ReturnType<typeof createPolicy>) => {
-    const client = createRestClient({ peer: 'kit', resolve, policy });
+  REST: (resolve: () => readonly Instance[], policy: Policy) => {
+    const client = createRestClient({ peer: 'kit', resolve, policy, errors: kitCatalog });
     const call = async (): Promise<string> => {
       const answer = await client.request({ method: 'GET', path: '/who' });
       if (answer.kind === 'ok') return String((answer.body as { n: number }).n);
@@ -37,8 +36,11 @@ const callers = {
     };
     return { call, close: () => undefined };
   },
-  gRPC: (resolve: () => readonly Instance[], policy: ReturnType<typeof createPolicy>) => {
-    const client = createGrpcClient({ service: echo }, { peer: 'kit', resolve, deadlineMs: 2_000, policy });
+  gRPC: (resolve: () => readonly Instance[], policy: Policy) => {
+    const client = createGrpcClient(
+      { service: echo },
+      { peer: 'kit', resolve, deadlineMs: 2_000, policy, errors: kitCatalog, idempotent: ['say'] },
+    );
     const call = async (): Promise<string> => {
       const answer = await client.say({ text: '' });
       if (answer.kind === 'ok') return answer.value.text;
@@ -66,14 +68,10 @@ describe.each(Object.keys(callers) as (keyof typeof callers)[])('a %s client', (
   it('asks another instance when one cannot be reached, and then passes that one over', async () => {
     const { services, resolve } = await start(2);
     await services[0]?.stop();
-    const attempts: number[] = [];
-    const policy = createPolicy({ name: 'kit', timeoutMs: 2_000, retry });
-    const client = callers[protocol](resolve, {
-      ...policy,
-      execute: (fn, signal) => policy.execute((inner) => (attempts.push(1), fn(inner)), signal),
-    });
+    const policy = createPolicy({ name: 'kit', timeoutMs: 2_000, retries: 2, retryDelayMs: 1 });
+    const client = callers[protocol](resolve, policy);
     for (let n = 0; n < 10; n += 1) expect(await client.call()).toBe('1');
-    expect(attempts.length).toBeLessThanOrEqual(11);
+    expect(policy.status().counts).toMatchObject({ calls: 10, retries: 1 });
     client.close();
   });
 

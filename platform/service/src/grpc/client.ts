@@ -10,11 +10,11 @@ import {
 import { currentContext, remainingMs } from '../context.ts';
 import { createBalancer, type Target } from '../discovery/balancer.ts';
 import type { Resolve } from '../discovery/instance.ts';
-import { messageOf } from '../errors.ts';
-import type { Policy } from '../policy.ts';
+import { type AnyErrorCatalog, messageOf } from '../errors.ts';
+import type { Policy } from '../policy/policy.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import { Channels } from './channels.ts';
-import { type GrpcAnswer, isRetryable, isUnreachable, NoInstance, toAnswer } from './refusal.ts';
+import { type GrpcAnswer, GrpcFailure, isUnreachable, noInstance, refusalOf } from './refusal.ts';
 import { rpcAttributes } from './server.ts';
 
 export interface GrpcCallOptions {
@@ -33,13 +33,17 @@ export type GrpcClient<Definition> = {
     : never;
 } & { close(): void };
 
-export interface GrpcClientOptions {
+export interface GrpcClientOptions<Definition> {
   /** Name of the peer: what is resolved for every attempt, and what spans say. */
   readonly peer: string;
   readonly resolve: Resolve;
   /** Default deadline of one attempt. */
   readonly deadlineMs: number;
   readonly policy: Policy;
+  /** The errors that the peer may name. */
+  readonly errors: AnyErrorCatalog;
+  /** Methods that may be called more than once for one thing, and so are retried. */
+  readonly idempotent: readonly (keyof Definition & string)[];
 }
 
 type Method = ServiceDefinition[string];
@@ -98,51 +102,51 @@ const attempt = (
   });
 };
 
-type Outcome = { readonly value: unknown } | { readonly error: unknown };
-
 /**
  * A client of one peer. Every attempt goes to an instance of its own choice (the next in turn; a retry prefers another
- * one) and carries a deadline, the correlation id and the trace; the policy around it retries and breaks. Final refusals
- * do not count against the breaker.
+ * one) and carries a deadline, the correlation id and the trace; the policy around it retries and breaks. The code that the
+ * peer names decides by the catalog whether another attempt is worth it. Only idempotent methods are repeated.
  */
 export const createGrpcClient = <Definition extends ServiceDefinition>(
   service: { readonly service: Definition },
-  { peer, resolve, deadlineMs, policy }: GrpcClientOptions,
+  { peer, resolve, deadlineMs, policy, errors, idempotent }: GrpcClientOptions<Definition>,
 ): GrpcClient<Definition> => {
   const balancer = createBalancer({ service: peer, resolve, protocol: 'grpc' });
   const channels = new Channels();
+  const repeatable: ReadonlySet<string> = new Set(idempotent);
   const attemptSomewhere = async (
     call: Omit<Attempt, 'peer' | 'target'>,
     tried: Set<Target>,
-  ): Promise<unknown> => {
+  ): Promise<GrpcAnswer<unknown>> => {
     const target = balancer.next(tried);
     channels.keepOnly(balancer.targets());
-    if (target === undefined) throw new NoInstance(peer);
+    if (target === undefined) throw noInstance(peer);
     tried.add(target);
     try {
-      return await channels.use(target, (client) => attempt(client, { ...call, peer, target }));
+      const value = await channels.use(target, (client) => attempt(client, { ...call, peer, target }));
+      return { kind: 'ok', value };
     } catch (error) {
       if (isUnreachable(error)) balancer.eject(target);
-      throw error;
+      return refusalOf(error, errors);
     }
   };
   const callOf =
-    (method: Method) =>
+    (method: Method, isIdempotent: boolean) =>
     async (request: unknown, options: GrpcCallOptions = {}): Promise<GrpcAnswer<unknown>> => {
       const limitMs = options.deadlineMs ?? deadlineMs;
       const tried = new Set<Target>();
       try {
-        const outcome = await policy.execute(async (signal): Promise<Outcome> => {
-          try {
-            return { value: await attemptSomewhere({ method, request, deadlineMs: limitMs, signal }, tried) };
-          } catch (error) {
-            if (isRetryable(error)) throw error;
-            return { error };
-          }
-        }, options.signal);
-        return 'value' in outcome ? { kind: 'ok', value: outcome.value } : toAnswer(outcome.error);
+        return await policy.execute<GrpcAnswer<unknown>>(
+          (signal) => attemptSomewhere({ method, request, deadlineMs: limitMs, signal }, tried),
+          {
+            signal: options.signal,
+            idempotent: isIdempotent,
+            fallback: (reason) => ({ kind: 'unavailable', reason }),
+          },
+        );
       } catch (error) {
-        return toAnswer(error);
+        if (error instanceof GrpcFailure) return error.answer;
+        throw error;
       }
     };
   const methods: Record<string, unknown> = {
@@ -150,6 +154,7 @@ export const createGrpcClient = <Definition extends ServiceDefinition>(
       channels.close();
     },
   };
-  for (const [name, method] of Object.entries(service.service)) methods[name] = callOf(method);
+  for (const [name, method] of Object.entries(service.service))
+    methods[name] = callOf(method, repeatable.has(name));
   return methods as unknown as GrpcClient<Definition>; // built from the definition, method by method
 };

@@ -8,7 +8,7 @@ import { captureSpans } from '../../testing/index.ts';
 import { currentContext, runInContext } from '../context.ts';
 import { grpcInstances, staticResolve } from '../discovery/static.ts';
 import type { Logger } from '../logging.ts';
-import { createPolicy } from '../policy.ts';
+import { createPolicy } from '../policy/policy.ts';
 import { startTelemetry } from '../telemetry/telemetry.ts';
 import { createGrpcClient } from './client.ts';
 import { GrpcRefusal } from './refusal.ts';
@@ -40,7 +40,14 @@ const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Tex
   const policy = createPolicy({ name: 'kit', timeoutMs: 2_000 });
   const client = createGrpcClient(
     { service: echo },
-    { peer: 'kit', resolve: staticResolve(grpcInstances('kit', [address])), deadlineMs: 2_000, policy },
+    {
+      peer: 'kit',
+      resolve: staticResolve(grpcInstances('kit', [address])),
+      deadlineMs: 2_000,
+      policy,
+      errors: kitCatalog,
+      idempotent: ['say'] as const,
+    },
   );
   stopping.push(() => {
     client.close();
@@ -111,7 +118,14 @@ describe('a gRPC call', () => {
     });
     const policy = createPolicy({ name: 'foreign', timeoutMs: 2_000 });
     const resolve = staticResolve(grpcInstances('foreign', [`127.0.0.1:${port}`]));
-    const options = { peer: 'foreign', resolve, deadlineMs: 2_000, policy };
+    const options = {
+      peer: 'foreign',
+      resolve,
+      deadlineMs: 2_000,
+      policy,
+      errors: kitCatalog,
+      idempotent: ['say'] as const,
+    };
     const other = createGrpcClient({ service: echo }, options);
     stopping.push(() => {
       other.close();

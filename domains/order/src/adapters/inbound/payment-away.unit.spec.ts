@@ -2,10 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { OrderResource, PaymentRequest, type PaymentResource } from '@parley/contracts/rest';
-import { httpInstances, type Service, staticResolve } from '@parley/service';
+import { createPolicy, httpInstances, type Service, staticResolve } from '@parley/service';
 import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createWorld, metadata } from '../../../testing/world.ts';
+import { policyDefaults } from '../../config.ts';
 import { restPayments } from '../outbound/payment.ts';
 import { mountHttp } from './http.ts';
 
@@ -61,10 +62,15 @@ const setUp = async (
       return c.json(completed(c.req.valid('json')), 201);
     });
   });
-  const payments = restPayments(staticResolve(httpInstances('payment', [payment])), {
-    timeoutMs: options.timeoutMs ?? 2_000,
-    halfOpenAfterMs: options.halfOpenAfterMs ?? 2_000,
-  });
+  const payments = restPayments(
+    staticResolve(httpInstances('payment', [payment])),
+    createPolicy({
+      name: 'payment',
+      ...policyDefaults.payment,
+      timeoutMs: options.timeoutMs ?? 2_000,
+      breakerWaitMs: options.halfOpenAfterMs ?? 2_000,
+    }),
+  );
   const world = createWorld({ payments });
   stopping.push(() => world[Symbol.asyncDispose]());
   const instance = await world.open();

@@ -1,12 +1,7 @@
-import type { ErrorCode } from '@parley/contracts/errors';
+import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { PaymentResource, VoidedPayment } from '@parley/contracts/rest';
-import { createPolicy, createRestClient, type Resolve, type RestAnswer } from '@parley/service';
+import { createRestClient, type Policy, type Resolve, type RestAnswer } from '@parley/service';
 import type { PaymentAnswer, Payments } from '../../application/ports.ts';
-
-/** Of one attempt. */
-const TIMEOUT_MS = 2000;
-/** How long an open breaker asks nobody before it lets one call through. */
-const HALF_OPEN_AFTER_MS = 2000;
 
 /** The one refusal of a payment that is an answer about it. */
 const VOIDED: ErrorCode = 'PAYMENT_VOIDED';
@@ -35,24 +30,17 @@ const answerOf = (answer: RestAnswer, orderId: string): PaymentAnswer => {
  * payment over REST. Repeating a request is safe: payment is idempotent by order id. Any other final refusal of ours
  * (4xx) is no answer about the payment, so it is `unavailable` too.
  */
-export const restPayments = (
-  resolve: Resolve,
-  {
-    timeoutMs = TIMEOUT_MS,
-    halfOpenAfterMs = HALF_OPEN_AFTER_MS,
-  }: { readonly timeoutMs?: number; readonly halfOpenAfterMs?: number } = {},
-): Payments => {
-  const policy = createPolicy({
-    name: 'payment',
-    timeoutMs,
-    retry: { attempts: 2, initialDelayMs: 50, maxDelayMs: 400 },
-    breaker: { consecutiveFailures: 5, halfOpenAfterMs },
-  });
-  const client = createRestClient({ peer: 'payment', resolve, policy });
+export const restPayments = (resolve: Resolve, policy: Policy): Payments => {
+  const client = createRestClient({ peer: 'payment', resolve, policy, errors: errorCatalog });
   return {
     pay: async ({ orderId, customerId, amountMinor, currency }) => {
       const body = { orderId, customerId, amount: { amountMinor, currency } };
-      const answer = await client.request({ method: 'POST', path: '/api/v1/payments', body });
+      const answer = await client.request({
+        method: 'POST',
+        path: '/api/v1/payments',
+        body,
+        idempotent: true,
+      });
       if (answer.kind === 'problem' && answer.code === VOIDED) return { kind: 'voided' };
       return answerOf(answer, orderId);
     },
@@ -61,6 +49,7 @@ export const restPayments = (
         method: 'POST',
         path: `/api/v1/payments/${encodeURIComponent(orderId)}/void`,
         route: '/api/v1/payments/:orderId/void',
+        idempotent: true,
       });
       if (answer.kind !== 'ok') return answerOf(answer, orderId);
       const given = VoidedPayment.safeParse(answer.body);

@@ -1,8 +1,16 @@
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { PaymentRequest, type PaymentResource } from '@parley/contracts/rest';
-import { currentContext, httpInstances, runInContext, type Service, staticResolve } from '@parley/service';
+import {
+  createPolicy,
+  currentContext,
+  httpInstances,
+  runInContext,
+  type Service,
+  staticResolve,
+} from '@parley/service';
 import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
+import { policyDefaults } from '../../config.ts';
 import { restPayments } from './payment.ts';
 
 const orderId = '00000000-0000-4000-8000-000000000001';
@@ -50,7 +58,10 @@ const peer = async (...answers: readonly Answer[]) => {
     service,
     url,
     seen,
-    payments: restPayments(staticResolve(httpInstances('payment', [url])), { timeoutMs: 300 }),
+    payments: restPayments(
+      staticResolve(httpInstances('payment', [url])),
+      createPolicy({ name: 'payment', ...policyDefaults.payment, timeoutMs: 300 }),
+    ),
   };
 };
 
@@ -95,9 +106,9 @@ describe('paying over REST', () => {
 
   it.each<[ErrorCode, number]>([
     ['VALIDATION_FAILED', 1],
-    ['CONFLICT', 1],
+    ['CONFLICT', 3],
     ['LOG_UNAVAILABLE', 3],
-    ['INTERNAL', 3],
+    ['INTERNAL', 1],
   ])('takes %s for no answer, after %i attempts', async (code, attempts) => {
     const { payments, seen } = await peer(problem(code));
     expect(await payments.pay(request)).toMatchObject({ kind: 'unavailable' });
@@ -117,7 +128,7 @@ describe('paying over REST', () => {
   });
 
   it('has its breaker open after five failures in a row, and then answers at once without asking', async () => {
-    const { payments, seen } = await peer(problem('INTERNAL'));
+    const { payments, seen } = await peer(problem('LOG_UNAVAILABLE'));
     await payments.pay(request);
     await payments.pay(request);
     expect(seen).toHaveLength(5);

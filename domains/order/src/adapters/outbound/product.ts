@@ -1,11 +1,9 @@
+import { errorCatalog } from '@parley/contracts/errors';
 import { ProductServiceService } from '@parley/contracts/grpc/product';
 import { Money } from '@parley/contracts/rest';
-import { createGrpcClient, createPolicy, type Resolve } from '@parley/service';
+import { createGrpcClient, type Policy, type Resolve } from '@parley/service';
 import { z } from 'zod';
 import type { Products } from '../../application/ports.ts';
-
-/** Of one attempt. */
-const DEADLINE_MS = 1500;
 
 /** What product promises with a hold. proto3 has no required fields: an empty answer would sell for nothing. */
 const Terms = z.object({
@@ -15,19 +13,17 @@ const Terms = z.object({
 });
 
 /** product over gRPC. A deadline on every attempt; retries are safe, as a hold is idempotent by order id. */
-export const grpcProducts = (
-  resolve: Resolve,
-  { deadlineMs = DEADLINE_MS }: { readonly deadlineMs?: number } = {},
-): Products & { close(): void } => {
-  const policy = createPolicy({
-    name: 'product',
-    timeoutMs: deadlineMs,
-    retry: { attempts: 2, initialDelayMs: 50, maxDelayMs: 400 },
-    breaker: { consecutiveFailures: 10, halfOpenAfterMs: 1000 },
-  });
+export const grpcProducts = (resolve: Resolve, policy: Policy): Products & { close(): void } => {
   const client = createGrpcClient(
     { service: ProductServiceService },
-    { peer: 'product', resolve, deadlineMs, policy },
+    {
+      peer: 'product',
+      resolve,
+      deadlineMs: policy.timeoutMs,
+      policy,
+      errors: errorCatalog,
+      idempotent: ['reserveStock'],
+    },
   );
   return {
     close: () => {

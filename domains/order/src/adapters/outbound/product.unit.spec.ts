@@ -1,6 +1,7 @@
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { ProductServiceService, type ReserveStockResponse } from '@parley/contracts/grpc/product';
 import {
+  createPolicy,
   currentContext,
   grpcInstances,
   GrpcRefusal,
@@ -10,6 +11,7 @@ import {
 } from '@parley/service';
 import { testService } from '@parley/service/testing';
 import { afterEach, describe, expect, it } from 'vitest';
+import { policyDefaults } from '../../config.ts';
 import { grpcProducts } from './product.ts';
 
 const request = { orderId: '00000000-0000-4000-8000-000000000001', productId: 'cup', quantity: 2 };
@@ -50,9 +52,7 @@ const peer = async (...answers: readonly Answer[]) => {
   await service.run(() => undefined);
   const products = grpcProducts(
     staticResolve(grpcInstances('product', [`127.0.0.1:${service.ports.grpc ?? 0}`])),
-    {
-      deadlineMs: 400,
-    },
+    createPolicy({ name: 'product', ...policyDefaults.product, timeoutMs: 400 }),
   );
   stopping.push(() => {
     products.close();
@@ -78,11 +78,11 @@ describe('holding stock over gRPC', () => {
   it.each<[ErrorCode, object, number]>([
     ['PRODUCT_NOT_FOUND', { kind: 'product-unknown' }, 1],
     ['STOCK_SHORT', { kind: 'stock-short' }, 1],
-    ['CONFLICT', { kind: 'unavailable', reason: 'CONFLICT' }, 1],
+    ['CONFLICT', { kind: 'unavailable', reason: 'peer' }, 3],
     ['VALIDATION_FAILED', { kind: 'unavailable', reason: 'VALIDATION_FAILED' }, 1],
     ['LOG_UNAVAILABLE', { kind: 'unavailable', reason: 'peer' }, 3],
     ['OVERLOADED', { kind: 'unavailable', reason: 'peer' }, 3],
-    ['INTERNAL', { kind: 'unavailable', reason: 'peer' }, 3],
+    ['INTERNAL', { kind: 'unavailable', reason: 'peer' }, 1],
   ])('maps %s to %j after %i attempts at most', async (code, expected, attempts) => {
     const { products, seen } = await peer(refuse(code));
     expect(await products.reserve(request)).toEqual(expected);
@@ -111,7 +111,7 @@ describe('holding stock over gRPC', () => {
   });
 
   it('does not open its breaker on refusals, however many, and opens it on failures', async () => {
-    const answers = [...Array.from({ length: 20 }, () => refuse('STOCK_SHORT')), refuse('INTERNAL')];
+    const answers = [...Array.from({ length: 20 }, () => refuse('STOCK_SHORT')), refuse('LOG_UNAVAILABLE')];
     const { products, seen } = await peer(...answers);
     for (let n = 0; n < 20; n += 1) expect(await products.reserve(request)).toEqual({ kind: 'stock-short' });
     for (let n = 0; n < 4; n += 1) await products.reserve(request);

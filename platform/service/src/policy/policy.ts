@@ -1,0 +1,191 @@
+import {
+  bulkhead,
+  type BulkheadPolicy,
+  isBrokenCircuitError,
+  isBulkheadRejectedError,
+  isTaskCancelledError,
+  timeout,
+  type TimeoutPolicy,
+  TimeoutStrategy,
+} from 'cockatiel';
+import { trace } from '@opentelemetry/api';
+import { requestContext } from '../context.ts';
+import { Breaker, type BreakerChange, type BreakerState } from './breaker.ts';
+import { RetryBudget } from './budget.ts';
+import { CallerGone, PolicyError, type PolicyReason } from './failure.ts';
+import { type PolicyCounts, PolicyRecord } from './record.ts';
+import { type RetryOptions, withRetries } from './retries.ts';
+import { checkedSettings, type PolicyDefaults, type PolicySettings } from './settings.ts';
+
+/** A timer set for what is left of a deadline may fire this much before it. */
+const TIMER_SLACK_MS = 5;
+
+/** True when the request being worked on has passed its deadline, or its caller has aborted. */
+const isCallerGone = (signal: AbortSignal | undefined): boolean => {
+  const deadlineAtMs = requestContext()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+  return signal?.aborted === true || deadlineAtMs - Date.now() <= TIMER_SLACK_MS;
+};
+
+/** One call under a policy. */
+export interface PolicyCall<T> {
+  readonly signal?: AbortSignal | undefined;
+  /** True: the call may be made more than once, so it is retried. Default false. */
+  readonly idempotent?: boolean | undefined;
+  /** Answers in place of the peer when the policy ends the call. Default: the PolicyError is thrown. */
+  readonly fallback?: ((reason: PolicyReason) => T) | undefined;
+}
+
+/** What operators see of a policy. */
+export interface PolicyStatus {
+  readonly name: string;
+  /** 'closed' for a policy without a breaker. */
+  readonly state: BreakerState;
+  /** Present while it is open: when it will let the next probe through. */
+  readonly nextProbeAt?: string;
+  readonly counts: PolicyCounts;
+  readonly retryBudgetLeft: number;
+  /** The newest last. */
+  readonly lastFailures: readonly { readonly at: string; readonly reason: string }[];
+  readonly settings: PolicySettings;
+}
+
+/** Bulkhead around retries around breaker around timeout. Safe to share by concurrent calls. */
+export interface Policy {
+  readonly name: string;
+  readonly timeoutMs: number;
+  /**
+   * Runs `fn`; it must respect the signal. Rejects with PolicyError, or with what the last attempt threw. An attempt
+   * that ends as the caller's own time is up does not count against the peer.
+   */
+  execute<T>(fn: (signal: AbortSignal) => Promise<T> | T, call?: PolicyCall<T>): Promise<T>;
+  status(): PolicyStatus;
+  /** Calls `listener` on every change of the breaker's state. */
+  onBreakerChange(listener: (change: BreakerChange) => void): void;
+}
+
+const reasonOf = (error: unknown): PolicyReason | undefined => {
+  if (isBrokenCircuitError(error)) return 'breaker-open';
+  if (isBulkheadRejectedError(error)) return 'bulkhead-full';
+  return isTaskCancelledError(error) || error instanceof CallerGone ? 'timeout' : undefined;
+};
+
+type Attempt<T> = (signal: AbortSignal) => Promise<T> | T;
+
+class CockatielPolicy implements Policy {
+  readonly name: string;
+  readonly #settings: PolicySettings;
+  readonly #record = new PolicyRecord();
+  readonly #listeners: ((change: BreakerChange) => void)[] = [];
+  readonly #budget: RetryBudget;
+  readonly #limit: TimeoutPolicy;
+  readonly #places: BulkheadPolicy;
+  readonly #breaker: Breaker | undefined;
+
+  constructor(name: string, settings: PolicySettings) {
+    this.name = name;
+    this.#settings = settings;
+    this.#budget = new RetryBudget({
+      share: settings.retryBudgetShare,
+      reserve: settings.retryBudgetReserve,
+    });
+    this.#limit = timeout(settings.timeoutMs, TimeoutStrategy.Aggressive);
+    this.#places = bulkhead(settings.concurrentMax, settings.queueMax);
+    this.#breaker =
+      settings.breaker === 'none'
+        ? undefined
+        : new Breaker(settings, (change) => {
+            this.#changed(change);
+          });
+  }
+
+  get timeoutMs(): number {
+    return this.#settings.timeoutMs;
+  }
+
+  async execute<T>(fn: Attempt<T>, { signal, idempotent = false, fallback }: PolicyCall<T> = {}): Promise<T> {
+    const { counts } = this.#record;
+    counts.calls += 1;
+    this.#budget.deposit();
+    const options = this.#retryOptions(signal, idempotent);
+    try {
+      return await this.#places.execute(
+        () => withRetries((attemptSignal) => this.#once(fn, attemptSignal, signal), options),
+        signal,
+      );
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (reason === undefined) throw error;
+      counts.refused[reason] += 1;
+      if (fallback === undefined) throw new PolicyError(this.name, reason, error);
+      counts.fallbacks += 1;
+      return fallback(reason);
+    }
+  }
+
+  status(): PolicyStatus {
+    const nextProbeAtMs = this.#breaker?.nextProbeAtMs;
+    const { counts, lastFailures } = this.#record;
+    return {
+      name: this.name,
+      state: this.#breaker?.state ?? 'closed',
+      ...(nextProbeAtMs === undefined ? {} : { nextProbeAt: new Date(nextProbeAtMs).toISOString() }),
+      counts: structuredClone(counts),
+      retryBudgetLeft: this.#budget.left,
+      lastFailures: [...lastFailures],
+      settings: this.#settings,
+    };
+  }
+
+  onBreakerChange(listener: (change: BreakerChange) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #changed(change: BreakerChange): void {
+    if (change.to === 'open') this.#record.counts.opened += 1;
+    trace.getActiveSpan()?.addEvent('breaker', { 'parley.policy': this.name, ...change });
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  #retryOptions(signal: AbortSignal | undefined, idempotent: boolean): RetryOptions {
+    const { counts } = this.#record;
+    return {
+      settings: this.#settings,
+      retries: idempotent ? this.#settings.retries : 0,
+      budget: this.#budget,
+      signal,
+      refused: () => {
+        counts.retriesOverBudget += 1;
+      },
+      pausing: (delayMs, error) => {
+        counts.retries += 1;
+        const attributes = {
+          'parley.policy': this.name,
+          delayMs: Math.round(delayMs),
+          reason: PolicyRecord.reasonOf(error),
+        };
+        trace.getActiveSpan()?.addEvent('retry', attributes);
+      },
+    };
+  }
+
+  async #once<T>(fn: Attempt<T>, signal: AbortSignal, caller: AbortSignal | undefined): Promise<T> {
+    if (isCallerGone(caller)) throw new CallerGone('the caller is gone');
+    if (this.#breaker === undefined) return this.#attempt(fn, signal, caller);
+    return this.#breaker.execute((inner) => this.#attempt(fn, inner, caller), signal);
+  }
+
+  async #attempt<T>(fn: Attempt<T>, signal: AbortSignal, caller: AbortSignal | undefined): Promise<T> {
+    this.#record.counts.attempts += 1;
+    try {
+      return await this.#limit.execute((context) => fn(context.signal), signal);
+    } catch (error) {
+      if (isCallerGone(caller)) throw new CallerGone('the caller is gone', { cause: error });
+      this.#record.failed(error);
+      throw error;
+    }
+  }
+}
+
+/** Builds a policy; refuses settings out of range. `name` is told in errors, logs and operations. */
+export const createPolicy = ({ name, ...defaults }: PolicyDefaults & { readonly name: string }): Policy =>
+  new CockatielPolicy(name, checkedSettings(defaults));
