@@ -1,4 +1,5 @@
-import { correlationInAnswers, correlationLua } from './correlation.ts';
+import { answerHeaders } from './answers.ts';
+import { correlationLua } from './correlation.ts';
 import { extension, type Fragment } from './typed.ts';
 
 /**
@@ -25,7 +26,7 @@ end
 
 /** Come before every filter that can refuse: correlation id and authentication scheme are as the others expect them. */
 export const arrivalFilters: readonly Fragment[] = [
-  correlationInAnswers,
+  answerHeaders,
   extension('envoy.filters.http.lua', 'envoy.extensions.filters.http.lua.v3.Lua', {
     default_source_code: { inline_string: arrivalLua },
   }),

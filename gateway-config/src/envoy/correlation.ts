@@ -1,5 +1,4 @@
 import { httpHeaders } from '@parley/contracts/headers';
-import { extension, type Fragment } from './typed.ts';
 
 /** The request's correlation id in Envoy's format language. */
 export const correlationFormat = `%REQ(${httpHeaders.correlationId.toUpperCase()})%`;
@@ -16,21 +15,3 @@ local function settle_correlation_id(headers)
   end
 end
 `;
-
-/** Every answer, Envoy's own too, carries the request's correlation id. */
-export const correlationInAnswers: Fragment = extension(
-  'envoy.filters.http.header_mutation',
-  'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation',
-  {
-    mutations: {
-      response_mutations: [
-        {
-          append: {
-            header: { key: httpHeaders.correlationId, value: correlationFormat },
-            append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
-          },
-        },
-      ],
-    },
-  },
-);

@@ -4,7 +4,8 @@ import { arrivalFilters } from './arrival.ts';
 import { correlationFormat } from './correlation.ts';
 import { corsFilter } from './cors.ts';
 import { localReplies } from './local-replies.ts';
-import { routeConfig, userRequirement } from './route-config.ts';
+import { limitCounter, limitFilter } from './limit.ts';
+import { anyoneRequirement, routeConfig, userRequirement } from './route-config.ts';
 import { duration, extension, type Fragment } from './typed.ts';
 import { tokenHeaderKey, userFilter } from './user.ts';
 
@@ -80,6 +81,9 @@ const accessLog = (path: string): Fragment =>
     },
   });
 
+/** How many tokens are remembered as verified; their times are looked at for every request. */
+const verifiedTokensMax = 1_000;
+
 const tokens = (
   { tokens: { issuer, audience, clockSkewSeconds } }: GatewayPolicy,
   jwksPath: string,
@@ -99,11 +103,18 @@ const tokens = (
         ],
         local_jwks: { filename: jwksPath },
         header_in_metadata: tokenHeaderKey,
+        // A client asks many times with one token: its signature is verified once.
+        jwt_cache_config: { jwt_cache_size: verifiedTokensMax },
         claim_to_headers: [{ header_name: httpHeaders.userId, claim_name: 'sub' }],
       },
     },
     bypass_cors_preflight: true,
-    requirement_map: { [userRequirement]: { provider_name: 'issuer' } },
+    requirement_map: {
+      [userRequirement]: { provider_name: 'issuer' },
+      [anyoneRequirement]: {
+        requires_any: { requirements: [{ provider_name: 'issuer' }, { allow_missing_or_failed: {} }] },
+      },
+    },
   });
 
 /** The gateway's one listener, from bytes to routes. */
@@ -145,13 +156,14 @@ export const connectionManager = ({
         }),
       ],
       ...(traced ? { tracing } : {}),
-      access_log: [accessLog(accessLogPath)],
+      access_log: [accessLog(accessLogPath), limitCounter],
       local_reply_config: localReplies(policy),
       http_filters: [
         ...arrivalFilters,
         corsFilter,
         tokens(policy, jwksPath),
         userFilter(policy),
+        limitFilter(policy),
         extension(
           'envoy.filters.http.body_size_limit',
           'envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit',

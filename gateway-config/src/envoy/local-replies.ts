@@ -64,6 +64,7 @@ export const localReplies = ({ errors, retryAfterSeconds }: GatewayPolicy): Frag
     answer(flags('NR'), errors.routeUnknown),
     answer(status('EQ', 405), errors.methodRefused),
     answer(status('EQ', 413), errors.bodyTooLarge),
+    answer(status('EQ', 429), errors.rateLimited),
     answer(status('EQ', 501), errors.malformedRequest), // a transfer encoding that nobody has
     answer(status('GE', 500), errors.internal),
     answer(status('GE', 400), errors.malformedRequest),

@@ -2,7 +2,7 @@ import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { stringify } from 'yaml';
 import type { GatewayPolicy } from '../policy/policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
-import { duration, socketAddress, type Fragment } from './typed.ts';
+import { duration, socketAddress, typed, type Fragment } from './typed.ts';
 
 /** Where something listens. */
 export interface Address {
@@ -26,10 +26,23 @@ export interface EnvoyOptions {
   readonly accessLogPath: string;
 }
 
-const cluster = (name: string, address: Address, connectTimeoutMs: number): Fragment => ({
+const cluster = (
+  name: string,
+  address: Address,
+  { upstreamConnectTimeoutMs, upstreamIdleTimeoutMs }: GatewayPolicy['connections'],
+): Fragment => ({
   name,
   type: 'STATIC',
-  connect_timeout: duration(connectTimeoutMs),
+  connect_timeout: duration(upstreamConnectTimeoutMs),
+  typed_extension_protocol_options: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+      {
+        explicit_http_config: { http_protocol_options: {} },
+        common_http_protocol_options: { idle_timeout: duration(upstreamIdleTimeoutMs) },
+      },
+    ),
+  },
   load_assignment: {
     cluster_name: name,
     endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(address) } }] }],
@@ -39,7 +52,6 @@ const cluster = (name: string, address: Address, connectTimeoutMs: number): Frag
 /** The bootstrap as data. */
 export const envoyModel = (options: EnvoyOptions): Fragment => {
   const { policy, listen, admin, upstreams, jwksPath, zipkin, accessLogPath } = options;
-  const { upstreamConnectTimeoutMs } = policy.connections;
   const manager = connectionManager({ policy, jwksPath, accessLogPath, traced: zipkin !== undefined });
   return {
     admin: { address: socketAddress(admin) },
@@ -59,8 +71,8 @@ export const envoyModel = (options: EnvoyOptions): Fragment => {
         { name: 'gateway', address: socketAddress(listen), filter_chains: [{ filters: [manager] }] },
       ],
       clusters: [
-        ...serviceNames.map((name) => cluster(name, upstreams[name], upstreamConnectTimeoutMs)),
-        ...(zipkin === undefined ? [] : [cluster('zipkin', zipkin, upstreamConnectTimeoutMs)]),
+        ...serviceNames.map((name) => cluster(name, upstreams[name], policy.connections)),
+        ...(zipkin === undefined ? [] : [cluster('zipkin', zipkin, policy.connections)]),
       ],
     },
   };

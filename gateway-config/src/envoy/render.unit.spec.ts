@@ -78,18 +78,24 @@ describe('the rendered gateway', () => {
   });
 
   it('asks for a token exactly where the route says so', () => {
-    const protectedOnes = render().entries.filter(
-      (entry) => entry.typed_per_filter_config?.['envoy.filters.http.jwt_authn'] !== undefined,
+    const asked = render().entries.flatMap(({ name, typed_per_filter_config: filters = {} }) =>
+      z.object({ requirement_name: z.literal('user') }).safeParse(filters['envoy.filters.http.jwt_authn'])
+        .success
+        ? [name]
+        : [],
     );
-    expect(protectedOnes.map((entry) => entry.name)).toEqual(
-      routes.filter((route) => route.authenticated).map((route) => route.name),
-    );
-    expect(protectedOnes.map((entry) => entry.name)).toEqual([
-      'orders',
-      'payment',
-      'notifications',
-      'shipment',
-    ]);
+    expect(asked).toEqual(routes.filter((route) => route.authenticated).map((route) => route.name));
+    expect(asked).toEqual(['orders', 'payment', 'notifications', 'shipment']);
+  });
+
+  it('counts the requests of every route', () => {
+    const { requests, windowSeconds } = gatewayPolicy.limits.client;
+    for (const { name } of routes) {
+      const entry = render().entries.find((each) => each.name === name);
+      expect(entry?.typed_per_filter_config?.['parley.limit'], name).toMatchObject({
+        filter_context: { requests, windowSeconds },
+      });
+    }
   });
 
   it('answers by itself only with problems of the catalog, under their status', () => {
@@ -126,8 +132,10 @@ describe('the rendered gateway', () => {
       filters.indexOf(name),
     );
     expect(looked).toBe((verified ?? 0) + 1);
-    for (const { typed_per_filter_config: filtered = {} } of render().entries)
-      expect('parley.user' in filtered).toBe('envoy.filters.http.jwt_authn' in filtered);
+    for (const { name, typed_per_filter_config: filtered = {} } of render().entries)
+      expect('parley.user' in filtered, name).toBe(
+        routes.some((route) => route.name === name && route.authenticated),
+      );
   });
 
   it('makes no spans without a place for them', () => {

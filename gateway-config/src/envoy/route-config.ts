@@ -1,11 +1,14 @@
 import type { GatewayPolicy } from '../policy/policy.ts';
 import type { PathMatch, Route } from '../policy/routes.ts';
 import { corsFor } from './cors.ts';
+import { limitOf } from './limit.ts';
 import { duration, typed, type Fragment } from './typed.ts';
 import { userAsked } from './user.ts';
 
 /** Name of the jwt_authn requirement that a protected route refers to. */
 export const userRequirement = 'user';
+/** Of any other route: a valid token tells clients apart, and nobody needs one. */
+export const anyoneRequirement = 'anyone';
 
 const escapeRegex = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
@@ -36,20 +39,21 @@ const retryPolicy = ({
   retriable_request_headers: [methodIn(methods)],
 });
 
-const forwarded = (route: Route, { retry }: GatewayPolicy): Fragment => ({
+const forwarded = (route: Route, policy: GatewayPolicy): Fragment => ({
   name: route.name,
   match: { ...matchOf(route.path), headers: [methodIn(route.methods)] },
-  route: { cluster: route.service, timeout: duration(route.timeoutMs), retry_policy: retryPolicy(retry) },
-  ...(route.authenticated
-    ? {
-        typed_per_filter_config: {
-          'envoy.filters.http.jwt_authn': typed('envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig', {
-            requirement_name: userRequirement,
-          }),
-          ...userAsked,
-        },
-      }
-    : {}),
+  route: {
+    cluster: route.service,
+    timeout: duration(route.timeoutMs),
+    retry_policy: retryPolicy(policy.retry),
+  },
+  typed_per_filter_config: {
+    'envoy.filters.http.jwt_authn': typed('envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig', {
+      requirement_name: route.authenticated ? userRequirement : anyoneRequirement,
+    }),
+    ...(route.authenticated ? userAsked : {}),
+    ...limitOf(route, policy),
+  },
 });
 
 /** The same path with a method that the route does not have. */

@@ -17,6 +17,7 @@ const Errors = z.strictObject({
   routeUnknown: Code,
   methodRefused: Code,
   bodyTooLarge: Code,
+  rateLimited: Code,
   /** Refused, reset, closed without an answer, or no instance at all. */
   backendUnreachable: Code,
   /** The route's timeout is over. */
@@ -39,6 +40,18 @@ export const GatewayPolicy = z
       algorithm: z.enum(['RS256', 'ES256']),
       clockSkewSeconds: z.int().min(0).max(60),
     }),
+    limits: z.strictObject({
+      /**
+       * A client is the subject of its valid token, else its address. Of any `windowSeconds` it gets at most `requests`
+       * through, all of them at once if it likes, over all routes together.
+       */
+      client: z.strictObject({
+        requests: z.int().min(1).max(100_000),
+        windowSeconds: z.int().min(1).max(3600),
+      }),
+      /** How many clients are told apart within a window; any beyond share one allowance. */
+      clientsMax: z.int().min(1).max(1_000_000),
+    }),
     request: z.strictObject({
       /** The largest request body that passes: what the services accept. */
       bodyBytesMax: z.int().positive(),
@@ -51,6 +64,8 @@ export const GatewayPolicy = z
       streamIdleTimeoutMs: Ms,
       clientIdleTimeoutMs: Ms,
       upstreamConnectTimeoutMs: Ms,
+      /** Shorter than the services keep an idle connection, so that none is closed under a request on its way. */
+      upstreamIdleTimeoutMs: Ms,
     }),
     /** Only when no connection could be made: it is certain that the service has seen nothing. */
     retry: z.strictObject({
@@ -95,11 +110,13 @@ const b3Headers = ['b3', 'x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-
 export const gatewayPolicy: GatewayPolicy = GatewayPolicy.parse({
   routes,
   tokens: tokenPolicy,
+  limits: { client: { requests: 100, windowSeconds: 1 }, clientsMax: 10_000 },
   request: { bodyBytesMax: 64 * 1024, headersTimeoutMs: 5_000, arrivalTimeoutMs: 15_000 },
   connections: {
     streamIdleTimeoutMs: 30_000,
     clientIdleTimeoutMs: 60_000,
     upstreamConnectTimeoutMs: 1_000,
+    upstreamIdleTimeoutMs: 4_000,
   },
   retry: { attemptsMax: 2, backoffMs: 25, backoffMaxMs: 100, methods: ['GET', 'HEAD'] },
   headers: { stripped: [httpHeaders.userId, 'x-user-roles', 'x-forwarded-host', 'x-real-ip', ...b3Headers] },
@@ -109,6 +126,7 @@ export const gatewayPolicy: GatewayPolicy = GatewayPolicy.parse({
     routeUnknown: 'ROUTE_NOT_FOUND',
     methodRefused: 'METHOD_NOT_ALLOWED',
     bodyTooLarge: 'PAYLOAD_TOO_LARGE',
+    rateLimited: 'RATE_LIMITED',
     backendUnreachable: 'BACKEND_UNAVAILABLE',
     backendTimeout: 'DEADLINE_EXCEEDED',
     internal: 'INTERNAL',
@@ -126,7 +144,14 @@ export const gatewayPolicy: GatewayPolicy = GatewayPolicy.parse({
       httpHeaders.prefer,
       httpHeaders.traceparent,
     ],
-    exposedHeaders: [httpHeaders.correlationId, httpHeaders.position, 'location', 'retry-after'],
+    exposedHeaders: [
+      httpHeaders.correlationId,
+      httpHeaders.position,
+      'location',
+      'retry-after',
+      'ratelimit',
+      'ratelimit-policy',
+    ],
     maxAgeSeconds: 600,
   },
 } satisfies z.input<typeof GatewayPolicy>);

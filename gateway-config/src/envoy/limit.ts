@@ -1,0 +1,127 @@
+import { httpHeaders } from '@parley/contracts/headers';
+import type { GatewayPolicy } from '../policy/policy.ts';
+import type { Route } from '../policy/routes.ts';
+import { extension, typed, type Fragment } from './typed.ts';
+
+const name = 'parley.limit';
+/** Under the filter's name in the dynamic metadata of a request: what the headers say, and whether it was refused. */
+const keys = { told: 'told', policy: 'policy', refused: 'refused' } as const;
+
+/**
+ * A window that slides: of any `windowSeconds` a client gets at most `requests` through, and whoever asks for no
+ * more is never refused. A client's window is a ring of the times of what was let through; a refused request is not in
+ * it. A token bucket of the same size lets twice as many through in its first window, and a fixed window as many around
+ * its edge. The state is the worker's, so the gateway runs one; it outlives an update of routes and limits.
+ *
+ * An error in a Lua filter lets the request pass: nothing here may throw.
+ */
+const lua = (clientsMax: number): string => `
+local clients, known, swept_at, latest = {}, 0, 0, 0
+
+local function window_of(key, capacity)
+  local window = clients[key]
+  if window == nil then
+    if known >= ${clientsMax} then key = "others"; window = clients[key] end
+    if window == nil then
+      window = { at = {}, first = 0, n = 0, capacity = capacity }
+      clients[key] = window
+      known = known + 1
+    end
+  end
+  if window.capacity ~= capacity then
+    local at, n = {}, math.min(window.n, capacity)
+    for i = 0, n - 1 do at[i] = window.at[(window.first + window.n - n + i) % window.capacity] end
+    window.at, window.first, window.n, window.capacity = at, 0, n, capacity
+  end
+  return window
+end
+
+local function forget(window, now, window_ms)
+  while window.n > 0 and now - window.at[window.first] >= window_ms do
+    window.first = (window.first + 1) % window.capacity
+    window.n = window.n - 1
+  end
+end
+
+local function sweep(now, window_ms)
+  if now - swept_at < window_ms then return end
+  swept_at = now
+  for key, window in pairs(clients) do
+    forget(window, now, window_ms)
+    if window.n == 0 then clients[key] = nil; known = known - 1 end
+  end
+end
+
+function envoy_on_request(handle)
+  local limit = handle:filterContext()
+  local requests = limit:get("requests")
+  if requests == nil then return end
+  local window_s, headers, stream = limit:get("windowSeconds"), handle:headers(), handle:streamInfo()
+  local window_ms = window_s * 1000
+  local user = headers:get("${httpHeaders.userId}")
+  local key = user ~= nil and "user " .. user or "address " .. (string.match(stream:downstreamDirectRemoteAddress(), "^(.*):%d+$") or "")
+  if limit:get("anonymous") then headers:remove("${httpHeaders.userId}") end
+
+  local now = handle:timestamp()
+  if now < latest then clients, known, swept_at = {}, 0, now end -- the clock was set back
+  latest = now
+  sweep(now, window_ms)
+  local window = window_of(key, requests)
+  forget(window, now, window_ms)
+  local refused = window.n >= requests
+  if not refused then
+    window.at[(window.first + window.n) % requests] = now
+    window.n = window.n + 1
+  end
+  local seconds = math.ceil((window.at[window.first] + window_ms - now) / 1000)
+  local metadata = stream:dynamicMetadata()
+  metadata:set("${name}", "${keys.told}", '"client";r=' .. (requests - window.n) .. ";t=" .. seconds)
+  metadata:set("${name}", "${keys.policy}", '"client";q=' .. requests .. ";w=" .. window_s)
+  if refused then
+    metadata:set("${name}", "${keys.refused}", true)
+    handle:respond({ [":status"] = "429", ["retry-after"] = tostring(seconds) }, "")
+  end
+end
+`;
+
+/** Counts a client's requests. Comes behind whatever makes a user of a token, and before anything that costs. */
+export const limitFilter = ({ limits }: GatewayPolicy): Fragment =>
+  extension(name, 'envoy.extensions.filters.http.lua.v3.Lua', {
+    default_source_code: { inline_string: lua(limits.clientsMax) },
+  });
+
+/** What a route has for {@link limitFilter}. A route that asks for no user hands none on, though a user is counted as one. */
+export const limitOf = ({ authenticated }: Route, { limits }: GatewayPolicy): Fragment => ({
+  [name]: typed('envoy.extensions.filters.http.lua.v3.LuaPerRoute', {
+    filter_context: {
+      requests: limits.client.requests,
+      windowSeconds: limits.client.windowSeconds,
+      ...(authenticated ? {} : { anonymous: true }),
+    },
+  }),
+});
+
+/** What every counted answer says (draft-ietf-httpapi-ratelimit-headers): how much is left, and of what. */
+export const limitHeaders: readonly (readonly [string, string])[] = [
+  ['ratelimit', `%DYNAMIC_METADATA(${name}:${keys.told})%`],
+  ['ratelimit-policy', `%DYNAMIC_METADATA(${name}:${keys.policy})%`],
+];
+
+/** One counter of refused requests for each route, in the gateway's own metrics. */
+export const limitCounter: Fragment = {
+  ...extension('limited', 'envoy.extensions.access_loggers.stats.v3.Config', {
+    stat_prefix: 'parley_gateway',
+    counters: [
+      {
+        stat: { name: 'limited', tags: [{ name: 'route', value_format: '%ROUTE_NAME%' }] },
+        value_fixed: 1,
+      },
+    ],
+  }),
+  filter: {
+    metadata_filter: {
+      matcher: { filter: name, path: [{ key: keys.refused }], value: { bool_match: true } },
+      match_if_key_not_found: false,
+    },
+  },
+};
