@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { httpHeaders } from '@parley/contracts/headers';
 import { OrderResource } from '@parley/contracts/rest';
 import type { z } from 'zod';
@@ -52,11 +53,15 @@ export interface OrderWish {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One customer in front of the gateway. */
+/** Below what the gateway lets a client ask in any second, so that no scenario meets the limit by chance. */
+const askedPerSecondMax = 80;
+
+/** One customer in front of the gateway, who asks no faster than the gateway allows. */
 export class Customer {
   readonly sub: string;
   readonly #url: string;
   readonly #token: string;
+  readonly #askedAt: number[] = [];
 
   private constructor(sub: string, url: string, token: string) {
     this.sub = sub;
@@ -70,11 +75,23 @@ export class Customer {
     return new Customer(sub, stack.endpoints.gateway.url, await mintToken(stack, { sub }));
   }
 
-  ask(path: string, { headers = {}, ...rest }: Ask = {}): Promise<Answer> {
+  async ask(path: string, { headers = {}, ...rest }: Ask = {}): Promise<Answer> {
+    await this.#turn();
     return ask(`${this.#url}${path}`, {
       ...rest,
       headers: { authorization: `Bearer ${this.#token}`, ...headers },
     });
+  }
+
+  async #turn(): Promise<void> {
+    for (;;) {
+      const nowMs = performance.now();
+      while (this.#askedAt[0] !== undefined && nowMs - this.#askedAt[0] > 1000) this.#askedAt.shift();
+      const [oldest] = this.#askedAt;
+      if (oldest === undefined || this.#askedAt.length < askedPerSecondMax) break;
+      await delay(oldest + 1001 - nowMs);
+    }
+    this.#askedAt.push(performance.now());
   }
 
   /** The body of a 200; rejects on anything else. */

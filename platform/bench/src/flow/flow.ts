@@ -11,7 +11,7 @@ import type { BenchContext } from '../context.ts';
 import { withInFlight } from '../in-flight.ts';
 import { describeLimit, limitOf, type LimitResult } from '../limit.ts';
 import { describe, percentile, runClaim, type ClaimResult, type Measured } from '../pairs.ts';
-import { Customer } from './customer.ts';
+import { Customers } from './customer.ts';
 import { openHops, type Hop } from './hops.ts';
 import { openLoop } from './open-loop.ts';
 
@@ -27,13 +27,15 @@ const POLL_MS_MIN = 20;
 const POLL_SHARE = 0.1;
 const SHIPPED_WITHIN_MS = 10_000;
 const TOKEN_TTL_SECONDS = 3600;
+/** Each asks a fraction of the 100 times a second that the gateway lets a client ask. */
+const CUSTOMERS = 8;
 const SHIPPED_P99_MS_MAX = 250;
 const FLOW_RATIO_MAX = 1.5;
 
 /** When an order is seen SHIPPED at the gateway, polled. @throws Error after 10 s. */
-async function untilShipped(customer: Customer, orderId: string, signal: AbortSignal): Promise<number> {
+async function untilShipped(customers: Customers, orderId: string, signal: AbortSignal): Promise<number> {
   const startedAtMs = performance.now();
-  while ((await customer.status(orderId)) !== 'SHIPPED') {
+  while ((await customers.status(orderId)) !== 'SHIPPED') {
     const waitedMs = performance.now() - startedAtMs;
     if (waitedMs > SHIPPED_WITHIN_MS) throw new Error(`order ${orderId} is not SHIPPED after 10 s`);
     await pause(Math.max(POLL_MS_MIN, waitedMs * POLL_SHARE), undefined, { signal });
@@ -42,11 +44,11 @@ async function untilShipped(customer: Customer, orderId: string, signal: AbortSi
 }
 
 class Runs {
-  readonly #customer: Customer;
+  readonly #customers: Customers;
   readonly #signal: AbortSignal;
 
-  constructor(customer: Customer, signal: AbortSignal) {
-    this.#customer = customer;
+  constructor(customers: Customers, signal: AbortSignal) {
+    this.#customers = customers;
     this.#signal = signal;
   }
 
@@ -55,11 +57,11 @@ class Runs {
     const placed = await openLoop(
       { perSecond: PER_SECOND, count, signal: this.#signal },
       async (n, dueAtMs) => {
-        const { orderId, paid } = await this.#customer.order(n);
+        const { orderId, paid } = await this.#customers.order(n);
         return { orderId, paid, latencyMs: performance.now() - dueAtMs };
       },
     );
-    for (const { orderId } of placed) await untilShipped(this.#customer, orderId, this.#signal);
+    for (const { orderId } of placed) await untilShipped(this.#customers, orderId, this.#signal);
     const latencies = placed.map(({ latencyMs }) => latencyMs);
     return {
       figure: percentile(latencies, 0.5),
@@ -89,27 +91,27 @@ class Runs {
   /** Milliseconds from when each order was due until it was seen SHIPPED. */
   async shipped(count: number): Promise<number[]> {
     return openLoop({ perSecond: PER_SECOND, count, signal: this.#signal }, async (n, dueAtMs) => {
-      const { orderId } = await this.#customer.order(n);
+      const { orderId } = await this.#customers.order(n);
       await pause(POLL_MS_MIN, undefined, { signal: this.#signal });
-      return (await untilShipped(this.#customer, orderId, this.#signal)) - dueAtMs;
+      return (await untilShipped(this.#customers, orderId, this.#signal)) - dueAtMs;
     });
   }
 }
 
 async function measure(
   endpoints: Endpoints,
-  customer: Customer,
+  customers: Customers,
   { pairs, print, signal }: BenchContext,
 ): Promise<(ClaimResult | LimitResult)[]> {
-  const products = await customer.chooseProducts();
-  const { orderId } = await customer.order(0);
-  const runs = new Runs(customer, signal);
+  const products = await customers.chooseProducts();
+  const { orderId } = await customers.order(0);
+  const runs = new Runs(customers, signal);
   print(`warming up: ${WARM_UP_ORDERS} orders, one after the other`);
   await withInFlight(WARM_UP_ORDERS, 1, async (index) => {
     signal.throwIfAborted();
-    return (await customer.order(index)).paid;
+    return (await customers.order(index)).paid;
   });
-  const { hops, close } = await openHops(endpoints, customer, { orderId, products });
+  const { hops, close } = await openHops(endpoints, customers, { orderId, products });
   try {
     const title = `Orders at ${PER_SECOND}/s, POST until 201 (p50 of ${ORDERS_PER_RUN}), against the sum of their hops`;
     print(title);
@@ -159,7 +161,10 @@ export const benchFlow = (context: BenchContext): Promise<(ClaimResult | LimitRe
     async ({ PARLEY_ENDPOINTS = '' }) => {
       const endpoints = Endpoints.parse(JSON.parse(await readFile(PARLEY_ENDPOINTS, 'utf8')));
       const runDir = dirname(PARLEY_ENDPOINTS);
-      const token = await mintTokenIn({ runDir, sub: 'bench', ttlSeconds: TOKEN_TTL_SECONDS });
-      return measure(endpoints, new Customer(endpoints.gateway.url, token), context);
+      const tokenOf = (n: number): Promise<string> =>
+        mintTokenIn({ runDir, sub: `bench-${n}`, ttlSeconds: TOKEN_TTL_SECONDS });
+      const others = Array.from({ length: CUSTOMERS - 1 }, (_, n) => tokenOf(n + 1));
+      const tokens = [await tokenOf(0), ...(await Promise.all(others))] as const;
+      return measure(endpoints, new Customers(endpoints.gateway.url, tokens), context);
     },
   );

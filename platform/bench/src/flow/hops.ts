@@ -19,7 +19,7 @@ import {
 } from '@parley/service';
 import { pino } from 'pino';
 import { tick, tickAggregate, tickTopic, type Ticked } from '../ticks.ts';
-import type { Customer } from './customer.ts';
+import type { Customers } from './customer.ts';
 
 /** OrderCreated, PaymentStarted, OrderPaid: each is in the log before the next step begins. */
 export const APPENDS_PER_ORDER = 3;
@@ -35,11 +35,11 @@ export interface Hop {
   readonly call: (index: number) => Promise<void>;
 }
 
-const gatewayHop = (customer: Customer, orderId: string): Hop => ({
+const gatewayHop = (customers: Customers, orderId: string): Hop => ({
   name: 'gatewayMs',
   times: 1,
   call: async () => {
-    await customer.status(orderId);
+    await customers.status(orderId);
   },
 });
 
@@ -107,7 +107,7 @@ const appendHop = (ticks: Aggregates<number, Ticked>): Hop => ({
 /** Connects to what the hops need. `orderId` is an order of the customer. */
 export async function openHops(
   endpoints: Endpoints,
-  customer: Customer,
+  customers: Customers,
   { orderId, products }: { readonly orderId: string; readonly products: readonly string[] },
 ): Promise<{ readonly hops: readonly Hop[]; readonly close: () => Promise<void> }> {
   const log: EventLog = openKafkaLog({
@@ -121,7 +121,7 @@ export async function openHops(
   await log.start();
   const reserve = reserveHop(endpoints.product.grpc, products);
   return {
-    hops: [gatewayHop(customer, orderId), reserve, paymentHop(endpoints.payment.http), appendHop(ticks)],
+    hops: [gatewayHop(customers, orderId), reserve, paymentHop(endpoints.payment.http), appendHop(ticks)],
     close: async () => {
       reserve.close();
       await log.close();

@@ -38,7 +38,8 @@ export interface FlowOptions {
 }
 
 const deadlineMs = 60_000;
-const pollMs = 10;
+/** With the time of an answer well below what the gateway lets a client ask. */
+const pollMs = 20;
 const requestTimeoutMs = 10_000;
 
 /** One look at a resource behind the gateway; undefined while it is not there (404). */
