@@ -3,7 +3,23 @@ import { z } from 'zod';
 const url = z.url();
 const hostPort = z.string().regex(/^[A-Za-z0-9.-]+:\d{1,5}$/, 'must be host:port');
 
-/** Where one service listens. `http` and `ops` are base URLs, `grpc` is host:port. */
+/** The five services, in the order in which an order meets them. */
+export const serviceNames = ['order', 'product', 'payment', 'notification', 'shipping'] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
+/** One process of a service. Everything that lists, calls, starts or tells apart processes does so by it. */
+export const Instance = z.object({
+  service: z.enum(serviceNames),
+  /** Unique in the stack: `product-2`. The same process keeps it over restarts. */
+  id: z.string(),
+  /** Of the code that it runs; tells a canary from the rest. */
+  version: z.string(),
+  host: z.string(),
+  ports: z.object({ http: z.int(), ops: z.int(), grpc: z.int().optional() }),
+});
+export type Instance = z.infer<typeof Instance>;
+
+/** Where the first instance of a service listens. `http` and `ops` are base URLs, `grpc` is host:port. */
 const service = z.object({ http: url, ops: url });
 const grpcService = service.extend({ grpc: hostPort });
 
@@ -22,11 +38,9 @@ export const Endpoints = z.object({
   registry: z.object({ url }),
   rabbitmq: z.object({ amqp: z.string().startsWith('amqp://'), management: url }),
   traces: z.object({ ui: url, api: url }),
+  /** Every instance of every service, those above among them, in the order of `serviceNames`. */
+  instances: z.array(Instance),
   /** Eureka's REST interface; absent in a stack that does without that engine, as are those below. */
   discovery: z.object({ url }).optional(),
 });
 export type Endpoints = z.infer<typeof Endpoints>;
-
-/** The five services, in the order in which an order meets them. */
-export const serviceNames = ['order', 'product', 'payment', 'notification', 'shipping'] as const;
-export type ServiceName = (typeof serviceNames)[number];

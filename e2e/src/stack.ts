@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { Endpoints, type ServiceName } from '@parley/contracts/endpoints';
+import { Endpoints, serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { importJWK, SignJWT } from 'jose';
 import { z } from 'zod';
 
@@ -46,8 +46,14 @@ export const mintToken = async (
 
 const PidFile = z.looseObject({ pid: z.int() });
 
-/** The process of a service or an engine that runs now; whoever supervises it starts another when it dies. Throws while none runs. */
+/**
+ * The process of an instance or an engine that runs now; a service's name is its first instance. Whoever supervises it
+ * starts another when it dies. Throws while none runs.
+ */
 export const pidOf = (
   { runDir }: Pick<StackUnderTest, 'runDir'>,
-  name: ServiceName | 'kafka' | 'rabbitmq' | 'registry' | 'zipkin' | 'envoy',
-): number => PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', `${name}.json`), 'utf8'))).pid;
+  name: ServiceName | `${ServiceName}-${number}` | 'kafka' | 'rabbitmq' | 'registry' | 'zipkin' | 'envoy',
+): number => {
+  const file = serviceNames.some((service) => service === name) ? `${name}-1` : name;
+  return PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', `${file}.json`), 'utf8'))).pid;
+};

@@ -16,8 +16,8 @@ export interface EnvoyOptions {
   readonly listen: Address;
   /** Keep it on loopback: it has no authentication. */
   readonly admin: Address;
-  /** The HTTP address of every service. */
-  readonly upstreams: Readonly<Record<ServiceName, Address>>;
+  /** The HTTP addresses of every service, one of each instance; requests are shared out in turn. */
+  readonly upstreams: Readonly<Record<ServiceName, readonly Address[]>>;
   /** The issuer's public keys; read at start. */
   readonly jwksPath: string;
   /** Where spans go; absent: the gateway makes none and passes a client's trace context on as it is. */
@@ -28,7 +28,7 @@ export interface EnvoyOptions {
 
 const cluster = (
   name: string,
-  address: Address,
+  addresses: readonly Address[],
   { upstreamConnectTimeoutMs, upstreamIdleTimeoutMs }: GatewayPolicy['connections'],
 ): Fragment => ({
   name,
@@ -45,7 +45,9 @@ const cluster = (
   },
   load_assignment: {
     cluster_name: name,
-    endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(address) } }] }],
+    endpoints: [
+      { lb_endpoints: addresses.map((address) => ({ endpoint: { address: socketAddress(address) } })) },
+    ],
   },
 });
 
@@ -72,7 +74,7 @@ export const envoyModel = (options: EnvoyOptions): Fragment => {
       ],
       clusters: [
         ...serviceNames.map((name) => cluster(name, upstreams[name], policy.connections)),
-        ...(zipkin === undefined ? [] : [cluster('zipkin', zipkin, policy.connections)]),
+        ...(zipkin === undefined ? [] : [cluster('zipkin', [zipkin], policy.connections)]),
       ],
     },
   };

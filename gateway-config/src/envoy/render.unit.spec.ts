@@ -12,7 +12,13 @@ const options: EnvoyOptions = {
   policy: gatewayPolicy,
   listen: at(1),
   admin: at(2),
-  upstreams: { order: at(3), product: at(4), payment: at(5), notification: at(6), shipping: at(7) },
+  upstreams: {
+    order: [at(3)],
+    product: [at(4), at(14)],
+    payment: [at(5)],
+    notification: [at(6)],
+    shipping: [at(7)],
+  },
   jwksPath: '/run/jwks.json',
   zipkin: at(8),
   accessLogPath: '/run/access.jsonl',
@@ -47,6 +53,19 @@ const Manager = z.looseObject({
     virtual_hosts: z.tuple([z.looseObject({ routes: z.array(RouteEntry) })]),
   }),
 });
+const LoadAssignment = z.looseObject({
+  endpoints: z.tuple([
+    z.object({
+      lb_endpoints: z.array(
+        z.object({
+          endpoint: z.object({
+            address: z.object({ socket_address: z.looseObject({ port_value: z.int() }) }),
+          }),
+        }),
+      ),
+    }),
+  ]),
+});
 const Bootstrap = z.looseObject({
   admin: z.unknown(),
   static_resources: z.object({
@@ -55,7 +74,7 @@ const Bootstrap = z.looseObject({
         filter_chains: z.tuple([z.object({ filters: z.tuple([z.looseObject({ typed_config: Manager })]) })]),
       }),
     ]),
-    clusters: z.array(z.looseObject({ name: z.string() })),
+    clusters: z.array(z.looseObject({ name: z.string(), load_assignment: LoadAssignment })),
   }),
 });
 
@@ -110,6 +129,16 @@ describe('the rendered gateway', () => {
   it('gives every route more time than a service may wait for a log position', () => {
     for (const { name, timeoutMs } of routes)
       expect(timeoutMs - waitLimits.maxMs, name).toBeGreaterThanOrEqual(1000);
+  });
+
+  it('shares the requests of a service out to all its instances', () => {
+    const { clusters } = render().bootstrap.static_resources;
+    const ports = clusters.map(({ name, load_assignment: { endpoints } }) => [
+      name,
+      ...endpoints[0].lb_endpoints.map(({ endpoint }) => endpoint.address.socket_address.port_value),
+    ]);
+    expect(ports).toContainEqual(['product', 4, 14]);
+    expect(ports).toContainEqual(['order', 3]);
   });
 
   it('removes an identity that a client claims before any filter reads it', () => {

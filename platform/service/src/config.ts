@@ -48,6 +48,11 @@ export const serviceConfigShape = {
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   /** Names this process among its siblings. Default: a random one. */
   INSTANCE_ID: z.string().min(1).max(64).optional(),
+  /** Of the code that this process runs; tells a canary from the rest. */
+  INSTANCE_VERSION: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,32}$/, 'must be letters, digits, dots, dashes or underscores')
+    .default('dev'),
   SHUTDOWN_DEADLINE_MS: z
     .string()
     .regex(/^\d{1,6}$/, 'must be a number of milliseconds')
@@ -63,6 +68,7 @@ export type ServiceConfig = Pick<
   readonly GRPC_PORT?: number | undefined;
   readonly ZIPKIN_URL?: string | undefined;
   readonly INSTANCE_ID?: string | undefined;
+  readonly INSTANCE_VERSION?: string | undefined;
   readonly TRACE_ASYNC_HOPS?: 'child' | 'link' | undefined;
 };
 

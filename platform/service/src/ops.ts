@@ -37,11 +37,12 @@ export interface OpsApp {
 export const createOpsApp = (options: {
   readonly service: string;
   readonly instance: string;
+  readonly version: string;
   readonly readiness: Readiness;
   readonly problem: ProblemFunction<KitErrorCode>;
   readonly logger: Logger;
 }): OpsApp => {
-  const { service, instance, readiness, problem, logger } = options;
+  const { service, instance, version, readiness, problem, logger } = options;
   const app = new Hono();
   app.use('*', (c, next) => runInContext({ correlationId: c.req.header(CORRELATION_HEADER) }, next));
   app.use('*', refuseUnreadable(problem));
@@ -50,10 +51,10 @@ export const createOpsApp = (options: {
     logger.error({ err: error }, 'an operations request failed unexpectedly');
     return problem(c, 'INTERNAL');
   });
-  app.get('/livez', (c) => c.json({ service, instance, live: true }));
+  app.get('/livez', (c) => c.json({ service, instance, version, live: true }));
   app.get('/readyz', (c) => {
     const report = readiness.report();
-    return c.json({ service, instance, ...report }, report.ready ? 200 : 503);
+    return c.json({ service, instance, version, ...report }, report.ready ? 200 : 503);
   });
   const add = (routes: readonly OpsRoute[]): void => {
     for (const { method, path, answer } of routes)

@@ -124,7 +124,8 @@ export const createService = <const Code extends string>(options: ServiceOptions
   const grpc = new GrpcServer({ catalog, logger, inFlightMax, guard: guard.grpc });
   const readiness = new Readiness();
   readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
-  const ops = createOpsApp({ service: name, instance, readiness, problem, logger });
+  const version = config.INSTANCE_VERSION ?? 'dev';
+  const ops = createOpsApp({ service: name, instance, version, readiness, problem, logger });
   const policies = policiesOf({ logger, env: options.env ?? process.env });
   ops.add(policies.routes);
   const ports: { http?: number; grpc?: number; ops?: number } = {};

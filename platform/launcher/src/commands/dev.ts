@@ -10,6 +10,7 @@ import { firstProductId } from '../stack/readiness.ts';
 import { startStack } from '../stack/stack.ts';
 import { startTable } from '../stack/start-table.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
+import { scaleFrom, scaleHelp, scaleOption } from './scale-option.ts';
 import { abortOnSignals } from './signals.ts';
 
 /** When the person typed the command, in epoch milliseconds: the bootstrap says it, so that its installation counts. */
@@ -29,13 +30,15 @@ export const devCommandOn = (host: EngineHost): Command => ({
   name: 'dev',
   summary: 'obtains and starts the whole stack, reloads services on change; Ctrl-C stops all of it',
   help: [
+    scaleHelp,
     'PARLEY_PORT_BASE (4000) and PARLEY_RUN_DIR (.parley) choose another stack; PARLEY_WATCH=0 switches reload off',
     'PARLEY_ENGINES adds engines to the default ones, or leaves some out: PARLEY_ENGINES=+name,-other',
   ],
-  options: {},
-  run: async () => {
+  options: scaleOption,
+  run: async (values) => {
     const startedAt = startOf(process.env);
     const context = contextFrom(process.env);
+    const scale = scaleFrom(values, context);
     const output = outputTo(process.stdout);
     const { promise: stopAsked, resolve } = Promise.withResolvers<undefined>();
     const signal = abortOnSignals(() => {
@@ -44,7 +47,7 @@ export const devCommandOn = (host: EngineHost): Command => ({
     });
     try {
       const watch = process.env.PARLEY_WATCH !== '0';
-      const stack = await startStack(context, { host, output, watch, signal });
+      const stack = await startStack(context, { host, output, watch, signal, scale });
       const memoryBytes = memoryBytesOf([process.pid, ...supervisedPids(context.runDir)]);
       const startMs = Date.now() - startedAt;
       const { endpoints } = stack;

@@ -7,6 +7,7 @@ import { doctorCommandOn } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { flowCommandWith } from './flow.ts';
 import { obtainCommandOn } from './obtain.ts';
+import { scaleCommand } from './scale.ts';
 import { testCommandOn } from './test.ts';
 import { logCommand, replayCommand } from './timeline.ts';
 import { tokenCommandWith } from './token.ts';
@@ -17,6 +18,7 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   devCommandOn(engines),
   upCommand,
   downCommand,
+  scaleCommand,
   cleanCommand,
   doctorCommandOn(engines),
   obtainCommandOn(engines),

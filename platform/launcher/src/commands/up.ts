@@ -10,6 +10,7 @@ import { followLog } from '../stack/follow-log.ts';
 import { holderOf } from '../stack/lock.ts';
 import { shortenLogs } from '../stack/old-logs.ts';
 import { waitUntil } from '@parley/engines/wait';
+import { scaleFrom, scaleHelp, scaleOption } from './scale-option.ts';
 import { abortOnSignals } from './signals.ts';
 
 /** A first start downloads engines: minutes, not seconds. The launcher inside gives up long before on anything else. */
@@ -41,10 +42,12 @@ const awaitOther = async (runDir: string, pid: number, signal: AbortSignal): Pro
 export const upCommand: Command = {
   name: 'up',
   summary: 'starts the stack in the background and returns when it is ready',
-  help: ['stop it with npm run down; a stack that already runs is left as it is'],
-  options: {},
-  run: async () => {
-    const { runDir } = contextFrom(process.env);
+  help: [scaleHelp, 'stop it with npm run down; a stack that already runs is left as it is'],
+  options: scaleOption,
+  run: async (values, argv) => {
+    const context = contextFrom(process.env);
+    const { runDir } = context;
+    scaleFrom(values, context); // refused here, before a stack is begun
     const signal = abortOnSignals();
     const holder = await holderOf(runDir);
     if (holder !== undefined) return awaitOther(runDir, holder.pid, signal);
@@ -54,7 +57,7 @@ export const upCommand: Command = {
     const logPath = join(logs, 'launcher.log');
     const log = openSync(logPath, 'a+');
     const main = join(import.meta.dirname, '..', 'main.ts');
-    const child = spawn(process.execPath, [main, 'dev'], {
+    const child = spawn(process.execPath, [main, 'dev', ...argv], {
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...process.env, NO_COLOR: '1' },

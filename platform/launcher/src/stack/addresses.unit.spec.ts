@@ -1,9 +1,18 @@
-import { Endpoints, serviceNames } from '@parley/contracts/endpoints';
+import { Endpoints, serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { selectEngines } from '@parley/engines';
 import { describe, expect, it } from 'vitest';
 import { endpointsOf, serviceEnv } from './addresses.ts';
+import { instancesOf } from './instances.ts';
+import { changeScale, instancesMax, oneOfEach, type Scale } from './scale.ts';
 
 const stack = { portBase: 4000, runDir: '/run-folder' };
+const several = changeScale(oneOfEach, `order=2,product=3,payment=${instancesMax}`, 'v2');
+
+/** Of the last instance of a service. */
+const envOf = (service: ServiceName, scale: Scale = oneOfEach): Record<string, string> => {
+  const last = instancesOf(service, scale, stack).at(-1);
+  return last === undefined ? {} : serviceEnv(last, stack, scale);
+};
 
 describe('the addresses of a stack', () => {
   it('are valid endpoints, all different, and move with the port base', () => {
@@ -20,7 +29,7 @@ describe('the addresses of a stack', () => {
   });
 
   it('give order the addresses of its peers', () => {
-    expect(serviceEnv('order', stack)).toMatchObject({
+    expect(envOf('order')).toMatchObject({
       HTTP_PORT: '4100',
       GRPC_PORT: '4101',
       OPS_PORT: '4102',
@@ -30,7 +39,9 @@ describe('the addresses of a stack', () => {
       REGISTRY_URL: 'http://127.0.0.1:4181/apis/ccompat/v7',
       ZIPKIN_URL: 'http://127.0.0.1:4194',
       EUREKA_URL: 'http://127.0.0.1:4195/eureka',
-      SNAPSHOT_DIR: '/run-folder/snapshots/order',
+      SNAPSHOT_DIR: '/run-folder/snapshots/order-1',
+      INSTANCE_ID: 'order-1',
+      INSTANCE_VERSION: 'dev',
     });
   });
 
@@ -38,11 +49,40 @@ describe('the addresses of a stack', () => {
     const without = { ...stack, engines: selectEngines(['-eureka']) };
     expect(endpointsOf(stack).discovery).toEqual({ url: 'http://127.0.0.1:4195/eureka' });
     expect(endpointsOf(without).discovery).toBeUndefined();
-    expect(serviceEnv('order', without)).not.toHaveProperty('EUREKA_URL');
+    const [order] = instancesOf('order', oneOfEach, without);
+    expect(order === undefined ? order : serviceEnv(order, without)).not.toHaveProperty('EUREKA_URL');
   });
 
   it('give the work queue to the two services at its ends only', () => {
-    const holders = serviceNames.filter((name) => 'RABBITMQ_URL' in serviceEnv(name, stack));
+    const holders = serviceNames.filter((name) => 'RABBITMQ_URL' in envOf(name));
     expect(holders).toEqual(['notification', 'shipping']);
+  });
+
+  it('list every instance, and the first of each is where it would be alone', () => {
+    const endpoints = Endpoints.parse(endpointsOf(stack, several));
+    expect(endpoints.instances.map(({ id }) => id)).toEqual([
+      ...['order-1', 'order-2', 'product-1', 'product-2', 'product-3'],
+      ...Array.from({ length: instancesMax }, (_, at) => `payment-${at + 1}`),
+      ...['notification-1', 'shipping-1'],
+    ]);
+    expect(endpoints.instances[2]).toEqual({
+      service: 'product',
+      id: 'product-1',
+      version: 'dev',
+      host: '127.0.0.1',
+      ports: { http: 4110, ops: 4112, grpc: 4111 },
+    });
+    expect({ ...endpoints, instances: [] }).toEqual({ ...endpointsOf(stack), instances: [] });
+  });
+
+  it('give an instance ports, state and a version of its own, and all instances of its peers', () => {
+    expect(envOf('order', several)).toMatchObject({
+      HTTP_PORT: '4400',
+      PRODUCT_GRPC: '127.0.0.1:4111,127.0.0.1:4411,127.0.0.1:4461',
+      PAYMENT_URL: expect.stringMatching(/^http:\/\/127.0.0.1:4120,http:\/\/127.0.0.1:4420,/) as string,
+      SNAPSHOT_DIR: '/run-folder/snapshots/order-2',
+      INSTANCE_ID: 'order-2',
+      INSTANCE_VERSION: 'v2',
+    });
   });
 });

@@ -59,13 +59,15 @@ export interface RunFiles {
   readonly endpoints: string;
   /** How long the last start took, and the obtaining of what it started: see start-record.ts. */
   readonly start: string;
-  /** One log file for each engine and service. */
+  /** How many instances each service shall have: see scale-file.ts. */
+  readonly scale: string;
+  /** One log file for each engine and instance. */
   readonly logs: string;
-  /** `<service>.pid`: the process id of each running service. */
+  /** `<instance>.json`: the process of each running instance. */
   readonly pids: string;
   /** Temporary files of the engines while they run. */
   readonly tmp: string;
-  /** A folder for each service, with what it starts from instead of the whole log. */
+  /** A folder for each instance, with what it starts from instead of the whole log. */
   readonly snapshots: string;
 }
 
@@ -73,6 +75,7 @@ export const runFiles = (runDir: string): RunFiles => ({
   lock: join(runDir, 'launcher.json'),
   endpoints: join(runDir, 'endpoints.json'),
   start: join(runDir, 'start.json'),
+  scale: join(runDir, 'scale.json'),
   logs: join(runDir, 'logs'),
   pids: join(runDir, 'pids'),
   tmp: join(runDir, 'tmp'),

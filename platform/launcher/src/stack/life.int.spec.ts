@@ -12,6 +12,7 @@ import { claimOwnBase } from '../suite/own-stack.ts';
 import { endpointsOf } from './addresses.ts';
 import { runFiles } from './context.ts';
 import { readEndpoints } from './endpoints-file.ts';
+import { instanceId } from './instances.ts';
 import { endLeftovers } from './leftovers.ts';
 import { holderOf } from './lock.ts';
 import { startTicksOf } from '@parley/engines/procfs';
@@ -157,7 +158,7 @@ describe('the life of a stack', () => {
     'every engine and service that is killed, all at once, is said by name with the end of its log, and comes back',
     { timeout: 4 * recoveryMs },
     async () => {
-      const names = [...defaultEngines, ...serviceNames];
+      const names = [...defaultEngines, ...serviceNames.map((service) => instanceId(service, 1))];
       listenAnew();
       for (const name of names) kill(name);
       for (const name of names) await saidDead(name, /was ended by SIGKILL/);

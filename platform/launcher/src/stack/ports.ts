@@ -8,6 +8,7 @@ import {
   refusalOfBase as refusalByEngines,
   type EngineName,
 } from '@parley/engines';
+import { oneOfEach, type Scale } from './scale.ts';
 
 /** Where one service listens. */
 export interface ServicePorts {
@@ -29,17 +30,32 @@ const offsets: Readonly<Record<ServiceName, { readonly offset: number; readonly 
   shipping: { offset: 140, grpc: false },
 };
 
-/** Ports of a service in the stack with this base: http, +1 gRPC, +2 operations. The engines' are in `portsFor`. */
-export const servicePorts = (service: ServiceName, { portBase }: HasPortBase): ServicePorts => {
-  const { offset, grpc } = offsets[service];
-  const http = portBase + offset;
-  return { http, ops: http + 2, grpc: grpc ? http + 1 : undefined };
+/** Where the second instances begin, and how far those of two numbers lie apart: above whatever engines have. */
+const furtherOffset = 300;
+const furtherStep = 50;
+
+const offsetOf = (service: ServiceName, number: number): number =>
+  offsets[service].offset + (number === 1 ? 0 : furtherOffset + furtherStep * (number - 2));
+
+/**
+ * Ports of an instance in the stack with this base: http, +1 gRPC, +2 operations. The first ones lie in the base's first
+ * two hundreds with the engines (`portsFor`), the further ones from 400 to 744.
+ */
+export const servicePorts = (
+  service: ServiceName,
+  number: number,
+  { portBase }: HasPortBase,
+): ServicePorts => {
+  const http = portBase + offsetOf(service, number);
+  return { http, ops: http + 2, grpc: offsets[service].grpc ? http + 1 : undefined };
 };
 
-const portsOfServices = (stack: HasPortBase): [string, number][] =>
+const portsOfServices = (stack: HasPortBase, scale: Scale): [string, number][] =>
   serviceNames.flatMap((service) =>
-    Object.entries(servicePorts(service, stack)).flatMap(([kind, port]): [string, number][] =>
-      typeof port === 'number' ? [[`${service}.${kind}`, port]] : [],
+    scale[service].flatMap((_, at) =>
+      Object.entries(servicePorts(service, at + 1, stack)).flatMap(([kind, port]): [string, number][] =>
+        typeof port === 'number' ? [[`${service}${at === 0 ? '' : `-${at + 1}`}.${kind}`, port]] : [],
+      ),
     ),
   );
 
@@ -54,15 +70,20 @@ const portsOfEngines = ({ portBase, engines = defaultEngines }: HasPorts): [stri
   return Object.entries(portsFor(portBase)).filter(([name]) => names.includes(name));
 };
 
-/** Every port of a stack, by who needs it: `kafka`, `order.http`. */
-export const portsOfStack = (stack: HasPorts): Map<string, number> =>
-  new Map([...portsOfEngines(stack), ...portsOfServices(stack)]);
+/** Every port of a stack, by who needs it: `kafka`, `order.http`, `product-2.grpc`. */
+export const portsOfStack = (stack: HasPorts, scale: Scale = oneOfEach): Map<string, number> =>
+  new Map([...portsOfEngines(stack), ...portsOfServices(stack, scale)]);
 
-/** Why a stack cannot have this base, in words that follow it; undefined when it can. */
-export const refusalOfBase = (portBase: number): string | undefined => {
+const portMax = 65_535;
+
+/** Why a stack of this scale cannot have this base, in words that follow it; undefined when it can. */
+export const refusalOfBase = (portBase: number, scale: Scale = oneOfEach): string | undefined => {
   const refusal = refusalByEngines(portBase);
   if (refusal !== undefined) return refusal;
-  const refused = portsOfServices({ portBase }).find(([, port]) => fetchRefuses.has(port));
+  const ports = portsOfServices({ portBase }, scale);
+  const beyond = ports.find(([, port]) => port > portMax);
+  if (beyond !== undefined) return `puts ${beyond[0]} on port ${beyond[1]}, beyond ${portMax}`;
+  const refused = ports.find(([, port]) => fetchRefuses.has(port));
   return refused === undefined
     ? undefined
     : `puts ${refused[0]} on port ${refused[1]}, which fetch and browsers refuse`;

@@ -2,7 +2,18 @@ import { fetchRefuses } from '@parley/engines';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../cli/exit.ts';
 import { contextFrom } from './context.ts';
+import { instancesMax, oneOfEach, type Scale } from './scale.ts';
 import { otherBase, outgoingWarning, portsOfStack, refusalOfBase } from './ports.ts';
+
+const eight = Array.from({ length: instancesMax }, () => 'dev');
+const full: Scale = {
+  ...oneOfEach,
+  order: eight,
+  product: eight,
+  payment: eight,
+  notification: eight,
+  shipping: eight,
+};
 
 describe('a port base', () => {
   it.each([
@@ -32,6 +43,23 @@ describe('a port base', () => {
       expect(Math.min(...ports)).toBeGreaterThanOrEqual(1024);
       expect(Math.max(...ports)).toBeLessThanOrEqual(65_535);
     }
+  });
+
+  it('has room for as many instances as a service may have, below the next thousand and away from the engines', () => {
+    const first = [...portsOfStack({ portBase: 4000 }).values()];
+    const ports = [...portsOfStack({ portBase: 4000 }, full).values()];
+    expect(ports).toHaveLength(first.length + (instancesMax - 1) * 12);
+    expect(new Set(ports).size).toBe(ports.length);
+    const further = ports.filter((port) => !first.includes(port));
+    expect(Math.min(...further)).toBe(4400);
+    expect(Math.max(...further)).toBeLessThan(5000);
+  });
+
+  it('that has no room for more instances is refused with them only', () => {
+    expect(refusalOfBase(65_335)).toBeUndefined();
+    expect(refusalOfBase(65_335, full)).toMatch(/^puts order-2\.http on port 65735, beyond 65535/);
+    expect(refusalOfBase(5600)).toBeUndefined();
+    expect(refusalOfBase(5600, full)).toMatch(/^puts order-2\.http on port 6000, which fetch/);
   });
 
   it('that puts any part of a stack on a port that fetch refuses is refused', () => {

@@ -1,8 +1,9 @@
-import { serviceNames, type Endpoints } from '@parley/contracts/endpoints';
+import type { Endpoints } from '@parley/contracts/endpoints';
 import { ProductPage } from '@parley/contracts/rest';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { answersOk } from '@parley/engines/probe';
 import { waitUntil } from '@parley/engines/wait';
+import { opsUrl } from './instances.ts';
 
 /** Something that a stack must have before it is called ready. */
 interface Awaited {
@@ -31,7 +32,7 @@ export interface ReadinessOptions {
 const sayEveryMs = 10_000;
 
 /**
- * Waits until every service's /readyz is 200 and the products come through the gateway. Every ten seconds it says what
+ * Waits until every instance's /readyz is 200 and the products come through the gateway. Every ten seconds it says what
  * is still awaited; past the deadline it rejects with that.
  */
 export const untilReady = async (
@@ -39,8 +40,11 @@ export const untilReady = async (
   { deadlineMs, say, signal }: ReadinessOptions,
 ): Promise<void> => {
   const awaited = new Map<string, Awaited>();
-  for (const name of serviceNames)
-    awaited.set(name, { name, isReady: () => answersOk(`${endpoints[name].ops}/readyz`) });
+  for (const instance of endpoints.instances)
+    awaited.set(instance.id, {
+      name: instance.id,
+      isReady: () => answersOk(`${opsUrl(instance)}/readyz`),
+    });
   awaited.set('products', {
     name: 'products',
     isReady: async () => (await firstProductId(endpoints.gateway.url)) !== undefined,

@@ -5,14 +5,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { serviceNames } from '@parley/contracts/endpoints';
 import type { Output } from '../cli/output.ts';
-import { endpointsOf, shutdownDeadlineMs } from './addresses.ts';
+import { shutdownDeadlineMs } from './addresses.ts';
 import { nextRestart } from './backoff.ts';
 import { enginesOf, runFiles, type StackContext } from './context.ts';
 import { sayDeath } from './death.ts';
+import { instanceId, instancesOfStack, opsUrl } from './instances.ts';
 import { endLeftovers } from './leftovers.ts';
 import { readPidFile } from './pid-files.ts';
 import { wordsFor } from '@parley/engines';
 import { isRunning, stackMark, startTicksOf } from '@parley/engines/procfs';
+import { readScale } from './scale-file.ts';
 import { servicesMark } from './supervised.ts';
 import { lineSorter } from './turbo-lines.ts';
 import { answersOk } from '@parley/engines/probe';
@@ -23,7 +25,7 @@ const turboGraceMs = 5000;
 const readyDeadlineMs = 180_000;
 const leftoverGraceMs = shutdownDeadlineMs + 2000;
 
-/** The five services under `turbo run dev`, kept running. */
+/** The five services under `turbo run serve`, kept running. */
 export interface KeptServices {
   /** Resolves with how turbo ended the first time that nobody asked for it, if ever. */
   readonly firstDeath: Promise<string>;
@@ -44,7 +46,7 @@ const logPathOf = (runDir: string): string => join(runFiles(runDir).logs, 'turbo
 /** Signals every supervisor at once and waits until all are gone; true when they are. */
 const drain = async (runDir: string): Promise<boolean> => {
   const supervisors = serviceNames.flatMap((service) => {
-    const pid = readPidFile(runDir, service)?.supervisorPid;
+    const pid = readPidFile(runDir, instanceId(service, 1))?.supervisorPid;
     const startTicks = pid === undefined ? undefined : startTicksOf(pid);
     return pid === undefined || startTicks === undefined ? [] : [{ pid, startTicks }];
   });
@@ -69,7 +71,7 @@ const startTurbo = (context: StackContext, { watch, output }: ServicesOptions): 
   log.on('error', () => undefined); // a full disk must not take the stack down
   const turbo = spawn(
     'turbo',
-    ['run', 'dev', '--filter=./domains/*', '--ui=stream', '--concurrency=20', '--log-prefix=none'],
+    ['run', 'serve', '--filter=./domains/*', '--ui=stream', '--concurrency=20', '--log-prefix=none'],
     {
       cwd: root,
       detached: true, // Ctrl-C at the terminal reaches the launcher only: it decides the order in which things stop
@@ -121,9 +123,9 @@ const sayWhenReady = async (
   void exited.then(() => {
     ended.abort();
   });
-  const endpoints = endpointsOf(context);
   const allReady = async (): Promise<boolean> => {
-    const each = await Promise.all(serviceNames.map((name) => answersOk(`${endpoints[name].ops}/readyz`)));
+    const instances = instancesOfStack(readScale(context.runDir), context);
+    const each = await Promise.all(instances.map((instance) => answersOk(`${opsUrl(instance)}/readyz`)));
     return each.every(Boolean);
   };
   const wait = waitUntil(allReady, { deadlineMs: readyDeadlineMs, intervalMs: 500, signal: ended.signal });

@@ -7,6 +7,7 @@ import { endpointsOf } from './addresses.ts';
 import { enginesOf, type StackContext } from './context.ts';
 import type { EngineHost } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
+import { followScale } from './follow-scale.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
 import { acquireLock, holderOf } from './lock.ts';
 import { logBytesKept, shortenLogs } from './old-logs.ts';
@@ -14,6 +15,8 @@ import { outgoingWarning } from './ports.ts';
 import { untilReady } from './readiness.ts';
 import { refuseFullDisk } from './room.ts';
 import { otherLaunchers, otherLaunchersGone, watchRunFolder, type WatchedRunFolder } from './run-folder.ts';
+import { oneOfEach, type Scale } from './scale.ts';
+import { readScale, writeScale } from './scale-file.ts';
 import { writeStartRecord } from './start-record.ts';
 import { refuseTakenPorts } from './taken-ports.ts';
 import { keepServices, type KeptServices } from './services.ts';
@@ -36,6 +39,8 @@ export interface StackOptions {
   readonly watch: boolean;
   /** Aborting ends the start; what was started is stopped. */
   readonly signal: AbortSignal;
+  /** How many instances each service has at first. Default: one. */
+  readonly scale?: Scale | undefined;
   /** Refuses a machine on which this stack cannot run; by default one whose ports are taken or whose disk is nearly full. */
   readonly refuseMachine?: (context: StackContext) => Promise<void>;
 }
@@ -56,7 +61,7 @@ const awaitOthers = async (
 };
 
 const refuseUnfitMachine = async (context: StackContext): Promise<void> => {
-  await refuseTakenPorts(context);
+  await refuseTakenPorts(context, { scale: readScale(context.runDir) });
   await refuseFullDisk(context.runDir);
 };
 
@@ -76,6 +81,8 @@ class StartedStack {
   readonly #release: () => Promise<void>;
   readonly engines = new Map<EngineName, KeptEngine>();
   services: KeptServices | undefined;
+  /** Ends the watch of the scale. */
+  endScale: () => void = () => undefined;
 
   constructor(
     context: StackContext,
@@ -90,6 +97,7 @@ class StartedStack {
 
   async stop(): Promise<void> {
     const { runDir } = this.#context;
+    this.endScale();
     const holder = await holderOf(runDir);
     if (holder === undefined || holder.pid === process.pid) await this.#folder.withdraw(); // else it is another one's
     if (this.services !== undefined) {
@@ -146,7 +154,7 @@ const startAll = async (
  * holds the run folder, when something does not become ready in time, or on abort; then nothing of it remains.
  */
 export const startStack = async (context: StackContext, options: StackOptions): Promise<Stack> => {
-  const { host, output, refuseMachine = refuseUnfitMachine } = options;
+  const { host, output, scale = oneOfEach, refuseMachine = refuseUnfitMachine } = options;
   const { runDir } = context;
   const startedAt = performance.now();
   const release = await acquireLock(runDir, context.portBase);
@@ -161,6 +169,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     if (otherLaunchers(runDir).length > 0) await awaitOthers(runDir, { output, signal });
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
+    await writeScale(runDir, scale); // how many there were at an earlier start says nothing of this one
     await refuseMachine(context);
     const shortened = await shortenLogs(runDir);
     if (shortened.length > 0)
@@ -171,7 +180,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     const obtainedMs = performance.now() - startedAt;
     signal.throwIfAborted();
     await startAll(started, context, { ...options, signal });
-    const endpoints = endpointsOf(context);
+    const endpoints = endpointsOf(context, scale);
     const died = started.services?.firstDeath.then((how) => {
       throw new CommandError(exitCodes.environment, `turbo ${how} before the services were ready`);
     });
@@ -179,6 +188,12 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     await orAbort(Promise.race([ready, ...(died === undefined ? [] : [died])]), signal);
     await writeStartRecord(runDir, { obtainedMs, readyMs: performance.now() - startedAt });
     await folder.publish(endpoints);
+    started.endScale = followScale({
+      context,
+      scale,
+      output,
+      publish: (changed) => folder.publish(changed),
+    });
     return { endpoints, lost: folder.lost, stop: () => started.stop() };
   } catch (error) {
     await started.stop();

@@ -1,6 +1,7 @@
-import { serviceNames, type Endpoints } from '@parley/contracts/endpoints';
+import type { Endpoints, Instance } from '@parley/contracts/endpoints';
 import type { TableRow } from '@parley/engines';
 import { formatBytes, formatTable } from '../cli/table.ts';
+import { defaultVersion } from './scale.ts';
 
 /** What the start table shows besides the addresses. */
 export interface StartFacts {
@@ -16,8 +17,23 @@ export interface StartFacts {
   readonly isDetached: boolean;
 }
 
-const addressesOf = (service: { readonly http: string; readonly grpc?: string }): string =>
-  service.grpc === undefined ? service.http : `${service.http}  gRPC ${service.grpc}`;
+/** A row of an instance: by the service's name while it is alone. */
+const rowOf = (instance: Instance, { instances }: Endpoints): readonly string[] => {
+  const { service, id, version, host, ports } = instance;
+  const isAlone = instances.filter((other) => other.service === service).length === 1;
+  return [
+    isAlone ? service : id,
+    [
+      `http://${host}:${ports.http}`,
+      ...(ports.grpc === undefined ? [] : [`gRPC ${host}:${ports.grpc}`]),
+      ...(version === defaultVersion ? [] : [`version ${version}`]),
+    ].join('  '),
+  ];
+};
+
+/** A row for each instance. */
+export const instanceRows = (endpoints: Endpoints): readonly (readonly string[])[] =>
+  endpoints.instances.map((instance) => rowOf(instance, endpoints));
 
 /** The table that ends a start: every address, the seconds it took, the memory of the whole stack, what to try next. */
 export const startTable = ({
@@ -35,7 +51,7 @@ export const startTable = ({
   const rows = [
     ...cells(engineRows.filter(({ isEntrance }) => isEntrance === true)),
     ['GraphQL explorer', `${gateway.url}/graphql`],
-    ...serviceNames.map((name) => [name, addressesOf(endpoints[name])]),
+    ...instanceRows(endpoints),
     ...cells(engineRows.filter(({ isEntrance }) => isEntrance !== true)),
   ];
   return [

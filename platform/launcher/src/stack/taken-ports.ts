@@ -1,8 +1,8 @@
 import { holderOfPort, isFree, portNamesOf, startCommand, type EngineName } from '@parley/engines';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { formatTable } from '../cli/table.ts';
-import type { StackContext } from './context.ts';
 import { otherBase, portsOfStack, type HasPorts } from './ports.ts';
+import { oneOfEach, type Scale } from './scale.ts';
 
 /** A port that a stack needs and another process has. */
 export interface TakenPort {
@@ -13,9 +13,21 @@ export interface TakenPort {
   readonly holder: string;
 }
 
+/** Which ports of a stack are looked at. */
+export interface LookedAt {
+  /** Default: one instance of each service. */
+  readonly scale?: Scale;
+  /** What runs already, and has its ports rightly. Default: nothing. */
+  readonly running?: Scale;
+}
+
 /** Ports of a stack that are in use now, in ascending order. */
-export const takenPorts = async (context: HasPorts): Promise<TakenPort[]> => {
-  const all = [...portsOfStack(context)];
+export const takenPorts = async (
+  context: HasPorts,
+  { scale = oneOfEach, running }: LookedAt = {},
+): Promise<TakenPort[]> => {
+  const held = running === undefined ? new Map<string, number>() : portsOfStack(context, running);
+  const all = [...portsOfStack(context, scale)].filter(([neededBy]) => !held.has(neededBy));
   const free = await Promise.all(all.map(([, port]) => isFree(port)));
   return all
     .filter((_, at) => free[at] === false)
@@ -45,8 +57,11 @@ export const strangersAt = async (name: EngineName, context: HasPorts): Promise<
 const shownMax = 5;
 
 /** What to tell somebody whose stack cannot start, or undefined when all its ports are free. */
-export const takenPortsMessage = async (context: HasPorts): Promise<string | undefined> => {
-  const taken = await takenPorts(context);
+export const takenPortsMessage = async (
+  context: HasPorts,
+  lookedAt?: LookedAt,
+): Promise<string | undefined> => {
+  const taken = await takenPorts(context, lookedAt);
   if (taken.length === 0) return undefined;
   const rows = taken.slice(0, shownMax).map(({ port, neededBy, holder }) => [`  ${port}`, neededBy, holder]);
   const more = taken.length > shownMax ? `\n  and ${taken.length - shownMax} more` : '';
@@ -54,7 +69,7 @@ export const takenPortsMessage = async (context: HasPorts): Promise<string | und
 };
 
 /** Refuses with exit code 3 and the holders' names when a port of the stack is in use. */
-export const refuseTakenPorts = async (context: StackContext): Promise<void> => {
-  const message = await takenPortsMessage(context);
+export const refuseTakenPorts = async (context: HasPorts, lookedAt?: LookedAt): Promise<void> => {
+  const message = await takenPortsMessage(context, lookedAt);
   if (message !== undefined) throw new CommandError(exitCodes.environment, message);
 };
