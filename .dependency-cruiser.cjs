@@ -64,6 +64,12 @@ module.exports = {
       '^platform/mesh/',
     ]),
     only('platform-mesh', '^platform/mesh/', ['^platform/mesh/', '^contracts/']),
+    only('platform-console', '^platform/console/', [
+      '^platform/console/',
+      '^contracts/',
+      '^gateway-config/',
+      '^platform/engines/testing/',
+    ]),
     only('platform-bench', '^platform/bench/', [
       '^platform/',
       '^contracts/',

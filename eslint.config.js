@@ -26,10 +26,11 @@ export default tseslint.config(
       'e2e/report/**',
       '.turbo/**',
       '**/*.cjs',
+      'platform/console/dist/**',
     ],
   },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     // One program over all packages, as for the compiler: twenty of them cost three times the time and 2 GB.
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
@@ -59,6 +60,17 @@ export default tseslint.config(
       'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
     },
+  },
+  {
+    // A page of the browser: another program, since it has the DOM and not Node.
+    files: ['platform/console/web/**'],
+    languageOptions: {
+      parserOptions: {
+        project: './platform/console/web/tsconfig.json',
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: { '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }] },
   },
   {
     files: ['**/core/**/*.ts'],

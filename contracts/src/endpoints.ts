@@ -28,6 +28,8 @@ const grpcService = service.extend({ grpc: hostPort });
  * Whatever needs an address, tests included, takes it from here or from the environment.
  */
 export const Endpoints = z.object({
+  /** Absent from a stack that was started without it. */
+  console: z.object({ url }).optional(),
   gateway: z.object({ url, admin: url }),
   order: grpcService,
   product: grpcService,

@@ -9,6 +9,10 @@ export const addressesOf = (name: EngineName, base: number): Addresses =>
 export const endpointsOfEngines = (names: readonly EngineName[], base: number): Addresses['endpoints'] =>
   Object.assign({}, ...names.map((name) => addressesOf(name, base).endpoints)) as Addresses['endpoints'];
 
+/** The version of each engine, by name. */
+export const engineVersions = (names: readonly EngineName[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(names.map((name) => [name, engineNamed(name).version]));
+
 /** The engines' rows of the table that ends a start, in the order of the engines. */
 export const rowsOfEngines = (names: readonly EngineName[], base: number): readonly TableRow[] =>
   names.flatMap((name) => addressesOf(name, base).rows);

@@ -1,5 +1,6 @@
-export { addressesOf, endpointsOfEngines, rowsOfEngines } from './addresses.ts';
+export { addressesOf, endpointsOfEngines, engineVersions, rowsOfEngines } from './addresses.ts';
 export { cacheDir, removeAbandonedBuilds } from './artifacts/cache.ts';
+export { obtainBrowser } from './artifacts/chromium.ts';
 export { run } from './artifacts/run.ts';
 export { type Check, doctor } from './doctor.ts';
 export type { TableRow } from './engine.ts';

@@ -29,7 +29,7 @@ describe('the engines of a stack', () => {
 
   it.each([
     ['-kafka', 'leaves out kafka, without which no stack works'],
-    ['nonsuch', 'names no engine with nonsuch; there are kafka, '],
+    ['nonsuch', 'names no engine with nonsuch; there are console, kafka, '],
     ['toString', 'names no engine with toString'],
   ])('are refused with the reason for %s', (word, reason) => {
     expect(() => selectEngines([word])).toThrow(reason);

@@ -1,3 +1,4 @@
+import { consoleServer } from './console.ts';
 import { envoy } from './envoy.ts';
 import { eureka } from './eureka.ts';
 import { kafka } from './kafka.ts';
@@ -6,4 +7,4 @@ import { registry } from './registry.ts';
 import { zipkin } from './zipkin.ts';
 
 /** Every engine, each after those that it needs. A new one is a file beside these and a word here. */
-export const declarations = [kafka, registry, rabbitmq, zipkin, eureka, envoy] as const;
+export const declarations = [consoleServer, kafka, registry, rabbitmq, zipkin, eureka, envoy] as const;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { engineNames } from '@parley/engines';
+import { obtainBrowser } from '@parley/engines';
 import { stringOption, type Command } from '../cli/command.ts';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
@@ -29,8 +30,12 @@ interface WithEngines {
 
 /** The end-to-end tests on a stack of their own; one that does not start is one failure. */
 const runEndToEnd = async (withEngines: WithEngines, context: StageContext): Promise<Counts> => {
-  const { output, signal } = context;
+  const { output, run, signal } = context;
+  const say = (line: string): void => {
+    output.line(line);
+  };
   try {
+    await obtainBrowser({ say, signal, marks: { TMPDIR: run.tmpDir } });
     return await withOwnStack({ ...withEngines, output, signal }, (env) => runLevel('e2e', context, env));
   } catch (error) {
     output.bad(`end-to-end tests: ${messageOf(error)}`);

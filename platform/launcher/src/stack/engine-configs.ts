@@ -1,12 +1,16 @@
 import type { EngineName } from '@parley/engines';
 import type { StackContext } from './context.ts';
+import { writeConsoleConfig } from './console.ts';
 import { writeEnvoyConfig } from './gateway.ts';
 
 /** Writes the configuration of an engine for a stack and answers the path of the file. */
 export type ConfigRenderer = (context: StackContext) => Promise<string>;
 
 /** Engines whose declaration says that a stack configures them, each with who does. */
-const renderers: Readonly<Partial<Record<EngineName, ConfigRenderer>>> = { envoy: writeEnvoyConfig };
+const renderers: Readonly<Partial<Record<EngineName, ConfigRenderer>>> = {
+  console: writeConsoleConfig,
+  envoy: writeEnvoyConfig,
+};
 
 /** Who renders the configuration of an engine; undefined for one that needs nothing of the stack but its ports. */
 export const rendererOf = (name: EngineName): ConfigRenderer | undefined => renderers[name];

@@ -1,0 +1,76 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { consoleApp } from './app.ts';
+import { askPrometheus } from './prometheus.ts';
+
+let folder: string;
+let app: ReturnType<typeof consoleApp>;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'parley-console-'));
+  const ledgerPath = join(folder, 'ledger.json');
+  app = consoleApp({ port: 0, runDir: folder, engineVersions: {}, ledgerPath, pageDir: folder });
+  await writeFile(join(folder, 'index.html'), '<title>the page</title>');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const own = { host: '127.0.0.1:4070' };
+const statusOf = async (path: string, init: RequestInit): Promise<number> =>
+  (await app.request(path, init)).status;
+
+describe('the console', () => {
+  it('answers only by a loopback name, whatever name was made to point here', async () => {
+    expect(await statusOf('/api/ledger', { headers: own })).toBe(200);
+    expect(await statusOf('/api/ledger', { headers: { host: 'localhost:4070' } })).toBe(200);
+    for (const host of ['evil.example:4070', '127.0.0.1.evil.example', '192.168.0.1:4070', ''])
+      expect(await statusOf('/api/ledger', { headers: { host } })).toBe(421);
+  });
+
+  it.each([
+    [{ origin: 'http://evil.example', 'content-type': 'application/json' }, 403],
+    [{ origin: 'http://127.0.0.1:4080', 'content-type': 'application/json' }, 403],
+    [{ 'sec-fetch-site': 'cross-site', 'content-type': 'application/json' }, 403],
+    [{ 'content-type': 'application/json' }, 403],
+    [{ origin: 'http://127.0.0.1:4070', 'content-type': 'text/plain' }, 415],
+    [{ origin: 'http://127.0.0.1:4070', 'content-type': 'application/json' }, 503],
+  ])('places an order for no page but its own: %j is %i', async (headers, status) => {
+    const init = { method: 'POST', headers: { ...own, ...headers } as Record<string, string>, body: '{}' };
+    expect(await statusOf('/api/orders', init)).toBe(status);
+  });
+
+  it('says what to do when there is no stack and no run yet', async () => {
+    const stack = await app.request('/api/stack', { headers: own });
+    expect(stack.status).toBe(503);
+    expect(await stack.text()).toContain('npm run dev');
+    const ledger = await app.request('/api/ledger', { headers: own });
+    expect(await ledger.json()).toEqual({ kind: 'none' });
+  });
+
+  it('answers every page of its own with the page, under a policy that loads nothing from elsewhere', async () => {
+    const page = await app.request('/signals?window=5', { headers: own });
+    expect(await page.text()).toContain('the page');
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await statusOf('/api/other', { headers: own })).toBe(404);
+  });
+});
+
+describe('a question to Prometheus', () => {
+  const range = { query: 'up', start: '0', end: '900', step: '15' };
+  it.each<[string, 'query' | 'query_range', Record<string, string>]>([
+    ['without a query', 'query', {}],
+    ['of more than 4,096 characters', 'query', { query: 'x'.repeat(4_097) }],
+    ['with a parameter of its own', 'query', { query: 'up', timeout: '1h' }],
+    ['for more than 1,000 points', 'query_range', { ...range, step: '0.1' }],
+    ['with a step of nothing', 'query_range', { ...range, step: '0' }],
+    ['at a time that is none', 'query_range', { ...range, start: 'yesterday' }],
+  ])('%s is refused before it is asked', async (_what, kind, parameters) => {
+    expect(await askPrometheus('http://127.0.0.1:1', kind, parameters)).toMatchObject({ kind: 'invalid' });
+  });
+
+  it('that is not answered is told as such', async () => {
+    expect(await askPrometheus('http://127.0.0.1:1', 'query', { query: 'up' })).toMatchObject({
+      kind: 'away',
+    });
+  });
+});

@@ -1,0 +1,150 @@
+import { connect } from 'node:net';
+import { serviceNames, type Endpoints } from '@parley/contracts/endpoints';
+import type { EngineState, InstanceState, StackState } from './api.ts';
+
+const PROBE_TIMEOUT_MS = 1_500;
+const DETAIL_CHARACTERS_MAX = 300;
+
+interface Health {
+  readonly up: boolean;
+  readonly detail?: string | undefined;
+}
+
+const reasonOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return `no answer in ${PROBE_TIMEOUT_MS} ms`;
+  const { cause } = error;
+  return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
+};
+
+/** The checks that are not ready, in their own words. */
+const awaited = (report: unknown): string | undefined => {
+  if (typeof report !== 'object' || report === null || !('checks' in report)) return undefined;
+  const waiting = Object.entries(report.checks as Record<string, { ready?: boolean; detail?: string }>)
+    .filter(([, check]) => check.ready === false)
+    .map(([name, { detail }]) => (detail === undefined ? name : `${name}: ${detail}`));
+  return waiting.length === 0 ? undefined : waiting.join('; ').slice(0, DETAIL_CHARACTERS_MAX);
+};
+
+const readiness = async (ops: string): Promise<Health> => {
+  try {
+    const response = await fetch(`${ops}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    return { up: response.ok, detail: awaited(await response.json()) };
+  } catch (error) {
+    return { up: false, detail: reasonOf(error) };
+  }
+};
+
+/** An engine is up when it answers HTTP at all, whoever it lets in. */
+const answersHttp = async (url: string): Promise<Health> => {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'manual' });
+    await response.body?.cancel();
+    return response.status < 500 ? { up: true } : { up: false, detail: `HTTP ${response.status}` };
+  } catch (error) {
+    return { up: false, detail: reasonOf(error) };
+  }
+};
+
+const acceptsTcp = (address: string): Promise<Health> =>
+  new Promise((resolve) => {
+    const { hostname, port } = new URL(`tcp://${address}`);
+    const socket = connect({ host: hostname, port: Number(port), timeout: PROBE_TIMEOUT_MS });
+    const end = (health: Health): void => {
+      socket.destroy();
+      resolve(health);
+    };
+    socket.once('connect', () => {
+      end({ up: true });
+    });
+    socket.once('timeout', () => {
+      end({ up: false, detail: `no answer in ${PROBE_TIMEOUT_MS} ms` });
+    });
+    socket.once('error', (error) => {
+      end({ up: false, detail: error.message });
+    });
+  });
+
+/** One engine: what it is called, where it is looked at, and how it is asked. */
+interface Probe {
+  readonly name: string;
+  readonly address: string;
+  readonly ask: () => Promise<Health>;
+}
+
+/** Addresses that endpoints.json may have besides the ones that every stack has. */
+const optionalUrl = (endpoints: Endpoints, part: string): string | undefined => {
+  const value = new Map<string, unknown>(Object.entries(endpoints)).get(part);
+  const url = typeof value === 'object' && value !== null && 'url' in value ? value.url : undefined;
+  return typeof url === 'string' ? url : undefined;
+};
+
+const probesOf = (endpoints: Endpoints): readonly Probe[] => {
+  const { gateway, kafka, registry, rabbitmq, traces } = endpoints;
+  const http = (name: string, address: string, url = address): Probe => ({
+    name,
+    address,
+    ask: () => answersHttp(url),
+  });
+  const optional = (name: string, part: string): Probe[] => {
+    const url = optionalUrl(endpoints, part);
+    return url === undefined ? [] : [http(name, url)];
+  };
+  return [
+    http('envoy', gateway.url, `${gateway.admin}/ready`),
+    { name: 'kafka', address: kafka.bootstrap, ask: () => acceptsTcp(kafka.bootstrap) },
+    http('registry', registry.url, `${registry.url}/subjects`),
+    http('rabbitmq', rabbitmq.management),
+    http('zipkin', traces.ui, `${traces.api}/services`),
+    ...optional('prometheus', 'metrics'),
+    ...optional('victoria-logs', 'logs'),
+    ...optional('eureka', 'discovery'),
+  ];
+};
+
+const instancesOf = (endpoints: Endpoints): readonly Omit<InstanceState, 'up' | 'detail'>[] =>
+  serviceNames.map((service) => {
+    const { http, ops } = endpoints[service];
+    return { id: `${service}-1`, service, version: '', http, ops };
+  });
+
+/** Asks everything of the stack at once; bounded by the timeout of one probe. */
+export const stackState = async (
+  endpoints: Endpoints,
+  versions: Readonly<Record<string, string>>,
+): Promise<StackState> => {
+  const [instances, engines] = await Promise.all([
+    Promise.all(
+      instancesOf(endpoints).map(async (one): Promise<InstanceState> => ({
+        ...one,
+        ...(await readiness(one.ops)),
+      })),
+    ),
+    Promise.all(
+      probesOf(endpoints).map(async ({ name, address, ask }): Promise<EngineState> => ({
+        name,
+        address,
+        version: versions[name],
+        ...(await ask()),
+      })),
+    ),
+  ]);
+  const { gateway, traces, rabbitmq } = endpoints;
+  const metricsUrl = optionalUrl(endpoints, 'metrics');
+  const logsUrl = optionalUrl(endpoints, 'logs');
+  return {
+    checkedAtMs: Date.now(),
+    instances,
+    engines,
+    links: [
+      { label: 'Gateway', url: gateway.url },
+      { label: 'GraphQL explorer', url: `${gateway.url}/graphql` },
+      { label: 'Traces', url: traces.ui },
+      ...(metricsUrl === undefined ? [] : [{ label: 'Metrics', url: metricsUrl }]),
+      ...(logsUrl === undefined ? [] : [{ label: 'Logs', url: logsUrl }]),
+      { label: 'Queues', url: rabbitmq.management },
+    ],
+    metricsUrl,
+    tracesUrl: traces.ui,
+  };
+};

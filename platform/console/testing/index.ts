@@ -1,0 +1,1 @@
+export { openPage, type BrowserOptions, type OpenPage } from './browser.ts';
