@@ -37,6 +37,18 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        // Apart from e2e: these need a service mesh, which is another stack, and root.
+        plugins: [ledger()],
+        test: {
+          name: 'mesh',
+          include: ['e2e/**/*.mesh.spec.ts'],
+          exclude,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

@@ -60,6 +60,13 @@ describe('a row', () => {
     });
   });
 
+  it('that could only be skipped says what its test needs', () => {
+    const skipped = test({ title: 'captures (US8.2)', state: 'skipped', note: 'needs root' });
+    expect(rowOf('US8.2', [skipped])).toMatchObject({ verdict: 'not proven', reason: 'needs root' });
+    const proof = test({ title: 'ships (US8.2)', evidence: measured });
+    expect(rowOf('US8.2', [skipped, proof])?.verdict).toBe('proven');
+  });
+
   it.each([
     [
       'by a failing test, whatever it measured',

@@ -10,6 +10,8 @@ export interface TestRecord {
   readonly durationMs: number;
   readonly errors: readonly string[];
   readonly evidence: readonly Evidence[];
+  /** Why it was skipped, when that was said. */
+  readonly note?: string | undefined;
 }
 
 /** A passing test with what it measured for one requirement. */
@@ -68,6 +70,8 @@ const rowOf = (requirement: Requirement, tests: readonly TestRecord[]): LedgerRo
     reason,
   });
   if (failed.length > 0) return notProven(`failed: ${failed.map((test) => test.title).join('; ')}`);
+  const notes = new Set(claiming.flatMap(({ state, note }) => (state === 'skipped' && note ? [note] : [])));
+  if (proofs.length === 0 && notes.size > 0) return notProven([...notes].join('; '));
   if (claiming.length === 0) return notProven('no test of this run claims it');
   if (proofs.length === 0) return notProven('no passing test recorded evidence');
   return { ...requirement, verdict: 'proven', proofs };

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Reporter, TestCase, TestModule, Vite, VitestPluginContext } from 'vitest/node';
 import { z } from 'zod';
@@ -15,7 +15,8 @@ const textOf = ({ message, stack }: { readonly message: string; readonly stack?:
   stack ?? message;
 
 const recordOf = (test: TestCase): TestRecord => {
-  const { state, errors = [] } = test.result();
+  const result = test.result();
+  const { state, errors = [] } = result;
   const meta = z.object({ evidence: z.array(Evidence).optional() }).parse(test.meta());
   return {
     file: relative(root, test.module.moduleId),
@@ -24,6 +25,7 @@ const recordOf = (test: TestCase): TestRecord => {
     durationMs: test.diagnostic()?.duration ?? 0,
     errors: errors.map(textOf),
     evidence: meta.evidence ?? [],
+    ...(result.state === 'skipped' && result.note !== undefined ? { note: result.note } : {}),
   };
 };
 
@@ -37,10 +39,32 @@ const recordsOf = (module: TestModule): TestRecord[] => {
   return tests;
 };
 
-/** Writes `ledger.json`, `junit.xml` and `index.html` of a run of the e2e project into `e2e/report`. */
+/** The projects whose tests prove something, in the order in which `npm test` runs them, each on a stack of its own. */
+const provingProjects = ['e2e', 'mesh'] as const;
+
+/**
+ * The tests of this run of vitest, together with those of the stages of the same `npm test` before it. Each stage leaves
+ * its own for the next one in the folder that PARLEY_TEST_REPORTS names.
+ */
+const withEarlierStages = (modules: readonly TestModule[]): TestRecord[] => {
+  const folder = process.env.PARLEY_TEST_REPORTS;
+  return provingProjects.flatMap((name) => {
+    const own = modules.filter(({ project }) => project.name === name).flatMap(recordsOf);
+    if (folder === undefined) return own;
+    const path = join(folder, `ledger-${name}.json`);
+    if (own.length > 0) writeFileSync(path, JSON.stringify(own));
+    // Written by this very reporter.
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as TestRecord[]) : [];
+  });
+};
+
+const isProving = ({ project }: TestModule): boolean => provingProjects.some((name) => name === project.name);
+
+/** Writes `ledger.json`, `junit.xml` and `index.html` of a run of the e2e or mesh project into `e2e/report`. */
 export class LedgerReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const tests = modules.filter((module) => module.project.name === 'e2e').flatMap(recordsOf);
+    if (!modules.some(isProving)) return;
+    const tests = withEarlierStages(modules);
     if (tests.length === 0) return;
     const ledger = mergeLedger({ requirements, promises }, tests);
     const generatedAt = new Date().toISOString();

@@ -24,3 +24,5 @@ export { defaultEngines, needsOf, selectEngines, stopWaves, wordsFor } from './s
 export type { Exit } from './process.ts';
 export { startCommand, typedCommand } from './typed-command.ts';
 export { type Engine, startEngine, type StartOptions } from './start.ts';
+export { meshToolsAt, meshToolsEntry, meshVersions, type MeshTools, obtainMeshTools } from './mesh-tools.ts';
+export { envoyBinary } from './engines/envoy.ts';

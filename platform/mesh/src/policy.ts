@@ -45,6 +45,8 @@ export type TrafficRule = z.infer<typeof TrafficRule>;
 /** The rules of one service, first match first. Only the last one may match everything: what stood behind it would never apply. */
 const Traffic = z.strictObject({
   service,
+  /** A caller's sidecar makes a new connection, and so shows its certificate again, after so many requests. Absent: it keeps them. */
+  requestsPerConnectionMax: z.int().min(1).max(100_000).optional(),
   rules: z
     .array(TrafficRule)
     .min(1)

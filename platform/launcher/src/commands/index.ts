@@ -6,6 +6,7 @@ import { devCommandOn } from './dev.ts';
 import { doctorCommandOn } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { flowCommandWith } from './flow.ts';
+import { meshApplyCommand, meshCommandOn, meshDiffCommand, meshStatusCommand } from './mesh.ts';
 import { obtainCommandOn } from './obtain.ts';
 import { scaleCommand } from './scale.ts';
 import { testCommandOn } from './test.ts';
@@ -25,6 +26,10 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   tokenCommandWith(mintToken),
   flowCommandWith(mintToken),
   testCommandOn(engines),
+  meshCommandOn(engines),
+  meshApplyCommand,
+  meshDiffCommand,
+  meshStatusCommand,
   benchCommand,
   replayCommand,
   logCommand,

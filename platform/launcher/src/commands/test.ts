@@ -6,7 +6,8 @@ import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { closingLine, writeReport, type Counts } from '../suite/counts.ts';
-import { withOwnStack } from '../suite/own-stack.ts';
+import { refusalOfMesh } from '../mesh/mesh.ts';
+import { withOwnMesh, withOwnStack } from '../suite/own-stack.ts';
 import { beginTestRun, removeAbandonedRuns } from '../suite/test-run.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
 import { abortOnSignals } from './signals.ts';
@@ -44,6 +45,25 @@ const runEndToEnd = async (withEngines: WithEngines, context: StageContext): Pro
 };
 
 /**
+ * The tests in a service mesh of their own. Where none can run they are skipped with what they need, and the ledger says
+ * so; one that should start and does not is one failure.
+ */
+const runInMesh = async (withEngines: WithEngines, context: StageContext): Promise<Counts> => {
+  const { output, signal } = context;
+  const needs = refusalOfMesh();
+  if (needs !== undefined) {
+    output.line(`mesh tests are skipped: ${needs}`);
+    return runLevel('mesh', context, { PARLEY_MESH_NEEDS: needs });
+  }
+  try {
+    return await withOwnMesh({ ...withEngines, output, signal }, (env) => runLevel('mesh', context, env));
+  } catch (error) {
+    output.bad(`mesh tests: ${messageOf(error)}`);
+    return failure;
+  }
+};
+
+/**
  * The integration tests on the engines that they start themselves. Obtained before, as that may take minutes, and the
  * set-up of a test has a deadline; engines that cannot be obtained are one failure.
  */
@@ -73,7 +93,8 @@ const runStages = async (
     if (context.signal.aborted) break;
     if (level === 'unit') counts.push(await runLevel(level, context));
     else if (level === 'int') counts.push(await runIntegration(withEngines.engines, context));
-    else counts.push(await runEndToEnd(withEngines, context));
+    else if (level === 'e2e') counts.push(await runEndToEnd(withEngines, context));
+    else counts.push(await runInMesh(withEngines, context));
   }
   return counts;
 };
@@ -81,9 +102,9 @@ const runStages = async (
 /** `npm test`: all that continuous integration runs. The last line of stdout is `N passed, N failed`. */
 export const testCommandOn = (engines: EngineHost): Command => ({
   name: 'test',
-  summary: 'runs the checks, then unit, integration and end-to-end tests on a stack of their own',
+  summary: 'runs the checks, then unit, integration, end-to-end and mesh tests, each on a stack of its own',
   help: [
-    '--only <unit|int|e2e>    one level, without the checks',
+    '--only <unit|int|e2e|mesh>    one level, without the checks',
     '--keep                   keep the run folder of the end-to-end stack, with its logs, as .parley-kept',
   ],
   options: { only: { type: 'string' }, keep: { type: 'boolean' } },

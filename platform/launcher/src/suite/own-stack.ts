@@ -4,10 +4,11 @@ import { join, relative } from 'node:path';
 import { claimPortBase, type PortClaim } from '@parley/engines';
 import type { Output } from '../cli/output.ts';
 import { CommandError, exitCodes } from '../cli/exit.ts';
-import { enginesFrom, rootDir, runFiles } from '../stack/context.ts';
+import { enginesFrom, rootDir, runFiles, type StackContext } from '../stack/context.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { portsOfStack } from '../stack/ports.ts';
 import { startStack } from '../stack/stack.ts';
+import { startMesh } from '../mesh/mesh.ts';
 import { ownRunDir } from './test-run.ts';
 
 /** Far from the developer's 4000, and below the range from which the kernel takes ports of outgoing connections. */
@@ -40,13 +41,16 @@ export interface OwnStackOptions {
   readonly keep: boolean;
 }
 
-/**
- * Starts a stack for tests only, with ports and state of its own and no reload, calls `use` with the environment for
- * the process that runs the tests, and stops the stack whatever happens. The run folder carries the name of the run, so
- * two test runs never meet, and neither meets a developer's stack.
- */
-export const withOwnStack = async <T>(
-  { engines, output, signal, keep }: OwnStackOptions,
+/** What a stack of whatever kind is to its tests. */
+interface Startable {
+  readonly what: string;
+  readonly start: (context: StackContext) => Promise<{ stop(): Promise<void> }>;
+}
+
+/** Starts something with ports and state of its own, calls `use` with its environment, and stops it whatever happens. */
+const withOwn = async <T>(
+  { output, keep }: Pick<OwnStackOptions, 'output' | 'keep'>,
+  { what, start }: Startable,
   use: (env: NodeJS.ProcessEnv) => Promise<T>,
 ): Promise<T> => {
   const claim = await claimOwnBase();
@@ -56,11 +60,11 @@ export const withOwnStack = async <T>(
     portBase: claim.base,
     engines: enginesFrom(process.env),
   };
-  output.line(`the tests' own stack: port base ${context.portBase} …`);
+  output.line(`the tests' own ${what}: port base ${context.portBase} …`);
   const startedAt = performance.now();
   try {
-    const stack = await startStack(context, { host: engines, output, watch: false, signal });
-    output.good(`stack ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+    const stack = await start(context);
+    output.good(`${what} ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
     try {
       return await use({
         PARLEY_ENDPOINTS: runFiles(context.runDir).endpoints,
@@ -75,4 +79,27 @@ export const withOwnStack = async <T>(
     if (keep) await keepAside(context.runDir, output);
     await rm(context.runDir, { recursive: true, force: true });
   }
+};
+
+/**
+ * Starts a stack for tests only, with ports and state of its own and no reload, calls `use` with the environment for
+ * the process that runs the tests, and stops the stack whatever happens. The run folder carries the name of the run, so
+ * two test runs never meet, and neither meets a developer's stack.
+ */
+export const withOwnStack = <T>(
+  options: OwnStackOptions,
+  use: (env: NodeJS.ProcessEnv) => Promise<T>,
+): Promise<T> => {
+  const { engines: host, output, signal } = options;
+  const start: Startable['start'] = (context) => startStack(context, { host, output, watch: false, signal });
+  return withOwn(options, { what: 'stack', start }, use);
+};
+
+/** As `withOwnStack`, with the services in a service mesh. */
+export const withOwnMesh = <T>(
+  options: OwnStackOptions,
+  use: (env: NodeJS.ProcessEnv) => Promise<T>,
+): Promise<T> => {
+  const start: Startable['start'] = (context) => startMesh(context, options);
+  return withOwn(options, { what: 'mesh', start }, use);
 };

@@ -5,7 +5,7 @@ import { runTool } from './run-tool.ts';
 import type { TestRun } from './test-run.ts';
 
 /** The levels of tests, in the order in which they run: the cheap ones first. */
-export const levels = ['unit', 'int', 'e2e'] as const;
+export const levels = ['unit', 'int', 'e2e', 'mesh'] as const;
 export type Level = (typeof levels)[number];
 
 /** What every stage of `npm test` shares. */

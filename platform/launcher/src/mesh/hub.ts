@@ -1,0 +1,178 @@
+import { Server } from 'node:net';
+import { dirname } from 'node:path';
+import { envoyBinary, meshToolsAt, portsFor, startEngine, type EngineName } from '@parley/engines';
+import { answersOk } from '@parley/engines/probe';
+import { createAuthority, labPolicy, readMeshFile, type MeshFile } from '@parley/mesh';
+import { messageOf } from '../cli/exit.ts';
+import { outputTo, type Output } from '../cli/output.ts';
+import { abortOnSignals } from '../commands/signals.ts';
+import { runDirFrom } from '../stack/context.ts';
+import { applyPolicy } from './apply.ts';
+import { listenForControl } from './control.ts';
+import { startControlPlane } from './control-plane.ts';
+import { writeMeshGateway } from './gateway.ts';
+import { startProcess, type MeshProcess } from './processes.ts';
+import { relay, relayTargets } from './relay.ts';
+import { isServiceNode, startService } from './services.ts';
+import { sidecarsOf, type Sidecars } from './sidecars.ts';
+import { meshStatus, nodeMetrics } from './status.ts';
+
+/*
+ * The process in the hub's namespace: starts everything of a mesh there and in the nodes' namespaces, and stops it on
+ * SIGTERM or when the launcher that started it is gone. `mesh.json` in the run folder says what is to run.
+ */
+const gatewayReadyMs = 60_000;
+const gatewayGraceMs = 5000;
+
+/** Everything that was started, in order, so that it is stopped in the other one. */
+class Started {
+  readonly #stops: (() => Promise<void>)[] = [];
+
+  add(stop: () => Promise<void>): void {
+    this.#stops.push(stop);
+  }
+
+  readonly addProcess = (process: MeshProcess): void => {
+    this.add(() => process.stop());
+  };
+
+  async stop(output: Output): Promise<void> {
+    for (const stop of this.#stops.splice(0).reverse())
+      await stop().catch((error: unknown) => {
+        output.bad(messageOf(error));
+      });
+  }
+}
+
+/** What the parts of a start share. */
+interface HubContext {
+  readonly mesh: MeshFile;
+  readonly runDir: string;
+  readonly output: Output;
+  readonly started: Started;
+}
+
+const timed = async (what: string, output: Output, act: () => Promise<unknown>): Promise<void> => {
+  const startedAt = performance.now();
+  await act();
+  output.good(`${what} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
+};
+
+const startEngines = async ({ mesh, runDir, output, started }: HubContext): Promise<void> => {
+  const start = async (name: EngineName): Promise<void> => {
+    const engine = await startEngine(name, { runDir, ports: portsFor(mesh.portBase) });
+    started.add(() => engine.stop());
+    await engine.ready;
+  };
+  await timed('engines are ready', output, () =>
+    Promise.all([start('kafka').then(() => start('registry')), start('rabbitmq'), start('zipkin')]),
+  );
+};
+
+const startMesh = async ({ mesh, runDir, output, started }: HubContext): Promise<Sidecars> => {
+  const tools = meshToolsAt(dirname(dirname(mesh.tools.kubectl)));
+  const authority = await createAuthority('mesh');
+  await timed('the control plane is ready', output, () =>
+    startControlPlane({ mesh, runDir, tools, authority, output }, started.addProcess),
+  );
+  await timed('the policy is applied', output, () => applyPolicy(mesh, labPolicy));
+  const sidecars = sidecarsOf({
+    mesh,
+    runDir,
+    tools,
+    envoy: await envoyBinary(),
+    authority,
+    output,
+  });
+  started.add(() => sidecars.stop());
+  await timed('the sidecars are ready', output, () => sidecars.start());
+  return sidecars;
+};
+
+const startServices = async ({ mesh, runDir, output, started }: HubContext): Promise<void> => {
+  const nodes = mesh.nodes.filter(isServiceNode);
+  const start = async (node: (typeof nodes)[number]): Promise<void> => {
+    started.addProcess(await startService(node, { runDir, mesh, output }));
+  };
+  await timed('the services are ready', output, () => Promise.all(nodes.map(start)));
+};
+
+const startGateway = async ({ mesh, runDir, output, started }: HubContext): Promise<void> => {
+  const node = mesh.nodes.find(({ name }) => name === 'gateway');
+  if (node === undefined) throw new RangeError('a mesh without a gateway');
+  const config = await writeMeshGateway(runDir, mesh);
+  const fixed = [
+    '--disable-hot-restart',
+    '--concurrency',
+    '1',
+    '-l',
+    'info',
+    '--file-flush-interval-msec',
+    '200',
+  ];
+  const ready = `http://${node.address}:${portsFor(mesh.portBase).gatewayAdmin}/ready`;
+  await timed('the gateway is ready', output, async () => {
+    const gateway = await startProcess({
+      name: 'envoy',
+      runDir,
+      namespace: node.namespace,
+      cwd: runDir,
+      command: [await envoyBinary(), '-c', config, ...fixed],
+      isReady: () => answersOk(ready),
+      readyDeadlineMs: gatewayReadyMs,
+      graceMs: gatewayGraceMs,
+      output,
+    });
+    started.addProcess(gateway);
+  });
+};
+
+const startAll = async (context: HubContext): Promise<void> => {
+  const { mesh, output, started } = context;
+  const results = await Promise.allSettled([startEngines(context), startMesh(context)]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  const [, inMesh] = results;
+  const sidecars = inMesh.status === 'fulfilled' ? inMesh.value : undefined;
+  await startServices(context);
+  await startGateway(context);
+  const control = await listenForControl(mesh.controlPort, {
+    status: async () => ({ nodes: await meshStatus(mesh) }),
+    metrics: (name) => nodeMetrics(mesh, name),
+    stopSidecars: () => sidecars?.stop() ?? Promise.resolve(),
+    startSidecars: () => sidecars?.start() ?? Promise.resolve(),
+  });
+  started.add(() => {
+    control.close();
+    return Promise.resolve();
+  });
+  output.good('the mesh is ready');
+};
+
+const output = outputTo(process.stdout);
+const runDir = runDirFrom(process.env);
+const mesh = readMeshFile(runDir);
+const started = new Started();
+const targets = relayTargets(mesh);
+process.on('message', (message, handle) => {
+  const target = typeof message === 'number' ? targets.get(message) : undefined;
+  if (target !== undefined && handle instanceof Server) relay(handle, target);
+});
+const ended = Promise.withResolvers<undefined>();
+abortOnSignals(() => {
+  ended.resolve(undefined);
+});
+process.on('disconnect', () => {
+  ended.resolve(undefined); // the launcher was killed
+});
+try {
+  await Promise.race([startAll({ mesh, runDir, output, started }), ended.promise]);
+  process.send?.('ready');
+  await ended.promise;
+} catch (error) {
+  output.bad(messageOf(error));
+  process.exitCode = 3;
+} finally {
+  await started.stop(output);
+  if (process.connected) process.disconnect();
+}
+process.exit();

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { answersOk } from '@parley/engines/probe';
+import type { MeshFile, MeshNode } from '@parley/mesh';
+import type { Output } from '../cli/output.ts';
+import { serviceEnv, shutdownDeadlineMs } from '../stack/addresses.ts';
+import { rootDir } from '../stack/context.ts';
+import { servicePorts } from '../stack/ports.ts';
+import { meshEngines } from './ports.ts';
+import { startProcess, type MeshProcess } from './processes.ts';
+
+const readyDeadlineMs = 180_000;
+
+/** A node in which a service runs. */
+export type ServiceNode = MeshNode & { readonly service: NonNullable<MeshNode['service']> };
+
+export const isServiceNode = (node: MeshNode): node is ServiceNode => node.service !== undefined;
+
+/**
+ * The environment of a service: as in any stack, on the node's own address, with its peers by name. It is the same
+ * with a sidecar and without: what a name means is the business of the network.
+ */
+export const envOf = (node: ServiceNode, runDir: string, mesh: MeshFile): Record<string, string> => {
+  const product = servicePorts('product', 1, mesh);
+  const payment = servicePorts('payment', 1, mesh);
+  const { http, ops, grpc } = servicePorts(node.service, 1, mesh);
+  const instance = {
+    service: node.service,
+    id: node.name,
+    version: node.version,
+    host: node.address,
+    ports: { http, ops, ...(grpc === undefined ? {} : { grpc }) },
+  };
+  return {
+    ...serviceEnv(instance, { portBase: mesh.portBase, runDir, engines: meshEngines }),
+    PARLEY_HOST: node.address,
+    ...(node.service === 'order'
+      ? { PRODUCT_GRPC: `product:${product.grpc ?? 0}`, PAYMENT_URL: `http://payment:${payment.http}` }
+      : {}),
+  };
+};
+
+/** Starts a service in its namespace, from the same sources as in any stack, and waits until it is ready. */
+export const startService = (
+  node: ServiceNode,
+  { runDir, mesh, output }: { readonly runDir: string; readonly mesh: MeshFile; readonly output: Output },
+): Promise<MeshProcess> =>
+  startProcess({
+    name: node.name,
+    runDir,
+    namespace: node.namespace,
+    cwd: join(rootDir, 'domains', node.service),
+    command: [process.execPath, '--disable-warning=ExperimentalWarning', 'src/main.ts'],
+    env: envOf(node, runDir, mesh),
+    isReady: () => answersOk(`http://${node.address}:${servicePorts(node.service, 1, mesh).ops}/readyz`),
+    readyDeadlineMs,
+    graceMs: shutdownDeadlineMs + 2000,
+    output,
+  });

@@ -1,0 +1,83 @@
+import { meshNames, type MeshFile } from '@parley/mesh';
+import { z } from 'zod';
+import { isCaptured, type Captured } from './sidecar.ts';
+import { sidecarPorts } from './ports.ts';
+
+const timeoutMs = 2000;
+
+/** One line of `mesh:status`. */
+export const NodeStatus = z.object({
+  name: z.string(),
+  address: z.string(),
+  sidecar: z.enum(['ready', 'not ready', 'none']),
+  /** Seconds until the certificate that the sidecar presents ends; absent when it does not say. */
+  certificateSeconds: z.number().optional(),
+  /** Calls that it has carried since it started, by result. */
+  inbound: z.record(z.string(), z.number()),
+  outbound: z.record(z.string(), z.number()),
+});
+export type NodeStatus = z.infer<typeof NodeStatus>;
+
+const textFrom = async (url: string): Promise<string | undefined> => {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    const text = await response.text();
+    return response.ok ? text : undefined;
+  } catch {
+    return undefined; // it does not run
+  }
+};
+
+/** Requests completed by a sidecar in one direction, by class of status, from Envoy's own counters. */
+const requestsIn = (direction: 'inbound' | 'outbound', metrics: string): Record<string, number> => {
+  const host = `.${meshNames.namespace}.svc.`;
+  const counts: Record<string, number> = {};
+  const lines = metrics.matchAll(/^envoy_cluster_upstream_rq\{([^}]*response_code_class[^}]*)\} (\d+)$/gm);
+  for (const [, labels = '', value] of lines) {
+    const cluster = /cluster_name="([^"]*)"/.exec(labels)?.[1] ?? '';
+    const group = /response_code_class="(\dxx)"/.exec(labels)?.[1];
+    if (!cluster.startsWith(`${direction}|`) || group === undefined) continue;
+    if (direction === 'outbound' && !cluster.includes(host)) continue;
+    counts[group] = (counts[group] ?? 0) + Number(value);
+  }
+  return counts;
+};
+
+const statusOf = async (node: Captured): Promise<NodeStatus> => {
+  const at = (port: number, path: string): string => `http://${node.address}:${port}${path}`;
+  const [ready, agent = '', metrics = ''] = await Promise.all([
+    textFrom(at(sidecarPorts.ready, '/healthz/ready')),
+    textFrom(at(sidecarPorts.status, '/metrics')),
+    textFrom(at(sidecarPorts.prometheus, '/stats/prometheus')),
+  ]);
+  const left = /^istio_agent_cert_expiry_seconds\{[^}]*\} (\S+)$/m.exec(agent)?.[1];
+  return {
+    name: node.name,
+    address: node.address,
+    sidecar: ready === undefined ? 'not ready' : 'ready',
+    ...(left === undefined ? {} : { certificateSeconds: Math.round(Number(left)) }),
+    inbound: requestsIn('inbound', metrics),
+    outbound: requestsIn('outbound', metrics),
+  };
+};
+
+/** How each node is doing, asked of its own sidecar. Only in the hub: from there they are reached. */
+export const meshStatus = async ({ nodes }: MeshFile): Promise<readonly NodeStatus[]> =>
+  Promise.all(
+    nodes.map(async (node) =>
+      isCaptured(node)
+        ? await statusOf(node)
+        : { name: node.name, address: node.address, sidecar: 'none' as const, inbound: {}, outbound: {} },
+    ),
+  );
+
+/** Everything that the sidecar of a node and its agent count, in Prometheus' text format; undefined for a node without one. */
+export const nodeMetrics = async ({ nodes }: MeshFile, name: string): Promise<string | undefined> => {
+  const node = nodes.find((candidate) => candidate.name === name);
+  if (node === undefined || !isCaptured(node)) return undefined;
+  const [envoy = '', agent = ''] = await Promise.all([
+    textFrom(`http://${node.address}:${sidecarPorts.prometheus}/stats/prometheus`),
+    textFrom(`http://${node.address}:${sidecarPorts.status}/metrics`),
+  ]);
+  return `${envoy}\n${agent}`;
+};

@@ -1,0 +1,11 @@
+export {
+  createAuthority,
+  openAuthority,
+  type Authority,
+  type KeyPair,
+  type Validity,
+} from '../src/authority.ts';
+export { labPolicy } from '../src/lab-policy.ts';
+export { readMeshFile, type MeshFile, type MeshNode } from '../src/mesh-file.ts';
+export type { MeshPolicy, TrafficRule } from '../src/policy.ts';
+export { hostOf, meshNames, spiffeIdOf } from '../src/topology.ts';
