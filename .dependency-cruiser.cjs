@@ -1,5 +1,7 @@
 /** The import table of docs/architecture: who may import whom. Type-only imports count. */
 const npmAndCore = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'core'];
+/** The one file of contracts that libraries may import: names of signals, pure data (docs/adr/0004). */
+const SIGNALS = '^contracts/src/telemetry\\.ts$';
 const only = (name, from, allowed, comment) => ({
   name,
   comment,
@@ -42,18 +44,20 @@ module.exports = {
       '^contracts/',
       '^platform/engines/testing/',
     ]),
-    only('platform-delivery', '^platform/delivery/', ['^platform/delivery/']),
+    only('platform-delivery', '^platform/delivery/', ['^platform/delivery/', SIGNALS]),
     only('platform-event-log', '^platform/event-log/', [
       '^platform/event-log/',
+      SIGNALS,
       '^platform/delivery/',
       '^platform/engines/testing/',
     ]),
     only('platform-work-queue', '^platform/work-queue/', [
       '^platform/work-queue/',
+      SIGNALS,
       '^platform/delivery/',
       '^platform/engines/testing/',
     ]),
-    only('platform-service', '^platform/service/', ['^platform/service/']),
+    only('platform-service', '^platform/service/', ['^platform/service/', SIGNALS]),
     only('platform-cli', '^platform/cli/', ['^platform/cli/']),
     only('platform-engines', '^platform/engines/', ['^platform/engines/', '^platform/cli/']),
     only('platform-launcher', '^platform/launcher/', [

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { context, createContextKey, propagation, ROOT_CONTEXT } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import { AsyncContextManager } from './telemetry/context-manager.ts';
 
 /** What everything done on behalf of one request or message knows about it. */
 export interface RequestContext {
@@ -17,7 +17,7 @@ export interface RequestContext {
 const KEY = createContextKey('parley.request');
 const WELL_FORMED = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-context.setGlobalContextManager(new AsyncContextManager());
+context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 propagation.setGlobalPropagator(new W3CTraceContextPropagator());
 
 /** Keeps a well-formed correlation id and replaces anything else by a fresh one. */

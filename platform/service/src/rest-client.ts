@@ -1,10 +1,20 @@
-import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  type Attributes,
+  context,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import { attribute } from '@parley/contracts/telemetry';
 import { currentContext, remainingMs } from './context.ts';
 import { createBalancer, type Target } from './discovery/balancer.ts';
 import type { Resolve } from './discovery/instance.ts';
 import { type AnyErrorCatalog, codeFrom, meaningOf, messageOf } from './errors.ts';
 import { CallFailure, type FailureMeaning, type PolicyReason } from './policy/failure.ts';
 import type { Policy } from './policy/policy.ts';
+import { durations, secondsSince } from './telemetry/instruments.ts';
 import { tracer } from './telemetry/telemetry.ts';
 
 export interface RestRequest {
@@ -135,12 +145,40 @@ const spanOf = (request: RestRequest, peer: string, { host, port }: Target): Spa
   tracer().startSpan(`${request.method} ${request.route ?? request.path}`, {
     kind: SpanKind.CLIENT,
     attributes: {
-      'http.request.method': request.method,
-      'peer.service': peer,
-      'server.address': host,
-      'server.port': port,
+      [attribute.httpMethod]: request.method,
+      [attribute.peerService]: peer,
+      [attribute.serverAddress]: host,
+      [attribute.serverPort]: port,
     },
   });
+
+/** A path may hold ids, each of which would make a series of its own: only the route is a label. */
+const labelsOf = ({ method, route }: RestRequest, peer: string): Attributes => ({
+  [attribute.httpMethod]: method,
+  [attribute.peerService]: peer,
+  ...(route === undefined ? {} : { [attribute.httpRoute]: route }),
+});
+
+/** The span and the duration of one attempt. */
+const observed = (
+  request: RestRequest,
+  peer: string,
+  target: Target,
+): { readonly span: Span; readonly labels: Attributes; readonly end: () => void } => {
+  const span = spanOf(request, peer, target);
+  const labels = labelsOf(request, peer);
+  const startedAtMs = performance.now();
+  const end = (): void => {
+    span.end();
+    durations().httpClient.record(secondsSince(startedAtMs), labels);
+  };
+  return { span, labels, end };
+};
+
+const errorTypeOf = (error: unknown, aborted: boolean): string => {
+  if (error instanceof PeerFailure) return codeIn(error.answer);
+  return aborted ? 'timeout' : 'unreachable';
+};
 
 /**
  * A client of one REST peer. Every attempt goes to an instance of its own choice (the next in turn; a retry prefers
@@ -165,7 +203,7 @@ export const createRestClient = (options: {
     target: Target,
     policySignal: AbortSignal,
   ): Promise<RestAnswer> => {
-    const span = spanOf(request, peer, target);
+    const { span, labels, end } = observed(request, peer, target);
     const headers: Record<string, string> = {
       ...request.headers,
       'x-correlation-id': currentContext().correlationId,
@@ -181,19 +219,21 @@ export const createRestClient = (options: {
         signal,
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       });
-      span.setAttribute('http.response.status_code', response.status);
+      span.setAttribute(attribute.httpStatusCode, response.status);
+      labels[attribute.httpStatusCode] = response.status;
       const answer = classify(response, await textWithin(response, answerBytesMax), errors);
       if (answer.kind !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: codeIn(answer) });
       return answer;
     } catch (error) {
       const message = error instanceof PeerFailure ? codeIn(error.answer) : messageOf(error);
+      labels[attribute.errorType] = errorTypeOf(error, signal.aborted);
       span.setStatus({ code: SpanStatusCode.ERROR, message });
       if (error instanceof PeerFailure) throw error;
       if (signal.aborted) throw withoutAnswer(error, 'timeout');
       balancer.eject(target);
       throw withoutAnswer(error, 'unreachable');
     } finally {
-      span.end();
+      end();
     }
   };
   return {

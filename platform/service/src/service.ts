@@ -19,6 +19,7 @@ import type { Policy } from './policy/policy.ts';
 import { policiesOf } from './policy/registry.ts';
 import type { PolicyDefaults } from './policy/settings.ts';
 import { Readiness } from './readiness.ts';
+import { metricsRoute } from './telemetry/metrics-route.ts';
 import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 
 const HTTP_DEADLINE_MS = 10_000;
@@ -57,7 +58,7 @@ export interface Service<Code extends string = string> {
    * breaker is a log line.
    */
   policy(name: string, defaults: PolicyDefaults): Policy;
-  /** Adds routes to the operations server, which already answers `/livez` and `/readyz`. */
+  /** Adds routes to the operations server, which already answers `/livez`, `/readyz` and `/metrics`. */
   addOps(routes: readonly OpsRoute[]): void;
   /** Answers with an RFC 9457 problem. */
   problem(c: Context, code: Code | KitErrorCode, details?: ProblemDetails): Response;
@@ -127,7 +128,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
   const version = config.INSTANCE_VERSION ?? 'dev';
   const ops = createOpsApp({ service: name, instance, version, readiness, problem, logger });
   const policies = policiesOf({ logger, env: options.env ?? process.env });
-  ops.add(policies.routes);
+  ops.add([...policies.routes, metricsRoute(telemetry)]);
   const ports: { http?: number; grpc?: number; ops?: number } = {};
   const host = config.PARLEY_HOST;
 

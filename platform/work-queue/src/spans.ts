@@ -1,5 +1,5 @@
 import {
-  type Context,
+  type Attributes,
   context,
   propagation,
   type Span,
@@ -8,7 +8,14 @@ import {
   trace,
   type Tracer,
 } from '@opentelemetry/api';
-import { inConsumerSpan, type AsyncHops, type Verdict } from '@parley/delivery';
+import { attribute, messagingSystems } from '@parley/contracts/telemetry';
+import {
+  inConsumerSpan,
+  messagingDurations,
+  secondsSince,
+  type AsyncHops,
+  type Verdict,
+} from '@parley/delivery';
 import type { IncomingMessage, OutgoingMessage, QueueDefinition } from './ports.ts';
 
 const tracer = (): Tracer => trace.getTracer('@parley/work-queue');
@@ -18,17 +25,23 @@ const attributesOf = (
   definition: QueueDefinition,
   message: { readonly messageId: string; readonly body: Buffer },
 ): Record<string, string | number> => ({
-  'messaging.system': 'rabbitmq',
-  'messaging.operation.type': operation,
-  'messaging.destination.name': definition.queue,
-  'messaging.message.id': message.messageId,
-  'messaging.message.body.size': message.body.length,
+  [attribute.messagingSystem]: messagingSystems.rabbitmq,
+  [attribute.messagingOperation]: operation,
+  [attribute.messagingDestination]: definition.queue,
+  [attribute.messagingMessageId]: message.messageId,
+  [attribute.messagingBodySize]: message.body.length,
 });
 
-const within = async <T>(span: Span, active: Context, fn: () => Promise<T>): Promise<T> => {
+const publishing = async <T>(span: Span, queue: string, fn: () => Promise<T>): Promise<T> => {
+  const startedAtMs = performance.now();
+  const labels: Attributes = {
+    [attribute.messagingSystem]: messagingSystems.rabbitmq,
+    [attribute.messagingDestination]: queue,
+  };
   try {
-    return await context.with(trace.setSpan(active, span), fn);
+    return await context.with(trace.setSpan(context.active(), span), fn);
   } catch (error) {
+    labels[attribute.errorType] = error instanceof Error ? error.name : 'failed';
     span.setStatus({
       code: SpanStatusCode.ERROR,
       message: error instanceof Error ? error.message : String(error),
@@ -36,6 +49,7 @@ const within = async <T>(span: Span, active: Context, fn: () => Promise<T>): Pro
     throw error;
   } finally {
     span.end();
+    messagingDurations().publish.record(secondsSince(startedAtMs), labels);
   }
 };
 
@@ -49,7 +63,7 @@ export const producing = <T>(
     kind: SpanKind.PRODUCER,
     attributes: attributesOf('publish', definition, message),
   });
-  return within(span, context.active(), () => {
+  return publishing(span, definition.queue, () => {
     const headers: Record<string, string> = { ...message.headers };
     propagation.inject(context.active(), headers);
     return fn(headers);
@@ -64,7 +78,7 @@ export const consuming = (
 ): Promise<Verdict> => {
   const attributes = {
     ...attributesOf('process', definition, message),
-    'messaging.attempt': message.attempt,
+    [attribute.messagingAttempt]: message.attempt,
   };
   const name = `process ${definition.queue}`;
   const { hops, fn } = options;

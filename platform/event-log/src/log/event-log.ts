@@ -23,6 +23,7 @@ import { atMost, unlessAborted } from './bounded-work.ts';
 import { assertGatherMs } from './gather.ts';
 import type { LogLimits } from './limits.ts';
 import { LogEnds } from './log-ends.ts';
+import { observeLog } from './observe.ts';
 import { PositionWaits } from './position-waits.ts';
 import { ProjectionMonitor } from './projection-status.ts';
 import { Rebuild } from './rebuild.ts';
@@ -80,6 +81,7 @@ export class TransportLog implements EventLog {
   readonly #projections: ProjectionMonitor;
   readonly #rebuilder = new Rebuilder();
   readonly #closing = new AbortController();
+  readonly #endObserving: () => void;
   #phase: 'declared' | 'starting' | 'started' | 'closed' = 'declared';
   /** Commands are accepted, but for topics that are replayed again. */
   #deciding = false;
@@ -93,6 +95,10 @@ export class TransportLog implements EventLog {
     this.#ends = new LogEnds((topic) => transport.endOffsets(topic), options.now);
     this.#waits = new PositionWaits(this.#ends, options.limits);
     this.#standstills = new StandstillWatch({ ends: this.#ends, limitMs: options.limits.standstillMs });
+    this.#endObserving = observeLog({
+      health: () => this.health(),
+      ends: (topic) => this.#ends.known(topic)?.ends,
+    });
     this.#projections = new ProjectionMonitor(this.#ends, {
       rebuilding: (name) => this.#rebuilder.running(name),
       waitingFor: (name) =>
@@ -265,6 +271,7 @@ export class TransportLog implements EventLog {
 
   async #close(deadlineMs: number): Promise<void> {
     this.#phase = 'closed';
+    this.#endObserving();
     const keepers = [...this.#topics.values()].flatMap(({ keeper }) => keeper ?? []);
     const end = this.#options.now() + deadlineMs;
     const deadline = keepers.length === 0 ? end : end - deadlineMs * SNAPSHOT_SHARE;

@@ -1,6 +1,13 @@
 /** Hand-made spans at the broker: one per command and one per handled event, none per record in a replay. */
 import { context, SpanKind, SpanStatusCode, trace, type Context, type Tracer } from '@opentelemetry/api';
-import { inConsumerSpan, type AsyncHops, type Verdict } from '@parley/delivery';
+import { attribute, messagingSystems } from '@parley/contracts/telemetry';
+import {
+  inConsumerSpan,
+  messagingDurations,
+  secondsSince,
+  type AsyncHops,
+  type Verdict,
+} from '@parley/delivery';
 import type { CommandOutcome, DomainEvent, RecordedEvent } from '../ports.ts';
 
 /** Asked for at each use: telemetry may be registered after this module was loaded. */
@@ -17,18 +24,27 @@ export interface AppendSpan {
 
 /** Starts a PRODUCER span `publish <topic>`, which lasts until the fate of the command is known. */
 export function startAppend(topic: string): AppendSpan {
-  const attributes = { 'messaging.system': 'kafka', 'messaging.destination.name': topic };
+  const attributes = {
+    [attribute.messagingSystem]: messagingSystems.kafka,
+    [attribute.messagingDestination]: topic,
+  };
   const span = tracer().startSpan(`publish ${topic}`, { kind: SpanKind.PRODUCER, attributes });
+  const startedAtMs = performance.now();
   const end: AppendSpan['end'] = (concluded) => {
+    const how =
+      'error' in concluded
+        ? { [attribute.errorType]: concluded.error.name }
+        : { [attribute.outcome]: concluded.outcome.kind };
+    messagingDurations().publish.record(secondsSince(startedAtMs), { ...attributes, ...how });
     if ('error' in concluded) {
       span.recordException(concluded.error);
       span.setStatus({ code: SpanStatusCode.ERROR, message: concluded.error.message });
     } else if (span.isRecording()) {
       const { outcome } = concluded;
-      span.setAttribute('parley.outcome', outcome.kind);
+      span.setAttribute(attribute.outcome, outcome.kind);
       if ('position' in outcome) {
-        span.setAttribute('messaging.kafka.partition', outcome.position.partition);
-        span.setAttribute('messaging.kafka.offset', outcome.position.offset);
+        span.setAttribute(attribute.kafkaPartition, outcome.position.partition);
+        span.setAttribute(attribute.kafkaOffset, outcome.position.offset);
       }
       if (outcome.kind === 'unknown' || outcome.kind === 'unavailable') {
         span.setStatus({ code: SpanStatusCode.ERROR, message: outcome.kind });
@@ -52,12 +68,12 @@ export function tracedHandle<E extends DomainEvent>(
       tracer: tracer(),
       name: `process ${topic}`,
       attributes: {
-        'messaging.system': 'kafka',
-        'messaging.destination.name': topic,
-        'messaging.kafka.partition': partition,
-        'messaging.kafka.offset': offset,
-        'messaging.consumer.group.name': group,
-        'parley.event.type': event.event.type,
+        [attribute.messagingSystem]: messagingSystems.kafka,
+        [attribute.messagingDestination]: topic,
+        [attribute.kafkaPartition]: partition,
+        [attribute.kafkaOffset]: offset,
+        [attribute.consumerGroup]: group,
+        [attribute.eventType]: event.event.type,
       },
       carrier: event.traceparent === undefined ? {} : { traceparent: event.traceparent },
       hops,

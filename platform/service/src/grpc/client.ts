@@ -7,15 +7,17 @@ import {
   type TextMapSetter,
   trace,
 } from '@opentelemetry/api';
+import { attribute } from '@parley/contracts/telemetry';
 import { currentContext, remainingMs } from '../context.ts';
 import { createBalancer, type Target } from '../discovery/balancer.ts';
 import type { Resolve } from '../discovery/instance.ts';
 import { type AnyErrorCatalog, messageOf } from '../errors.ts';
 import type { Policy } from '../policy/policy.ts';
+import { durations, secondsSince } from '../telemetry/instruments.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import { Channels } from './channels.ts';
 import { type GrpcAnswer, GrpcFailure, isUnreachable, noInstance, refusalOf } from './refusal.ts';
-import { rpcAttributes } from './server.ts';
+import { callLabels, rpcAttributes } from './server.ts';
 
 export interface GrpcCallOptions {
   /** Default: the client's. Never beyond the deadline of the request being worked on. */
@@ -70,11 +72,12 @@ const attempt = (
 ): Promise<unknown> => {
   const attributes = {
     ...rpcAttributes(method.path),
-    'peer.service': peer,
-    'server.address': target.host,
-    'server.port': target.port,
+    [attribute.peerService]: peer,
+    [attribute.serverAddress]: target.host,
+    [attribute.serverPort]: target.port,
   };
   const span = tracer().startSpan(method.path.slice(1), { kind: SpanKind.CLIENT, attributes });
+  const startedAtMs = performance.now();
   const metadata = new Metadata();
   metadata.set('x-correlation-id', currentContext().correlationId);
   propagation.inject(trace.setSpan(context.active(), span), metadata, setter);
@@ -88,9 +91,13 @@ const attempt = (
       { deadline: Date.now() + remainingMs(deadlineMs) },
       (error, response) => {
         signal.removeEventListener('abort', cancel);
-        span.setAttribute('rpc.grpc.status_code', error?.code ?? 0);
+        span.setAttribute(attribute.rpcStatusCode, error?.code ?? 0);
         if (error !== null) span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
         span.end();
+        durations().rpcClient.record(secondsSince(startedAtMs), {
+          ...callLabels(method.path, error?.code ?? 0),
+          [attribute.peerService]: peer,
+        });
         if (error === null) resolve(response);
         else reject(error);
       },

@@ -5,6 +5,7 @@ import {
   ServerCredentials,
   type ServerUnaryCall,
   type ServiceDefinition,
+  status as grpcStatus,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import {
@@ -16,9 +17,11 @@ import {
   type TextMapGetter,
   trace,
 } from '@opentelemetry/api';
+import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
 import { correlationIdFrom, runInContext } from '../context.ts';
 import type { AnyErrorCatalog } from '../errors.ts';
 import type { Logger } from '../logging.ts';
+import { durations, observeActive, secondsSince } from '../telemetry/instruments.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import { GrpcRefusal, toStatus } from './refusal.ts';
 
@@ -52,7 +55,17 @@ const getter: TextMapGetter<Metadata> = {
 /** `rpc.*` attributes of a path `/package.Service/Method`. */
 export const rpcAttributes = (path: string): Record<string, string> => {
   const [, service = '', method = ''] = path.split('/');
-  return { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': method };
+  return { [attribute.rpcSystem]: 'grpc', [attribute.rpcService]: service, [attribute.rpcMethod]: method };
+};
+
+/** Labels of the duration of a call, by the server and by the client alike. `code` is a gRPC status. */
+export const callLabels = (path: string, code: number): Record<string, string> => {
+  const status = grpcStatus[code] ?? 'UNKNOWN';
+  return {
+    [attribute.rpcMethod]: path.slice(1),
+    [attribute.rpcResponseStatus]: status,
+    ...(status === 'OK' ? {} : { [attribute.errorType]: status }),
+  };
 };
 
 const deadlineOf = (call: ServerUnaryCall<unknown, unknown>): number => {
@@ -148,16 +161,17 @@ const handlerOf =
       remote,
     );
     const correlationId = correlationIdFrom(call.metadata.get('x-correlation-id')[0]?.toString());
-    span.setAttribute('parley.correlation_id', correlationId);
+    span.setAttribute(attribute.correlationId, correlationId);
     call.metadata.set('x-correlation-id', correlationId);
     const abort = new AbortController();
     call.on('cancelled', () => {
       abort.abort(new Error('the call was cancelled'));
     });
     const finish = (statusCode: number, code?: string): void => {
-      span.setAttribute('rpc.grpc.status_code', statusCode);
+      span.setAttribute(attribute.rpcStatusCode, statusCode);
       if (code !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: code });
       span.end();
+      durations().rpcServer.record(secondsSince(startedAtMs), callLabels(path, statusCode));
       const latencyMs = Math.round((performance.now() - startedAtMs) * 10) / 10;
       runInContext({ correlationId }, () => {
         logger.info({ rpc: path, status: statusCode, code, latencyMs, cancelled: call.cancelled }, 'call');
@@ -193,6 +207,7 @@ export class GrpcServer {
       // Of one connection. A stream that sent no message yet is no call yet, and would not be counted as one.
       'grpc.max_concurrent_streams': STREAMS_PER_CALL * options.inFlightMax,
     });
+    observeActive(metricDefinitions.rpcServerActive, () => this.#inFlight);
     this.#context = {
       ...options,
       enter: () => {

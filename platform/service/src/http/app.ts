@@ -1,4 +1,5 @@
 import {
+  type Attributes,
   context,
   propagation,
   ROOT_CONTEXT,
@@ -7,6 +8,7 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
+import { attribute } from '@parley/contracts/telemetry';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
@@ -14,6 +16,7 @@ import { matchedRoutes } from 'hono/route';
 import { correlationIdFrom, runInContext } from '../context.ts';
 import type { KitErrorCode } from '../errors.ts';
 import type { Logger } from '../logging.ts';
+import { durations, secondsSince } from '../telemetry/instruments.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import { limitInFlight } from './in-flight.ts';
 import type { ProblemFunction } from './problem.ts';
@@ -48,13 +51,26 @@ const routeOf = (c: Context): string | undefined =>
 
 const finishSpan = (c: Context, span: Span, route: string | undefined): void => {
   span.updateName(route === undefined ? c.req.method : `${c.req.method} ${route}`);
-  if (route !== undefined) span.setAttribute('http.route', route);
-  span.setAttribute('http.response.status_code', c.res.status);
+  if (route !== undefined) span.setAttribute(attribute.httpRoute, route);
+  span.setAttribute(attribute.httpStatusCode, c.res.status);
   const code = c.get('problemCode');
-  if (code !== undefined) span.setAttribute('parley.error_code', code);
+  if (code !== undefined) span.setAttribute(attribute.errorCode, code);
   if (c.res.status >= 500)
     span.setStatus({ code: SpanStatusCode.ERROR, message: code ?? String(c.res.status) });
   span.end();
+};
+
+/** A method that is not known is the client's text, and would make a series of its own. */
+const methodOf = (c: Context): string => (METHODS.includes(c.req.method) ? c.req.method : '_OTHER');
+
+const recordDuration = (c: Context, seconds: number, route: string | undefined): void => {
+  const labels: Attributes = {
+    [attribute.httpMethod]: methodOf(c),
+    [attribute.httpStatusCode]: c.res.status,
+  };
+  if (route !== undefined) labels[attribute.httpRoute] = route;
+  if (c.res.status >= 500) labels[attribute.errorType] = c.get('problemCode') ?? String(c.res.status);
+  durations().httpServer.record(seconds, labels);
 };
 
 const accessLog = (
@@ -85,7 +101,7 @@ const observe =
       c.req.method,
       {
         kind: SpanKind.SERVER,
-        attributes: { 'http.request.method': c.req.method, 'parley.correlation_id': correlationId },
+        attributes: { [attribute.httpMethod]: c.req.method, [attribute.correlationId]: correlationId },
       },
       remote,
     );
@@ -110,6 +126,7 @@ const observe =
         if (options.draining()) c.res.headers.set('connection', 'close');
         const route = routeOf(c);
         finishSpan(c, span, route);
+        recordDuration(c, secondsSince(startedAtMs), route);
         accessLog(c, options.logger, { route, latencyMs: performance.now() - startedAtMs });
       }),
     );

@@ -1,22 +1,29 @@
-import { trace, type Tracer } from '@opentelemetry/api';
+import { metrics, trace, type Tracer } from '@opentelemetry/api';
+import { setGlobalErrorHandler } from '@opentelemetry/core';
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import {
-  BatchSpanProcessor,
-  NoopSpanProcessor,
-  TracerProvider,
-  type SpanProcessor,
-} from '@opentelemetry/sdk-trace';
+import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { BatchSpanProcessor, NoopSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace';
+import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
+import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging.ts';
+import { meter } from './instruments.ts';
+import { otelTargets } from './otel-environment.ts';
+import { observeRuntime } from './runtime.ts';
+import { ScrapeReader } from './scrape-reader.ts';
 import { ZipkinExporter } from './zipkin-exporter.ts';
 
 const MAX_QUEUED_SPANS = 4_096;
 const EXPORT_EVERY_MS = 500;
 const REPORT_FAILURES_EVERY_MS = 60_000;
 
-/** The spans of one process. */
+/** The spans and metrics of one process. */
 export interface Telemetry {
-  /** Spans that could not be exported since start. */
+  /** Spans that Zipkin did not take since start. */
   lostSpans(): number;
+  /** Every metric as it is now, in Prometheus' text format. */
+  scrape(): Promise<string>;
   /** Exports what is queued, within the deadline, and stops. Never rejects. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -24,53 +31,95 @@ export interface Telemetry {
 /** The tracer that the kit's own spans come from; resolved late, so that it follows the registered provider. */
 export const tracer = (): Tracer => trace.getTracer('@parley/service');
 
-/**
- * Makes spans real in this process. Without a Zipkin URL they are still made and propagated, as downstream processes
- * hang theirs on them. A failing export is counted and logged once a minute; the queue is bounded and drops.
- */
-export const startTelemetry = (options: {
+export interface TelemetryOptions {
   readonly service: string;
   readonly instance: string;
   readonly zipkinUrl: string | undefined;
   readonly logger: Logger;
-  /** Instead of the Zipkin export; for tests. */
+  /** Instead of any export of spans; for tests. */
   readonly processors?: readonly SpanProcessor[];
-}): Telemetry => {
-  let lost = 0;
+}
+
+/** Logs why signals are not exported, once a minute at most. */
+const failureReport = (logger: Logger): ((error: Error, lostSpans: number) => void) => {
   let reportedAtMs = Number.NEGATIVE_INFINITY;
-  const onFailure = (error: Error, spans: number): void => {
-    lost += spans;
+  return (error, lostSpans) => {
     if (performance.now() - reportedAtMs < REPORT_FAILURES_EVERY_MS) return;
     reportedAtMs = performance.now();
-    options.logger.warn({ lostSpans: lost, reason: error.message }, 'spans cannot be exported');
+    logger.warn({ lostSpans, reason: error.message }, 'signals cannot be exported');
   };
-  // An empty list of processors would make every id zero and propagate nothing.
-  const processors =
-    options.processors ??
-    (options.zipkinUrl === undefined
-      ? [new NoopSpanProcessor()]
-      : [
-          new BatchSpanProcessor({
-            exporter: new ZipkinExporter(options.zipkinUrl, onFailure),
-            scheduledDelayMillis: EXPORT_EVERY_MS,
-            maxQueueSize: MAX_QUEUED_SPANS,
-          }),
-        ]);
-  const provider = new TracerProvider({
-    resource: resourceFromAttributes({
-      'service.name': options.service,
-      'service.instance.id': options.instance,
-    }),
-    spanProcessors: [...processors],
+};
+
+/** A list of processors that is empty would make every id zero and propagate nothing. */
+const nowhere = (): SpanProcessor[] => [new NoopSpanProcessor()];
+
+const toZipkin = (url: string, onFailure: (error: Error, spans: number) => void): SpanProcessor[] => [
+  new BatchSpanProcessor({
+    exporter: new ZipkinExporter(url, onFailure),
+    scheduledDelayMillis: EXPORT_EVERY_MS,
+    maxQueueSize: MAX_QUEUED_SPANS,
+  }),
+];
+
+/** Metrics and spans of an earlier service of this process, in tests, are no longer made. */
+const forgetEarlier = (): void => {
+  for (const api of [trace, metrics]) api.disable();
+};
+
+/**
+ * Starts OpenTelemetry in this process. Spans go to OTLP when the standard OTEL_* environment says so, and to Zipkin
+ * otherwise; without either they are still made and propagated, as downstream processes hang theirs on them. Metrics
+ * are scraped (`scrape`), and pushed by OTLP too when there is an endpoint. A failing export is logged once a minute;
+ * the queue is bounded and drops. Trace context is W3C's, as contracts say, whatever OTEL_PROPAGATORS says.
+ */
+export const startTelemetry = (options: TelemetryOptions): Telemetry => {
+  let lost = 0;
+  const report = failureReport(options.logger);
+  const onFailure = (error: Error, spans: number): void => {
+    lost += spans;
+    report(error, lost);
+  };
+  const targets = otelTargets();
+  const local = options.zipkinUrl === undefined ? nowhere() : toZipkin(options.zipkinUrl, onFailure);
+  const processors = options.processors ?? { otlp: undefined, none: nowhere(), local }[targets.traces];
+  const scraped = new ScrapeReader();
+  forgetEarlier();
+  setGlobalErrorHandler((error) => {
+    report(error instanceof Error ? error : new Error(messageOf(error)), lost);
   });
-  trace.disable();
-  trace.setGlobalTracerProvider(provider);
+  const sdk = new NodeSDK({
+    autoDetectResources: false,
+    resource: resourceFromAttributes({
+      [attribute.serviceName]: options.service,
+      [attribute.serviceInstanceId]: options.instance,
+    }),
+    // context.ts has registered context manager and propagator: the request context needs them without an SDK, too.
+    textMapPropagator: null,
+    metricReaders: [
+      scraped,
+      ...(targets.metrics === 'otlp'
+        ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })]
+        : []),
+    ],
+    logRecordProcessors: [], // log lines go to stdout
+    ...(processors === undefined ? {} : { spanProcessors: [...processors] }),
+  });
+  sdk.start();
+  const endRuntime = observeRuntime();
+  const { lostSpans } = metricDefinitions;
+  meter()
+    .createObservableCounter(lostSpans.name, lostSpans)
+    .addCallback((result) => {
+      result.observe(lost);
+    });
   return {
     lostSpans: () => lost,
+    scrape: () => scraped.text(),
     stop: async (deadlineMs) => {
       const deadline = Promise.withResolvers<undefined>();
       const timer = setTimeout(deadline.resolve, deadlineMs, undefined);
-      await Promise.race([provider.shutdown().catch(() => undefined), deadline.promise]);
+      endRuntime();
+      await Promise.race([sdk.shutdown().catch(() => undefined), deadline.promise]);
       clearTimeout(timer);
     },
   };

@@ -1,6 +1,7 @@
 import { type HrTime, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
+import { attribute } from '@parley/contracts/telemetry';
 
 const EXPORT_TIMEOUT_MS = 5_000;
 const KINDS: Partial<Record<SpanKind, string>> = {
@@ -32,7 +33,8 @@ export const toZipkin = (span: ReadableSpan): object => {
   const { traceId, spanId } = span.spanContext();
   const overBroker = span.kind === SpanKind.PRODUCER || span.kind === SpanKind.CONSUMER;
   const peer =
-    span.attributes['peer.service'] ?? (overBroker ? span.attributes['messaging.system'] : undefined);
+    span.attributes[attribute.peerService] ??
+    (overBroker ? span.attributes[attribute.messagingSystem] : undefined);
   return {
     traceId,
     id: spanId,
@@ -42,7 +44,7 @@ export const toZipkin = (span: ReadableSpan): object => {
     timestamp: micros(span.startTime),
     duration: Math.max(1, micros(span.duration)),
     tags: tagsOf(span),
-    localEndpoint: { serviceName: text(span.resource.attributes['service.name']) },
+    localEndpoint: { serviceName: text(span.resource.attributes[attribute.serviceName]) },
     remoteEndpoint: peer === undefined ? undefined : { serviceName: text(peer) },
     annotations: span.events.map((event) => ({ timestamp: micros(event.time), value: event.name })),
   };

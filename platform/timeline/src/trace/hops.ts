@@ -1,4 +1,5 @@
 /** Spans told as what they are between services: calls, messages, requests from outside. */
+import { attribute, messagingSystems } from '@parley/contracts/telemetry';
 import type { Happening } from './causal-order.ts';
 import type { Span } from './zipkin.ts';
 
@@ -22,17 +23,17 @@ export const spanKey = (traceId: string, spanId: string): string => `${traceId}/
 const keyOf = ({ traceId, id }: Span): string => spanKey(traceId, id);
 
 const protocolOf = ({ tags }: Span): string => {
-  const messaging = tags['messaging.system'];
-  if (messaging !== undefined) return messaging === 'rabbitmq' ? 'RabbitMQ' : 'Kafka';
-  if (tags['rpc.system'] !== undefined || tags['rpc.service'] !== undefined) return 'gRPC';
+  const messaging = tags[attribute.messagingSystem];
+  if (messaging !== undefined) return messaging === messagingSystems.rabbitmq ? 'RabbitMQ' : 'Kafka';
+  if (tags[attribute.rpcSystem] !== undefined || tags[attribute.rpcService] !== undefined) return 'gRPC';
   return 'HTTP';
 };
 
 /** Zipkin lowers names; the tags still have them as they are. */
 const whatOf = ({ tags, name }: Span): string => {
-  const method = tags['rpc.method'] ?? tags['parley.event.type'];
+  const method = tags[attribute.rpcMethod] ?? tags[attribute.eventType];
   if (method !== undefined) return method;
-  const [verb, route] = [tags['http.request.method'], tags['http.route']];
+  const [verb, route] = [tags[attribute.httpMethod], tags[attribute.httpRoute]];
   return verb === undefined || route === undefined ? name : `${verb} ${route}`;
 };
 
@@ -86,19 +87,19 @@ const silentCall = (span: Span): Hop => ({
   causes: causesOf(span),
   atMs: (span.timestamp ?? 0) / 1000,
   from: span.localEndpoint.serviceName,
-  to: span.tags['peer.service'] ?? 'somebody who is not in the trace',
+  to: span.tags[attribute.peerService] ?? 'somebody who is not in the trace',
   failed: isFailed(span),
 });
 
 const positionIn = ({ tags }: Span): string | undefined => {
-  const [partition, offset] = [tags['messaging.kafka.partition'], tags['messaging.kafka.offset']];
+  const [partition, offset] = [tags[attribute.kafkaPartition], tags[attribute.kafkaOffset]];
   if (partition === undefined || offset === undefined) return undefined;
-  return `${tags['messaging.destination.name'] ?? ''}/${partition}@${offset}`;
+  return `${tags[attribute.messagingDestination] ?? ''}/${partition}@${offset}`;
 };
 
 function message(span: Span): Hop {
   const self = span.localEndpoint.serviceName;
-  const queue = span.tags['messaging.destination.name'] ?? protocolOf(span);
+  const queue = span.tags[attribute.messagingDestination] ?? protocolOf(span);
   return {
     ...common(span),
     kind: 'message',

@@ -1,0 +1,54 @@
+/** What a log tells as metrics: read when they are asked for, so that they cost nothing on the way. */
+import { type BatchObservableResult, metrics } from '@opentelemetry/api';
+import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
+import type { EventLogHealth, ReadProgress } from '../ports.ts';
+
+export interface Observed {
+  health(): Pick<EventLogHealth, 'topics' | 'reactions'>;
+  /** End offsets of a topic as told last; undefined before the first answer. */
+  ends(topic: string): readonly number[] | undefined;
+}
+
+const lagOf = ({ nextOffsets }: ReadProgress, ends: readonly number[]): number =>
+  ends.reduce((lag, end, partition) => lag + Math.max(0, end - (nextOffsets[partition] ?? 0)), 0);
+
+/** Starts observing; returns what ends it. */
+export function observeLog(log: Observed): () => void {
+  const meter = metrics.getMeter('@parley/event-log');
+  const { consumerLag, consumerStalled, projectionLag, logRecords } = metricDefinitions;
+  const lag = meter.createObservableGauge(consumerLag.name, consumerLag);
+  const stalled = meter.createObservableGauge(consumerStalled.name, consumerStalled);
+  const behind = meter.createObservableGauge(projectionLag.name, projectionLag);
+  const records = meter.createObservableCounter(logRecords.name, logRecords);
+  const observe = (result: BatchObservableResult): void => {
+    const { topics, reactions } = log.health();
+    for (const reaction of reactions) {
+      const labels = {
+        [attribute.messagingDestination]: reaction.topic,
+        [attribute.consumerGroup]: reaction.group,
+      };
+      result.observe(lag, reaction.lag, labels);
+      result.observe(stalled, reaction.stalled?.attempt ?? 0, labels);
+    }
+    for (const progress of topics) {
+      const labels = { [attribute.messagingDestination]: progress.topic };
+      const ends = log.ends(progress.topic);
+      if (ends !== undefined) result.observe(behind, lagOf(progress, ends), labels);
+      const verdicts = {
+        accepted: progress.accepted,
+        conflict: progress.conflicts,
+        duplicate: progress.duplicates,
+        bad: progress.badRecords,
+        'unknown-type': progress.skippedTypes,
+        'failed-fold': progress.failedFolds,
+      };
+      for (const [outcome, count] of Object.entries(verdicts))
+        result.observe(records, count, { ...labels, [attribute.outcome]: outcome });
+    }
+  };
+  const observables = [lag, stalled, behind, records];
+  meter.addBatchObservableCallback(observe, observables);
+  return () => {
+    meter.removeBatchObservableCallback(observe, observables);
+  };
+}

@@ -1,0 +1,65 @@
+import { metrics } from '@opentelemetry/api';
+import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import { metricDefinitions } from '@parley/contracts/telemetry';
+import { done } from '@parley/delivery';
+import { afterEach, expect, it, vi } from 'vitest';
+import { counterOf, countedTopic } from '../../testing/counter.ts';
+import { run } from '../../testing/harness.ts';
+import { createMemoryBroker, openMemoryLog } from '../memory/open.ts';
+
+class Reader extends MetricReader {
+  protected override onForceFlush(): Promise<void> {
+    return Promise.resolve();
+  }
+  protected override onShutdown(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+afterEach(() => {
+  metrics.disable();
+});
+
+/** Values (a histogram: its count) of one metric by their labels. */
+const valuesOf = async (reader: Reader, name: string): Promise<ReadonlyMap<string, number>> => {
+  const { resourceMetrics } = await reader.collect();
+  const all = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
+  const points = all.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? [];
+  return new Map(
+    points.map(({ attributes, value }) => [
+      Object.values(attributes).join(' '),
+      typeof value === 'number' ? value : value.count,
+    ]),
+  );
+};
+
+it('a log tells verdicts, lag, and the duration of commands and of what its reactions handle', async () => {
+  const reader = new Reader();
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const topic = countedTopic('observed');
+  const log = openMemoryLog({ broker: createMemoryBroker() });
+  const counters = log.aggregate(counterOf(topic));
+  let blocked = true;
+  log.react({
+    group: 'watchers',
+    topic,
+    handle: () => (blocked ? Promise.reject(new TypeError('not yet')) : Promise.resolve(done)),
+  });
+  await log.start();
+  for (const n of [1, 2]) await run(counters, `s-${n}`, n);
+  const of = (metric: { readonly name: string }) => valuesOf(reader, metric.name);
+  const { consumerLag, consumerStalled, logRecords, publishDuration, processDuration } = metricDefinitions;
+
+  expect((await of(logRecords)).get(`${topic.name} accepted`)).toBe(2);
+  expect((await of(publishDuration)).get(`kafka ${topic.name} accepted`)).toBe(2);
+  await vi.waitFor(async () => {
+    expect((await of(consumerStalled)).get(`${topic.name} watchers`)).toBeGreaterThan(0);
+    expect((await of(processDuration)).get(`kafka ${topic.name} watchers TypeError`)).toBeGreaterThan(0);
+  });
+  expect((await of(consumerLag)).get(`${topic.name} watchers`)).toBe(2);
+  blocked = false;
+  await vi.waitFor(async () => {
+    expect((await of(consumerLag)).get(`${topic.name} watchers`)).toBe(0);
+  });
+  expect((await of(consumerStalled)).get(`${topic.name} watchers`)).toBe(0);
+  await log.close();
+});

@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { metrics } from '@opentelemetry/api';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createLogger } from '../logging.ts';
+import { otelTargets } from './otel-environment.ts';
+import { startTelemetry, type Telemetry, tracer } from './telemetry.ts';
+
+const stopping: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await Promise.all(stopping.splice(0).map((stop) => stop()));
+  vi.unstubAllEnvs();
+});
+
+/** Takes whatever is posted and keeps the paths. */
+const receiver = async (): Promise<{ readonly url: string; readonly paths: ReadonlySet<string> }> => {
+  const paths = new Set<string>();
+  const server: Server = createServer((request, response) => {
+    paths.add(`${request.method ?? ''} ${request.url ?? ''}`);
+    request.resume().on('end', () => response.end());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  stopping.push(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, paths };
+};
+
+const start = (zipkinUrl: string | undefined, lines: string[] = []): Telemetry => {
+  const logger = createLogger({
+    service: 'kit',
+    instance: 'kit-1',
+    level: 'warn',
+    destination: { write: (line) => void lines.push(line) },
+  });
+  return startTelemetry({ service: 'kit', instance: 'kit-1', zipkinUrl, logger });
+};
+
+describe('telemetry', () => {
+  it('sends spans to Zipkin, and to nobody else, when the environment names no OTLP endpoint', async () => {
+    const { url, paths } = await receiver();
+    const telemetry = start(url);
+    tracer().startSpan('one').end();
+    await telemetry.stop(5_000);
+    expect([...paths]).toEqual(['POST /api/v2/spans']);
+  });
+
+  it('sends spans and metrics by OTLP, and nothing to Zipkin, once OTEL_EXPORTER_OTLP_ENDPOINT is set', async () => {
+    const [otlp, zipkin] = await Promise.all([receiver(), receiver()]);
+    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', otlp.url);
+    const telemetry = start(zipkin.url);
+    tracer().startSpan('one').end();
+    metrics.getMeter('test').createCounter('things').add(1);
+    await telemetry.stop(5_000);
+    expect([...otlp.paths].toSorted()).toEqual(['POST /v1/metrics', 'POST /v1/traces']);
+    expect(zipkin.paths.size).toBe(0);
+  });
+
+  it('that cannot be exported is counted, said once, and slows nobody', async () => {
+    const lines: string[] = [];
+    const telemetry = start('http://127.0.0.1:1', lines);
+    for (const name of ['one', 'two']) tracer().startSpan(name).end();
+    await telemetry.stop(5_000);
+    expect(telemetry.lostSpans()).toBe(2);
+    expect(lines).toHaveLength(1);
+  });
+
+  it('gives spans ids that propagate although nothing is exported', () => {
+    const telemetry = start(undefined);
+    stopping.push(() => telemetry.stop(1_000));
+    const span = tracer().startSpan('one');
+    expect(span.spanContext().traceId).not.toMatch(/^0+$/);
+    span.end();
+  });
+
+  it('is scraped as text with units in its names, and bounds the series of one metric', async () => {
+    const telemetry = start(undefined);
+    stopping.push(() => telemetry.stop(1_000));
+    const counter = metrics.getMeter('test').createCounter('things', { unit: 's' });
+    for (let n = 0; n < 1_000; n++) counter.add(1, { n });
+    const text = await telemetry.scrape();
+    expect(text).toContain('# TYPE things_seconds_total counter');
+    expect(text).toContain('target_info{service_name="kit",service_instance_id="kit-1"} 1');
+    expect(text.match(/^things_seconds_total\{/gm)?.length).toBeLessThanOrEqual(300);
+    expect(text).toMatch(/otel_metric_overflow="true"\} 7\d\d$/m);
+  });
+});
+
+describe('the standard environment', () => {
+  it.each([
+    [{}, 'local', 'local'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://x' }, 'otlp', 'otlp'],
+    [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://x' }, 'otlp', 'local'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://x', OTEL_TRACES_EXPORTER: 'none' }, 'none', 'otlp'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://x', OTEL_TRACES_EXPORTER: 'zipkin' }, 'local', 'otlp'],
+    [{ OTEL_TRACES_EXPORTER: 'otlp' }, 'otlp', 'local'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: '' }, 'local', 'local'],
+  ])('%j sends traces to %s and metrics to %s', (env, traces, metricsTo) => {
+    expect(otelTargets(env)).toEqual({ traces, metrics: metricsTo });
+  });
+});
