@@ -92,7 +92,8 @@ class Judge {
   }
 }
 
-const kafkaOf = ({ endpoints }: Pick<StackUnderTest, 'endpoints'>): Kafka => {
+/** A plain client of the stack's Kafka. */
+export const kafkaOf = ({ endpoints }: Pick<StackUnderTest, 'endpoints'>): Kafka => {
   patchKafkajs();
   return new kafkajs.Kafka({
     clientId: 'e2e',
@@ -174,6 +175,41 @@ export const readTopic = async (
     accepted: [...judges.values()].flatMap((judge) => judge.accepted),
     dropped: [...judges.values()].reduce((sum, judge) => sum + judge.dropped, 0),
   };
+};
+
+/** The records of a topic for which `wanted` answers true, from offset 0, once there are `count` of them. Rejects past the deadline. */
+export const findRecords = async (
+  stack: Pick<StackUnderTest, 'endpoints'>,
+  topic: string,
+  options: {
+    readonly wanted: (message: KafkaMessage, partition: number) => boolean;
+    readonly count: number;
+    readonly deadlineMs: number;
+  },
+): Promise<readonly KafkaMessage[]> => {
+  const found: KafkaMessage[] = [];
+  const done = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => {
+    done.reject(new Error(`${topic} has ${String(found.length)} of ${String(options.count)} records`));
+  }, options.deadlineMs);
+  const consumer = kafkaOf(stack).consumer({ groupId: `e2e-${randomUUID()}` });
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachMessage: ({ partition, message }) => {
+        if (options.wanted(message, partition)) found.push(message);
+        if (found.length >= options.count) done.resolve(undefined);
+        return Promise.resolve();
+      },
+    });
+    await done.promise;
+  } finally {
+    clearTimeout(timer);
+    await consumer.disconnect();
+  }
+  return found;
 };
 
 /** How often each stream has an accepted event of one type. */

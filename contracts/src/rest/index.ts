@@ -7,3 +7,4 @@ export * from './orders.ts';
 export * from './payments.ts';
 export * from './products.ts';
 export * from './shipments.ts';
+export * from './dead-letters.ts';

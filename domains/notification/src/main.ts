@@ -1,5 +1,6 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
+import { deadLetterRoutes } from '@parley/delivery';
 import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { notifications } from '@parley/projection-notifications';
 import { createService } from '@parley/service';
@@ -38,6 +39,7 @@ log.react(onPaymentReaction(onPayment));
 service.guard(atLeast(log));
 mountHttp(service, { notifications: log.project(notifications) });
 service.addOps(projectionRoutes(log));
+service.addOps(deadLetterRoutes(log.deadLetters));
 
 for (const [name, part] of [
   ['work queue', queue],

@@ -1,5 +1,6 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
+import { deadLetterRoutes } from '@parley/delivery';
 import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
 import {
@@ -67,6 +68,7 @@ mountHttp(service, {
 mountGrpc(service, view);
 
 service.addOps(projectionRoutes(log));
+service.addOps(deadLetterRoutes(log.deadLetters));
 service.readiness.add('event log', () => {
   const { ready, waitingFor } = log.health();
   return { ready, detail: waitingFor };

@@ -1,5 +1,6 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
+import { deadLetterRoutes } from '@parley/delivery';
 import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { productsProjection } from '@parley/projection-products';
 import { createService, startLoop } from '@parley/service';
@@ -50,6 +51,7 @@ mountGrpc(service, {
 });
 
 service.addOps(projectionRoutes(log));
+service.addOps(deadLetterRoutes(log.deadLetters));
 service.readiness.add('event log', () => {
   const { ready, waitingFor } = log.health();
   return { ready, detail: waitingFor };

@@ -4,3 +4,5 @@ export { backoffMs, type Backoff } from './backoff.ts';
 export { inConsumerSpan, type AsyncHops, type ConsumerSpan } from './hop.ts';
 export { errorHeaders, errorHeaderNames, headerText, type DeadLetter } from './letter.ts';
 export { deadLetter, done, notYet, tryAgain, type Verdict } from './verdict.ts';
+export type { DeadLetterStore, LetterAnswer, LetterDetail, LetterState, LetterSummary } from './store.ts';
+export { deadLetterRoutes } from './ops-routes.ts';

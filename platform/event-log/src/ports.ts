@@ -2,7 +2,7 @@
  * What the event log promises, whatever it runs on. Kafka and in-memory adapters pass one feature suite
  * (testing/feature-suite.ts). See docs/adr/0001 for why the log arbitrates.
  */
-import type { Verdict } from '@parley/delivery';
+import type { DeadLetterStore, Verdict } from '@parley/delivery';
 import type { RebuildOutcome, RebuildProgress } from './log/rebuild-report.ts';
 
 /** A fact, as a decider makes it: no id, no clock, no position. */
@@ -216,8 +216,11 @@ export interface View<Row> {
 /**
  * A side effect on accepted events, each at least once, on one instance of a consumer group at a time. The offset is
  * committed after `handle` has resolved. Events of one stream are handled in order; events of different streams may
- * be handled concurrently. A `handle` that rejects is called again with growing pauses until it resolves or the log
- * closes; events behind it in its partition wait.
+ * be handled concurrently. A `handle` that rejects is called again with growing pauses, up to `attempts` times; one that
+ * answers `not-yet` for as long as it takes. Then the event is a dead letter: it goes to the topic `<topic>.<group>.dlq` as it
+ * lies in its own, with headers that say where it comes from and why, and later events of its stream are parked behind it
+ * there. So does a record that no reader can read. What is behind an event in its partition waits while it is tried again;
+ * other partitions do not.
  *
  * The `signal` of a call is aborted when the call has taken longer than `handleDeadlineMs`, when the partition is given
  * to another member, and when the log closes. A `handle` that heeds it rejects; resolving means that the effect is
@@ -231,6 +234,8 @@ export interface ReactionDefinition<E extends DomainEvent> {
   readonly topic: EventTopic<E>;
   /** Event types to act on; others are passed over. Default: all. */
   readonly types?: readonly E['type'][];
+  /** Calls of `handle` that may fail before the event is a dead letter. Default: the log's (`reactionAttempts`). */
+  readonly attempts?: number;
   /**
    * How long an event may be kept for others to come, so that all of them are fetched, handled and committed together:
    * for what nobody waits for. Default: 0, each is handed over at once; at most `GATHER_MS_MAX` (log/gather.ts). A topic
@@ -258,6 +263,12 @@ export interface ReactionStatus {
    */
   readonly stalled:
     { readonly position: LogPosition; readonly attempt: number; readonly error: string } | undefined;
+  /** Calls after which there was another one, in this process. */
+  readonly retries: number;
+  /** Dead letters that this process has written, parked events included. */
+  readonly deadLetters: number;
+  /** Dead letters of the group that are neither redriven nor discarded. */
+  readonly openDeadLetters: number;
 }
 
 export interface EventLogHealth {
@@ -358,6 +369,8 @@ export interface EventLog {
   waitFor(position: LogPosition, options: { readonly deadlineMs: number }): Promise<WaitOutcome>;
   /** Every projection of this process. Answers within a second, also while the log does not answer. */
   projections(): Promise<readonly ProjectionStatus[]>;
+  /** The dead letters of this process's reactions. */
+  readonly deadLetters: DeadLetterStore;
   /** A page of one projection's rows in key order, with the positions it was read at; undefined when there is none. */
   projectionRows(
     name: string,

@@ -7,6 +7,7 @@ import { deriveId } from '../src/ids.ts';
 import type { LogPosition, RecordedEvent } from '../src/ports.ts';
 import { badRecordSuite } from './bad-record-suite.ts';
 import { counted, type Counted } from './counter.ts';
+import { deadLetterSuite } from './dead-letter-suite.ts';
 import { faultSuite } from './fault-suite.ts';
 import { freshTopic, metadata, Nodes, run, type Harness } from './harness.ts';
 import { positionSuite } from './position-suite.ts';
@@ -30,6 +31,7 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
     positionSuite(nodes);
     rebuildSuite(nodes);
     reactionSuite(nodes);
+    deadLetterSuite(nodes);
     standstillSuite(nodes);
 
     it('an accepted append is in the fold and in the read model of its writer', async () => {

@@ -15,6 +15,8 @@ export interface OpsRoute {
   readonly answer: (request: {
     readonly params: Readonly<Record<string, string>>;
     readonly query: Readonly<Record<string, string>>;
+    /** The body as JSON. Rejects when it is something else. */
+    readonly json: () => Promise<unknown>;
   }) => Promise<
     | { readonly kind: 'ok'; readonly body: object }
     /** `body` as it is, for formats that are not JSON (Prometheus' text). */
@@ -59,7 +61,8 @@ export const createOpsApp = (options: {
   const add = (routes: readonly OpsRoute[]): void => {
     for (const { method, path, answer } of routes)
       app.on(method, path, async (c) => {
-        const answered = await answer({ params: c.req.param(), query: c.req.query() });
+        const json = (): Promise<unknown> => c.req.json();
+        const answered = await answer({ params: c.req.param(), query: c.req.query(), json });
         switch (answered.kind) {
           case 'ok':
             return c.json(answered.body);

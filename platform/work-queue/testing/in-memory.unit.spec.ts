@@ -1,10 +1,12 @@
+import { deliverySuite } from '@parley/delivery/testing';
 import { describe, expect, it } from 'vitest';
-import { workQueueFeatures } from './feature-suite.ts';
+import { deliveryHarness } from './delivery-harness.ts';
+import { workQueueFeatures, type WorkQueueHarness } from './feature-suite.ts';
 import { InMemoryBroker } from './in-memory.ts';
 
 const broker = new InMemoryBroker();
 
-workQueueFeatures('memory', {
+const harness: WorkQueueHarness = {
   start: () => Promise.resolve(),
   stop: () => Promise.resolve(),
   open: (options) => broker.connect(options),
@@ -14,7 +16,9 @@ workQueueFeatures('memory', {
     broker.unbind(definition);
     return Promise.resolve();
   },
-});
+};
+workQueueFeatures('memory', harness);
+deliverySuite('a work queue in memory', deliveryHarness(harness));
 
 describe('the in-memory broker', () => {
   it('refuses a publish as disconnected and retryable while it is away', async () => {

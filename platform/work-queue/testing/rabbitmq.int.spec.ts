@@ -1,4 +1,5 @@
 import { deadLetter, done, notYet, type Verdict } from '@parley/delivery';
+import { deliverySuite } from '@parley/delivery/testing';
 import { startTestEngines, type TestEngines } from '@parley/engines/testing';
 import { connect } from 'amqplib';
 import { randomUUID } from 'node:crypto';
@@ -6,6 +7,7 @@ import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { QueueDefinition, WorkQueue } from '../src/ports.ts';
 import { openWorkQueue } from '../src/rabbitmq/work-queue.ts';
+import { deliveryHarness } from './delivery-harness.ts';
 import { workQueueFeatures } from './feature-suite.ts';
 import { definitionOf, messageOf } from './fixtures.ts';
 import { rabbitHarness } from './rabbitmq-harness.ts';
@@ -22,6 +24,7 @@ workQueueFeatures(
   'RabbitMQ',
   rabbitHarness(() => engines.amqpUrl),
 );
+deliverySuite('a work queue on RabbitMQ', deliveryHarness(rabbitHarness(() => engines.amqpUrl)));
 
 describe('a message that is given back too often', () => {
   it('is made a dead letter by the broker, beyond 20 returns and without a reason of ours', async () => {

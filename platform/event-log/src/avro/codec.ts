@@ -113,6 +113,18 @@ export class AvroCodec<E extends DomainEvent> {
     return bytes;
   }
 
+  /** Names the fields by which data does not fit the schema of a type; undefined when it fits. */
+  problemOf(type: string, data: unknown): string | undefined {
+    const writer = this.#writers.get(type);
+    if (writer === undefined) return `no schema registered for ${type}`;
+    const paths: string[] = [];
+    const errorHook = (path: string[]): void => {
+      paths.push(path.join('.') || 'all of it');
+    };
+    if (writer.avro.isValid(data, { errorHook })) return undefined;
+    return `does not fit the schema of ${type}: ${paths.join(', ')}`;
+  }
+
   /** The schema id of a record that cannot be decoded before `prepare`; undefined when there is nothing to prepare. */
   missing(value: Buffer | null): number | undefined {
     if (value === null || value.length < PREFIX_BYTES || value[0] !== 0) return undefined;

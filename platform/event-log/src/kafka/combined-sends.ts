@@ -7,7 +7,7 @@
  * all when the request is not answered, count as unanswered and travel alone the next time: whoever is to blame spoils it
  * for nobody else, and kafkajs looks for the leader of that one alone.
  */
-import type { Producer, RecordMetadata } from 'kafkajs';
+import type { IHeaders, Producer, RecordMetadata } from 'kafkajs';
 import { BatchRefused, type NewRecord } from '../log/transport.ts';
 import { errorOfCode } from './patch-kafkajs.ts';
 
@@ -66,7 +66,12 @@ export class CombinedSends {
     try {
       const topicMessages = sends.map(({ topic, partition, records }) => ({
         topic,
-        messages: records.map(({ key, value, headers }) => ({ key, value, headers, partition })),
+        messages: records.map(({ key, value, headers }) => ({
+          key,
+          value,
+          headers: headers as IHeaders, // a list is written by our own encoding (lean-records.ts)
+          partition,
+        })),
       }));
       const answers = await this.#producer.sendBatch({ acks: ACKS, topicMessages });
       for (const send of sends) this.#answered(send, answers);

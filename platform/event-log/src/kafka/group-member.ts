@@ -88,6 +88,7 @@ class Membership {
       logEnd: Number(highWatermark),
       isActive: () => generation === this.#generation && payload.isRunning() && !payload.isStale(),
       heartbeat: () => payload.heartbeat(),
+      pause: () => payload.pause(),
       commit: async (next) => {
         if (generation !== this.#generation || !payload.isRunning() || payload.isStale()) return;
         const last = messages.find(({ offset }) => Number(offset) === next - 1);

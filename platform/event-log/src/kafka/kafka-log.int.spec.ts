@@ -1,5 +1,7 @@
+import { deliverySuite } from '@parley/delivery/testing';
 import { startTestEngines } from '@parley/engines/testing';
 import { afterAll, beforeAll } from 'vitest';
+import { deliveryHarness } from '../../testing/delivery-harness.ts';
 import { eventLogFeatureSuite } from '../../testing/feature-suite.ts';
 import { kafkaHarness } from '../../testing/kafka-harness.ts';
 import { snapshotSuite } from '../../testing/snapshot-suite.ts';
@@ -13,4 +15,8 @@ afterAll(async () => {
 });
 
 eventLogFeatureSuite('the event log on Kafka', () => kafkaHarness(engines));
+deliverySuite(
+  'the event log on Kafka',
+  deliveryHarness(() => kafkaHarness(engines)),
+);
 snapshotSuite('a log on Kafka that starts from a snapshot', () => kafkaHarness(engines), 1);

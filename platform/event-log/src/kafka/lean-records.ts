@@ -4,6 +4,7 @@
  * far for every header it reads. With the ten headers of an event that is most of the work of an append and of a replay.
  */
 import { Buffer } from 'node:buffer';
+import { HeaderList } from '../log/header-list.ts';
 
 type Bytes = Buffer | string | null | undefined;
 type Headers = Record<string, Buffer | Buffer[] | null>;
@@ -14,7 +15,7 @@ interface RecordParts {
   readonly timestampDelta?: number;
   readonly key?: Bytes;
   readonly value?: Bytes;
-  readonly headers?: Readonly<Record<string, Bytes | Bytes[]>>;
+  readonly headers?: Readonly<Record<string, Bytes | Bytes[]>> | HeaderList;
 }
 
 /** What kafkajs knows of the batch that a record lies in. Numbers of 64 bits are text; all are below 2^53. */
@@ -103,13 +104,16 @@ export function encodeRecord(parts: RecordParts): { readonly buf: Buffer; readon
   const { offsetDelta = 0, timestampDelta = 0, key, value, headers = {} } = parts;
   const held: Bytes[] = []; // names and values in turn
   let max = SIZE_BYTES + 4 * VAR_INT_BYTES + sizeMax(key) + sizeMax(value);
-  for (const name of Object.keys(headers)) {
-    const one = headers[name];
-    for (const each of Array.isArray(one) ? one : [one]) {
-      held.push(name, each);
-      max += sizeMax(name) + sizeMax(each);
+  const hold = (name: Bytes, one: Bytes): void => {
+    held.push(name, one);
+    max += sizeMax(name) + sizeMax(one);
+  };
+  if (headers instanceof HeaderList) for (const [name, one] of headers.entries) hold(name, one);
+  else
+    for (const name of Object.keys(headers)) {
+      const one = headers[name];
+      for (const each of Array.isArray(one) ? one : [one]) hold(name, each);
     }
-  }
   const bytes = max <= scratch.length ? scratch : Buffer.allocUnsafe(max);
   let at = SIZE_BYTES;
   bytes[at++] = 0; // attributes: none are defined
@@ -251,6 +255,16 @@ export class LeanRecord {
   get headers(): Headers {
     this.#headers ??= readHeaders(new RecordReader(this.#bytes, this.#headersAt));
     return this.#headers;
+  }
+
+  /** All headers in their order, with names and values as they lie there. */
+  get headerList(): HeaderList {
+    const reader = new RecordReader(this.#bytes, this.#headersAt);
+    const entries = Array.from({ length: reader.varInt() }, () => {
+      const name = reader.sized() ?? Buffer.alloc(0);
+      return [name, reader.sized()] as const;
+    });
+    return new HeaderList(entries);
   }
 
   /**

@@ -5,6 +5,7 @@
  * silence, and the readers that start later fold another history than those that run, so it is refused.
  */
 import kafkajs, { type Admin } from 'kafkajs';
+import type { DeclaredTopic } from '../log/transport.ts';
 
 /** How many copies there are of what is accepted. */
 export interface TopicDurability {
@@ -24,11 +25,6 @@ export function assertDurability({ replicationFactor, minInSyncReplicas }: Topic
     throw new RangeError(
       `minInSyncReplicas must be at most replicationFactor, ${String(replicationFactor)}, not ${String(minInSyncReplicas)}`,
     );
-}
-
-interface DeclaredTopic {
-  readonly name: string;
-  readonly partitions: number;
 }
 
 /** A setting that is not what the log is built on. */
@@ -96,14 +92,15 @@ export async function makeTopics(
 ): Promise<void> {
   await admin.createTopics({
     waitForLeaders: true,
-    topics: topics.map(({ name, partitions }) => ({
+    topics: topics.map(({ name, partitions, batchBytesMax }) => ({
       topic: name,
       numPartitions: partitions,
       replicationFactor: durability.replicationFactor ?? -1,
-      configEntries: [...settingsOf(durability), UNPACKED].map(([setting, value]) => ({
-        name: setting,
-        value,
-      })),
+      configEntries: [
+        ...settingsOf(durability),
+        UNPACKED,
+        ...(batchBytesMax === undefined ? [] : [['max.message.bytes', String(batchBytesMax)] as const]),
+      ].map(([setting, value]) => ({ name: setting, value })),
     })),
   });
 }

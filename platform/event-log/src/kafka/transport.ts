@@ -2,6 +2,7 @@ import kafkajs, { type ISocketFactory, type Kafka, type Producer } from 'kafkajs
 import type { Logger } from 'pino';
 import type { SchemaStore } from '../avro/codec.ts';
 import {
+  type DeclaredTopic,
   type GroupListener,
   type NewRecord,
   type ReadOptions,
@@ -64,10 +65,7 @@ export class KafkaTransport implements Transport {
   }
 
   /** @throws TopicsRefused when a topic is there with settings that the log is not built on. */
-  async connect(
-    topics: readonly { readonly name: string; readonly partitions: number }[],
-    signal: AbortSignal,
-  ): Promise<void> {
+  async connect(topics: readonly DeclaredTopic[], signal: AbortSignal): Promise<void> {
     for (const { name, partitions } of topics) this.#partitions.set(name, partitions);
     const { durability = {}, logger } = this.#options;
     const areChecked = await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, async () => {

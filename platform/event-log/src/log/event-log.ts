@@ -1,6 +1,6 @@
 /** The event log of one process, on any transport. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AsyncHops } from '@parley/delivery';
+import type { AsyncHops, DeadLetterStore } from '@parley/delivery';
 import type { Logger } from 'pino';
 import { AvroCodec } from '../avro/codec.ts';
 import type {
@@ -33,6 +33,8 @@ import { Reactor } from './reactor.ts';
 import { StandstillWatch } from './standstill.ts';
 import { TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';
+import { LetterBox } from '../letters/letter-box.ts';
+import { letterCodec, LetterStore, type LetterSource } from '../letters/letter-store.ts';
 import { MemoryView } from './view.ts';
 import { Writer } from './writer.ts';
 
@@ -49,6 +51,8 @@ const CLOSE_DEADLINE_MS = 5000;
 /** Of the deadline of `close`: kept for the last snapshots, whatever hangs before them. */
 const SNAPSHOT_SHARE = 0.25;
 const CATCH_UP_SLICE_MS = 1000;
+/** A letter has headers besides those of a record that may already be as large as a topic takes. */
+const LETTER_BYTES_MAX = 2_097_152;
 
 /** What the log does with a topic, without its event type. */
 interface TopicParts {
@@ -70,6 +74,10 @@ export class TransportLog implements EventLog {
   readonly #topics = new Map<string, TopicParts>();
   readonly #writers = new Map<string, AnyWriter>();
   readonly #reactors: Reactor<DomainEvent>[] = [];
+  /** One a reaction. */
+  readonly #letters: LetterBox[] = [];
+  readonly #letterSources: LetterSource[] = [];
+  readonly deadLetters: DeadLetterStore = new LetterStore(this.#letterSources);
   /** Of the least patient that reads the topic. */
   readonly #gatherMs = new Map<string, number>();
   /** Topics that have been at their end once: when one is cut under its reader, it is replayed again. */
@@ -148,7 +156,15 @@ export class TransportLog implements EventLog {
 
   react<E extends DomainEvent>(definition: ReactionDefinition<E>): void {
     const fold = this.#fold(definition.topic, definition.gatherMs);
+    const letters = new LetterBox({
+      topic: definition.topic,
+      group: definition.group,
+      transport: this.#transport,
+      now: this.#options.now,
+    });
     const reactor = new Reactor(definition, fold, {
+      letters,
+      attempts: definition.attempts ?? this.#options.limits.reactionAttempts,
       hops: this.#options.hops,
       concurrency: this.#options.limits.reactionConcurrency,
       handleDeadlineMs: this.#options.limits.handleDeadlineMs,
@@ -156,6 +172,8 @@ export class TransportLog implements EventLog {
       signal: this.#closing.signal,
     });
     // A reactor is only ever fed from the fold that it was made with, so its event type may be forgotten here.
+    this.#letters.push(letters);
+    this.#letterSources.push({ letters, group: definition.group, codec: letterCodec(fold.codec) });
     this.#reactors.push(reactor as unknown as Reactor<DomainEvent>);
     this.#standstills.add({
       what: 'reaction',
@@ -176,7 +194,10 @@ export class TransportLog implements EventLog {
     const loaded = new Map(topics.map(({ topic, keeper }) => [topic.name, keeper?.load()]));
     this.#waitingFor = 'the log to answer';
     await this.#transport.connect(
-      topics.map(({ topic }) => topic),
+      [
+        ...topics.map(({ topic }) => topic),
+        ...this.#letters.map(({ topic }) => ({ ...topic, batchBytesMax: LETTER_BYTES_MAX })),
+      ],
       signal,
     );
     this.#waitingFor = 'the schema registry';
@@ -188,6 +209,10 @@ export class TransportLog implements EventLog {
     this.#deciding = true;
     for (const [name, writer] of this.#writers) if (!this.#replaying.has(name)) writer.open();
     this.#waitingFor = 'the consumer groups';
+    await unlessAborted(
+      signal,
+      Promise.all(this.#letters.map((letters) => this.#transport.read(letters.topic.name, letters))),
+    );
     // All at once: each may have to wait until its group has given up a member that was killed.
     await unlessAborted(
       signal,
@@ -281,6 +306,7 @@ export class TransportLog implements EventLog {
     this.#rebuilder.close();
     // A reaction under way may still append, so commands are refused only behind it; one that hangs is left behind.
     await atMost(leftMs(), this.#transport.leaveGroups());
+    await atMost(leftMs(), Promise.all(this.#reactors.map((reactor) => reactor.idle())));
     const writers = [...this.#writers.values()];
     for (const writer of writers) writer.refuse('closed');
     while (writers.some(({ queued }) => queued > 0) && leftMs() > 0) await pause(10);

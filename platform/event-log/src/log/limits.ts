@@ -15,6 +15,8 @@ export interface LogLimits {
   readonly echoDeadlineMs: number;
   /** Times a command is decided again after losing; then `conflict`. */
   readonly maxConflictRetries: number;
+  /** Calls of a reaction's `handle` for one event that may fail; then it is a dead letter. Those that wait do not count. */
+  readonly reactionAttempts: number;
   /** Streams whose events one reaction handles at the same time. */
   readonly reactionConcurrency: number;
   /**
@@ -47,6 +49,7 @@ export const defaultLimits: LogLimits = {
   maxBatchCommits: 1000,
   echoDeadlineMs: 5000,
   maxConflictRetries: 5,
+  reactionAttempts: 5,
   reactionConcurrency: 16,
   handleDeadlineMs: 60_000,
   maxRejectedOffsets: 1_000_000,

@@ -1,14 +1,38 @@
-/** Acts on accepted events for one consumer group: verdict first, effect next, offset last. */
-import { deliver, type AsyncHops, type Failure } from '@parley/delivery';
+/**
+ * Acts on accepted events for one consumer group: verdict first, effect next, offset last. What fails too often goes to the
+ * dead letters, and later events of its stream behind it; the offset is committed after the letter is confirmed.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  deliver,
+  done,
+  notYet,
+  type AsyncHops,
+  type DeadLetter,
+  type Failure,
+  type RetryPolicy,
+  type Verdict,
+} from '@parley/delivery';
 import type { Logger } from 'pino';
-import type { DomainEvent, ReactionDefinition, ReactionStatus, RecordedEvent } from '../ports.ts';
+import { PARKED } from '../letters/letter.ts';
+import { UNDECODABLE, type LetterBox, type OpenLetter } from '../letters/letter-box.ts';
+import { Redriver } from '../letters/redriver.ts';
+import type {
+  DomainEvent,
+  LogPosition,
+  ReactionDefinition,
+  ReactionStatus,
+  RecordedEvent,
+} from '../ports.ts';
 import { Flapping } from './flapping.ts';
 import { callKeyOf, HandleCalls } from './handle-calls.ts';
 import type { TopicFold } from './topic-fold.ts';
 import type { GroupBatch, GroupListener, RawRecord } from './transport.ts';
 
-/** For as long as it takes: an event that fails is not given up. */
-const POLICY = { attempts: Number.POSITIVE_INFINITY, backoff: { firstMs: 100, maxMs: 5000 } };
+const BACKOFF = { firstMs: 100, maxMs: 5000 };
+/** For as long as it takes: a letter is written before anything goes on. */
+const BURY: RetryPolicy = { attempts: Number.POSITIVE_INFINITY, backoff: BACKOFF };
+const AFTER_ERROR_MS = 1000;
 /** Records handled before offsets are committed: what a crash may repeat. */
 const CHUNK = 64;
 const VERDICT_WAIT_MS = 1000;
@@ -21,12 +45,16 @@ type Stalled = NonNullable<ReactionStatus['stalled']>;
 interface Turn {
   readonly batch: GroupBatch;
   readonly signal: AbortSignal;
+  /** Something is to be tried again: others need not wait for this batch. */
+  readonly onSlow: () => void;
 }
 
 export interface ReactorOptions {
   readonly hops: AsyncHops;
   readonly concurrency: number;
+  readonly attempts: number;
   readonly handleDeadlineMs: number;
+  readonly letters: LetterBox;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -41,6 +69,15 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   #assigned: readonly number[] = [];
   #joined = false;
   #handled = 0;
+  readonly #policy: RetryPolicy;
+  readonly #redriver: Redriver<E>;
+  /** Aborted when the partitions that are assigned now are no longer this member's. */
+  #held = new AbortController();
+  /** Partitions whose dead letters were read to their end since they were assigned. */
+  #lettersRead = new Map<number, Promise<void>>();
+  /** Batches that go on although the consumer was told that they are done: their partitions are paused. */
+  readonly #detached = new Set<Promise<void>>();
+  #retries = 0;
   /** Events whose call failed and is to be repeated in this turn: as many as are handled at the same time. */
   readonly #failing = new Map<string, Stalled>();
   /** Events whose call goes on past its deadline, until it ends, whichever turn it was made in. */
@@ -51,6 +88,18 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.#fold = fold;
     this.#options = options;
     this.#flapping = new Flapping(() => performance.now()); // a clock that is set back would hold it up
+    this.#policy = { attempts: options.attempts, backoff: BACKOFF };
+    this.#redriver = new Redriver({
+      letters: options.letters,
+      policy: this.#policy,
+      logger: options.logger,
+      heldBy: (partition) => (this.#assigned.includes(partition) ? this.#signal : undefined),
+      eventOf: (letter) => this.#eventOf(letter),
+      handle: (event, turn) => this.#call(event, turn),
+    });
+    options.letters.onChange = (partition) => {
+      if (this.#assigned.includes(partition)) this.#redriver.wake(partition);
+    };
     this.#calls = new HandleCalls(definition, {
       hops: options.hops,
       deadlineMs: options.handleDeadlineMs,
@@ -108,6 +157,9 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       handled: this.#handled,
       lag,
       stalled: this.#worst,
+      retries: this.#retries,
+      deadLetters: this.#options.letters.put,
+      openDeadLetters: this.#options.letters.openCount,
     };
   }
 
@@ -135,19 +187,54 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.#assigned = partitions;
     this.#joined = true;
     this.#flapping.onJoined(partitions);
+    this.#held.abort();
+    this.#held = new AbortController();
+    this.#lettersRead = new Map();
+    for (const partition of partitions) this.#redriver.wake(partition);
   }
 
   onLost(why?: Error): void {
     if (why !== undefined) this.#flapping.onEnded();
     this.#assigned = [];
     this.#joined = false;
+    this.#held.abort();
     this.#ends.clear(); // another member goes on from there
   }
 
+  /** Resolves when nothing is under way that the consumer does not wait for. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#detached, this.#redriver.idle()]);
+  }
+
+  /** Returns when the batch is done, or as soon as something of it is to be tried again: the rest then goes on beside. */
   async onBatch(batch: GroupBatch): Promise<void> {
     const first = batch.records[0];
     if (first !== undefined)
       this.#ends.set(batch.partition, { committed: Number(first.offset), end: batch.logEnd });
+    const slow = Promise.withResolvers<'slow'>();
+    const work = this.#work(batch, () => {
+      slow.resolve('slow');
+    });
+    const outcome = await Promise.race([work, slow.promise]);
+    if (outcome !== 'slow') return;
+    const resume = batch.pause();
+    const detached = this.#beside(batch, work, resume).finally(() => this.#detached.delete(detached));
+    this.#detached.add(detached);
+  }
+
+  async #beside({ partition }: GroupBatch, work: Promise<void>, resume: () => void): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      const context = { group: this.definition.group, partition, err: error };
+      this.#options.logger.warn(context, 'a batch could not be ended; it is handed out again');
+      await pause(AFTER_ERROR_MS, undefined, { signal: this.#signal }).catch(() => undefined);
+    } finally {
+      resume();
+    }
+  }
+
+  async #work(batch: GroupBatch, onSlow: () => void): Promise<void> {
     const lost = new AbortController();
     const ticking = setInterval(() => {
       if (this.#options.signal.aborted) return; // closing: whoever hangs now is given up by the group
@@ -156,13 +243,27 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
         lost.abort(); // the group re-balances, or is out of reach: whoever is assigned next continues
       });
     }, HEARTBEAT_MS);
+    const signal = AbortSignal.any([this.#options.signal, lost.signal]);
     try {
-      await this.#inChunks({ batch, signal: AbortSignal.any([this.#options.signal, lost.signal]) });
+      await this.#whenLettersAreRead(batch.partition, signal);
+      await this.#inChunks({ batch, signal, onSlow });
     } catch (error) {
       this.#flapping.onFailed(batch.partition);
       throw error;
     } finally {
       clearInterval(ticking);
+    }
+  }
+
+  /** What another member has parked is known before anything is handled. */
+  async #whenLettersAreRead(partition: number, signal: AbortSignal): Promise<void> {
+    const reading = this.#lettersRead.get(partition) ?? this.#options.letters.caughtUp(partition, signal);
+    this.#lettersRead.set(partition, reading);
+    try {
+      await reading;
+    } catch (error) {
+      this.#lettersRead.delete(partition);
+      if (!signal.aborted) throw error;
     }
   }
 
@@ -184,23 +285,27 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   /** True when every effect of the chunk is confirmed; false when it was interrupted. */
   async #chunk(turn: Turn, chunk: readonly RawRecord[]): Promise<boolean> {
     const { partition } = turn.batch;
-    const byStream = new Map<string, RecordedEvent<E>[]>();
+    const byStream = new Map<string, Delivery<E>[]>();
     for (const raw of chunk) {
       const accepted = await this.#verdict(turn, Number(raw.offset));
       if (accepted === undefined) return false;
-      if (!accepted) continue;
+      if (!accepted) {
+        const fault = await this.#fold.faultOf(partition, raw);
+        if (fault !== undefined && !(await this.#buryUndecodable(turn, raw, fault))) return false;
+        continue;
+      }
       const event = await this.#fold.recorded(partition, raw);
       if (event === undefined || this.definition.types?.includes(event.event.type) === false) continue;
-      const events = byStream.get(event.streamId) ?? [];
-      byStream.set(event.streamId, events);
-      events.push(event);
+      const deliveries = byStream.get(event.streamId) ?? [];
+      byStream.set(event.streamId, deliveries);
+      deliveries.push({ raw, event });
     }
     const streams = [...byStream.values()];
     let next = 0;
     const worker = async (): Promise<boolean> => {
       while (next < streams.length) {
-        const events = streams[next++] ?? [];
-        for (const event of events) if (!(await this.#handle(turn, event))) return false;
+        const deliveries = streams[next++] ?? [];
+        for (const delivery of deliveries) if (!(await this.#handle(turn, delivery))) return false;
       }
       return true;
     };
@@ -223,29 +328,92 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     return undefined;
   }
 
-  async #handle(turn: Turn, event: RecordedEvent<E>): Promise<boolean> {
+  async #handle(turn: Turn, { raw, event }: Delivery<E>): Promise<boolean> {
     const { signal } = turn;
+    const head = this.#options.letters.headOf(turn.batch.partition, event.streamId);
+    if (head !== undefined) {
+      const message = `${PARKED} ${head.origin.topic}/${String(head.origin.partition)}@${String(head.origin.offset)}`;
+      return this.#bury(turn, raw, { reason: PARKED, errorClass: '', message, attempts: 0 });
+    }
     const delivered = await deliver({
-      policy: POLICY,
+      policy: this.#policy,
       stopping: signal,
-      handle: async (attempt) => {
-        if (!isActive(turn)) return undefined;
-        const outcome = await this.#calls.run(event, { signal, attempt });
-        return outcome === 'left' ? undefined : outcome;
-      },
+      handle: (attempt) =>
+        isActive(turn) ? this.#call(event, { signal, attempt }) : Promise.resolve(undefined),
       onFailed: (failure) => {
-        this.#onFailed(event, failure);
+        this.#onFailed(event.position, callKeyOf(event), failure);
+        turn.onSlow();
       },
     });
     this.#failing.delete(callKeyOf(event)); // released: it is tried again elsewhere, or here in a later turn
     if (delivered.kind === 'done') this.#handled++;
+    if (delivered.kind === 'dead-letter') return this.#bury(turn, raw, delivered.letter);
     return delivered.kind === 'done';
   }
 
-  #onFailed(event: RecordedEvent<E>, { attempt, verdict, pauseMs }: Failure): void {
-    const { position } = event;
+  async #call(
+    event: RecordedEvent<E>,
+    turn: { readonly signal: AbortSignal; readonly attempt: number },
+  ): Promise<Verdict | undefined> {
+    const outcome = await this.#calls.run(event, turn);
+    return outcome === 'left' ? undefined : outcome;
+  }
+
+  #buryUndecodable(turn: Turn, raw: RawRecord, fault: string): Promise<boolean> {
+    const reason = `${UNDECODABLE}${fault}`;
+    return this.#bury(turn, raw, { reason, errorClass: '', message: fault, attempts: 0 });
+  }
+
+  /** Writes a dead letter, for as long as it takes. True once it is confirmed; false when interrupted. */
+  async #bury(turn: Turn, raw: RawRecord, letter: DeadLetter): Promise<boolean> {
+    const { letters, logger } = this.#options;
+    const { partition } = turn.batch;
+    const position = { topic: this.definition.topic.name, partition, offset: Number(raw.offset) };
+    const key = `letter ${String(partition)}-${raw.offset}`;
+    const delivered = await deliver({
+      policy: BURY,
+      stopping: turn.signal,
+      handle: async () => {
+        if (!isActive(turn)) return undefined;
+        if (letters.full !== undefined) return notYet(letters.full);
+        await letters.add(partition, raw, letter);
+        return done;
+      },
+      onFailed: (failure) => {
+        this.#onFailed(position, key, failure);
+        turn.onSlow();
+      },
+    });
+    this.#failing.delete(key);
+    if (delivered.kind !== 'done') return false;
+    const { reason, attempts } = letter;
+    const context = { group: this.definition.group, ...position, reason, attempts };
+    logger.warn(context, 'an event is a dead letter');
+    return true;
+  }
+
+  /** The event of a letter, with the value that it is to be handled with. */
+  async #eventOf(letter: OpenLetter): Promise<RecordedEvent<E> | string> {
+    const { partition, offset } = letter.origin;
+    if (letter.streamId === undefined)
+      return 'what cannot be decoded is no event of the history: discard it, and append what it should have been';
+    const position = { topic: this.definition.topic.name, partition, offset };
+    while (!(await this.#fold.waitFor(position, VERDICT_WAIT_MS))) this.#signal.throwIfAborted();
+    if (this.#fold.isAccepted(partition, offset) !== true)
+      return 'the log does not hold it as an accepted event';
+    const value = letter.requested?.value ?? letter.record.value;
+    const event = await this.#fold.recorded(partition, { ...letter.record, value });
+    return event ?? 'this release does not know its type';
+  }
+
+  get #signal(): AbortSignal {
+    return AbortSignal.any([this.#options.signal, this.#held.signal]);
+  }
+
+  #onFailed(position: LogPosition, key: string, { attempt, verdict, pauseMs }: Failure): void {
+    this.#retries++;
     const error = verdict.kind === 'not-yet' ? verdict.why : verdict.error.message;
-    this.#failing.set(callKeyOf(event), { position, attempt, error });
+    this.#failing.set(key, { position, attempt, error });
     const retryMs = Math.round(pauseMs);
     const context = { group: this.definition.group, ...position, attempt, retryMs, err: error };
     this.#options.logger.warn(
@@ -255,6 +423,12 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
         : 'reaction failed; it is tried again',
     );
   }
+}
+
+/** An accepted event with the record that it was read from. */
+interface Delivery<E extends DomainEvent> {
+  readonly raw: RawRecord;
+  readonly event: RecordedEvent<E>;
 }
 
 const isActive = ({ batch, signal }: Turn): boolean => !signal.aborted && batch.isActive();

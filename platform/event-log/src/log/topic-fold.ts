@@ -223,6 +223,13 @@ export class TopicFold<E extends DomainEvent> implements TopicListener {
     return this.#read(partition, raw).event ?? undefined;
   }
 
+  /** Why no reader can read a record; undefined when it can be read, whatever the verdict on it is. */
+  async faultOf(partition: number, raw: RawRecord): Promise<string | undefined> {
+    const missing = this.codec.missing(raw.value);
+    if (missing !== undefined) await this.codec.prepare(missing);
+    return this.#read(partition, raw).reason;
+  }
+
   async onRecords(partition: number, records: readonly RawRecord[]): Promise<void> {
     for (const { value } of records) {
       const missing = this.codec.missing(value);

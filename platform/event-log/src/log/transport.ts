@@ -1,8 +1,7 @@
 /** What the log needs from what it runs on. Two adapters: kafka/ and memory/. */
 import type { Buffer } from 'node:buffer';
 import type { SchemaStore } from '../avro/codec.ts';
-
-type HeaderValue = Buffer | string | (Buffer | string)[] | undefined;
+import type { HeaderList, HeaderValue } from './header-list.ts';
 
 /** A record as it lies in the log (the shape of kafkajs, so that no record is copied on the hot path). */
 export interface RawRecord {
@@ -11,6 +10,8 @@ export interface RawRecord {
   readonly value: Buffer | null;
   readonly headers?: Readonly<Record<string, HeaderValue>>;
   readonly timestamp: string;
+  /** All headers in their order; undefined where only `headers` are known. */
+  readonly headerList?: HeaderList;
   /** As `headers`, of a record that reads one without the others; undefined unless it is there once. */
   readonly header?: (name: string) => Buffer | undefined;
   /**
@@ -21,9 +22,18 @@ export interface RawRecord {
 }
 
 export interface NewRecord {
-  readonly key: string;
-  readonly value: Buffer;
-  readonly headers: Readonly<Record<string, Buffer | string>>;
+  readonly key: Buffer | string | null;
+  readonly value: Buffer | null;
+  /** A list is written as it is, in its order. */
+  readonly headers: Readonly<Record<string, Buffer | string>> | HeaderList;
+}
+
+/** A topic that is made when it is missing. */
+export interface DeclaredTopic {
+  readonly name: string;
+  readonly partitions: number;
+  /** Most bytes of one batch. Default: what the brokers have. */
+  readonly batchBytesMax?: number;
 }
 
 /** The broker refused the batch for good: nothing of it is in the log. */
@@ -56,6 +66,11 @@ export interface GroupBatch {
   /** False once the partition was given to another member: stop, effects will be repeated there. */
   readonly isActive: () => boolean;
   readonly heartbeat: () => Promise<void>;
+  /**
+   * Hands out nothing more of the partition until what is answered is called, so that `onBatch` may return before the batch
+   * is done: other partitions wait for it otherwise.
+   */
+  readonly pause: () => () => void;
   /** Everything before `next` is done. */
   readonly commit: (next: number) => Promise<void>;
 }
@@ -83,10 +98,7 @@ export interface ReadOptions {
 export interface Transport {
   readonly schemas: SchemaStore;
   /** Waits for the log, makes the topics that are missing. Rejects when aborted. */
-  connect(
-    topics: readonly { readonly name: string; readonly partitions: number }[],
-    signal: AbortSignal,
-  ): Promise<void>;
+  connect(topics: readonly DeclaredTopic[], signal: AbortSignal): Promise<void>;
   /** End offsets now, by partition. */
   endOffsets(topic: string): Promise<readonly number[]>;
   /**

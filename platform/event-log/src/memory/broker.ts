@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { SchemaStore } from '../avro/codec.ts';
+import { HeaderList } from '../log/header-list.ts';
 import { commitOf } from '../log/recorded-event.ts';
 import {
   BatchRefused,
@@ -38,6 +39,7 @@ interface Member {
   /** Counts assignments: what was handed out before the last one is no longer this member's. */
   generation: number;
   readonly busy: Set<number>;
+  readonly paused: Set<number>;
   /** What it was handed and has not ended with. */
   readonly underWay: Set<Promise<void>>;
   /** It has failed on a batch, and is handed nothing more before it joins again. */
@@ -54,8 +56,14 @@ export type SendFault = 'lost' | 'acknowledgement-lost' | 'dropped' | 'refused' 
 /** From the end of a member to its next membership. */
 const RESTART_MS = 20;
 
-const jsonHeaders = (headers: NewRecord['headers']): Record<string, Buffer> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
+const storedHeaders = (headers: NewRecord['headers']): Pick<RawRecord, 'headers' | 'headerList'> =>
+  headers instanceof HeaderList
+    ? { headers: headers.toHeaders(), headerList: headers }
+    : {
+        headers: Object.fromEntries(
+          Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]),
+        ),
+      };
 
 export class MemoryBroker {
   readonly #topics = new Map<string, RawRecord[][]>();
@@ -144,7 +152,13 @@ export class MemoryBroker {
     const records = this.#partition(topic, partition);
     for (const { key, value, headers } of batch) {
       const offset = String(records.length);
-      records.push({ offset, key: Buffer.from(key), value, headers: jsonHeaders(headers), timestamp: '0' });
+      records.push({
+        offset,
+        key: key === null ? null : Buffer.from(key),
+        value,
+        ...storedHeaders(headers),
+        timestamp: '0',
+      });
     }
     this.#notify(topic, partition);
     return fault === 'acknowledgement-lost'
@@ -185,6 +199,7 @@ export class MemoryBroker {
       assigned: [],
       generation: 0,
       busy: new Set(),
+      paused: new Set(),
       underWay: new Set(),
       failed: false,
       active: true,
@@ -227,13 +242,20 @@ export class MemoryBroker {
       const from = state.committed[partition] ?? 0;
       const log = this.#partition(state.topic, partition);
       const records = log.slice(from, from + 500);
-      if (records.length === 0 || !isActive() || member.failed) break;
+      if (records.length === 0 || !isActive() || member.failed || member.paused.has(partition)) break;
       const batch: GroupBatch = {
         partition,
         records,
         logEnd: log.length,
         isActive,
         heartbeat: () => Promise.resolve(),
+        pause: () => {
+          member.paused.add(partition);
+          return () => {
+            member.paused.delete(partition);
+            void this.#feed(group, member, partition);
+          };
+        },
         commit: (next) => {
           if (isActive()) state.committed[partition] = next;
           return Promise.resolve();
@@ -250,7 +272,7 @@ export class MemoryBroker {
       } finally {
         member.underWay.delete(handling);
       }
-      if ((state.committed[partition] ?? 0) === from && isActive()) break; // closing
+      if ((state.committed[partition] ?? 0) === from && isActive()) break; // closing, or paused
     }
     member.busy.delete(partition);
   }

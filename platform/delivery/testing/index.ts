@@ -1,0 +1,1 @@
+export { deliverySuite, type Delivering, type DeliveryHarness } from './delivery-suite.ts';
