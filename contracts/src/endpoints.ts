@@ -44,5 +44,7 @@ export const Endpoints = z.object({
   instances: z.array(Instance),
   /** Eureka's REST interface; absent in a stack that does without that engine, as are those below. */
   discovery: z.object({ url }).optional(),
+  /** VictoriaLogs: `url` takes and answers logs, `ui` is for people. */
+  logs: z.object({ url, ui: url }).optional(),
 });
 export type Endpoints = z.infer<typeof Endpoints>;

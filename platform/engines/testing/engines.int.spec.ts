@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aotFailureOf } from '../src/aot-cache.ts';
 import { engineNamed, engineNames } from '../src/ports.ts';
 import { processesOf } from '../src/process.ts';
+import { waitUntil } from '../src/wait.ts';
 import { startTestEngines, type TestEngines } from './index.ts';
 
 const schema = JSON.stringify({ schema: JSON.stringify({ type: 'string' }) });
@@ -54,6 +55,20 @@ describe('all engines together', () => {
 
   it('Kafka keeps its log in the run folder, whatever that is called', () => {
     expect(existsSync(join(engines.runDir, 'kafka', 'data', 'meta.properties'))).toBe(true);
+  });
+
+  it('VictoriaLogs finds a line by a field with a dot in its name', async () => {
+    const logs = `http://127.0.0.1:${engines.ports.logs}`;
+    const line = { time: new Date().toISOString(), msg: 'hello', service: 'order', 'correlation.id': 'c-9' };
+    const fields = '_stream_fields=service&_msg_field=msg&_time_field=time';
+    const body = JSON.stringify(line);
+    expect((await fetch(`${logs}/insert/jsonline?${fields}`, { method: 'POST', body })).status).toBe(200);
+    const query = new URLSearchParams({ query: '"correlation.id":"c-9"' });
+    const found = async (): Promise<boolean> => {
+      const answer = await fetch(`${logs}/select/logsql/query`, { method: 'POST', body: query });
+      return (await answer.text()).includes('"_msg":"hello"');
+    };
+    expect(await waitUntil(found, { deadlineMs: 10_000 })).toBe(true);
   });
 
   it('RabbitMQ starts again on its state after kill -9', async () => {

@@ -110,7 +110,7 @@ const explained = (error: unknown, { root, name, signal }: CacheEntry): unknown 
   const reason = unwritable(error);
   return reason !== undefined
     ? new EnvironmentError(
-        `${name} cannot be kept in ${root} (all engines need 900 MB there): ${reason}`,
+        `${name} cannot be kept in ${root} (all engines need 1.6 GB there): ${reason}`,
         `PARLEY_CACHE_DIR=<a folder with room> ${typedCommand()}`,
         { cause: error },
       )

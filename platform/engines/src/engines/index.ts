@@ -4,7 +4,17 @@ import { eureka } from './eureka.ts';
 import { kafka } from './kafka.ts';
 import { rabbitmq } from './rabbitmq.ts';
 import { registry } from './registry.ts';
+import { victoriaLogs } from './victoria-logs.ts';
 import { zipkin } from './zipkin.ts';
 
 /** Every engine, each after those that it needs. A new one is a file beside these and a word here. */
-export const declarations = [consoleServer, kafka, registry, rabbitmq, zipkin, eureka, envoy] as const;
+export const declarations = [
+  consoleServer,
+  kafka,
+  registry,
+  rabbitmq,
+  zipkin,
+  eureka,
+  victoriaLogs,
+  envoy,
+] as const;

@@ -24,7 +24,7 @@ describe('the addresses of a stack', () => {
       grpc: '127.0.0.1:4101',
     });
     const ports = JSON.stringify(endpoints).match(/(?<=127\.0\.0\.1:)\d+/g) ?? [];
-    expect(new Set(ports).size).toBe(ports.length - 1); // traces.ui and traces.api are one server
+    expect(new Set(ports).size).toBe(ports.length - 2); // traces.ui and traces.api are one server, as are logs.url and logs.ui
     expect(JSON.stringify(endpointsOf({ portBase: 24_000 }))).not.toContain(':4');
   });
 
