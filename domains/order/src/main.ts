@@ -10,7 +10,6 @@ import {
   httpInstances,
   runInContext,
   startLoop,
-  staticResolve,
 } from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
@@ -26,8 +25,13 @@ import { orderConfig, policyDefaults } from './config.ts';
 const RECOVERY_PAUSE_MS = 1000;
 
 const config = orderConfig();
-const service = createService({ name: 'order', config, errors: errorCatalog });
-const { logger } = service;
+const service = createService({
+  name: 'order',
+  config,
+  errors: errorCatalog,
+  peers: [...grpcInstances('product', config.PRODUCT_GRPC), ...httpInstances('payment', config.PAYMENT_URL)],
+});
+const { logger, resolve } = service;
 const log = openKafkaLog({
   service: 'order',
   clientId: config.INSTANCE_ID ?? 'order',
@@ -39,10 +43,6 @@ const log = openKafkaLog({
 });
 
 const now = Date.now;
-const resolve = staticResolve([
-  ...grpcInstances('product', config.PRODUCT_GRPC),
-  ...httpInstances('payment', config.PAYMENT_URL),
-]);
 const products = grpcProducts(resolve, service.policy('product', policyDefaults.product));
 const payments = restPayments(resolve, service.policy('payment', policyDefaults.payment));
 const orders = log.aggregate(orderAggregate);

@@ -41,6 +41,15 @@ export const serviceConfigShape = {
   REGISTRY_URL: baseUrl,
   /** Folder for snapshots of the read models, of this service alone. Absent: every start replays the log. */
   SNAPSHOT_DIR: z.string().min(1).optional(),
+  /** Eureka's REST interface, with its path. Absent, as DNS_DOMAIN: peers are where the environment says. */
+  EUREKA_URL: baseUrl.optional(),
+  /** Behind the names of services in Kubernetes' DNS (`parley.svc.cluster.local`); EUREKA_URL goes before it. */
+  DNS_DOMAIN: z
+    .string()
+    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'must be a domain')
+    .optional(),
+  /** `ip:port` of the DNS server to ask. Default: the machine's. */
+  DNS_SERVER: hostPort.optional(),
   /** Absent: spans are made and propagated, and exported nowhere. */
   ZIPKIN_URL: baseUrl.optional(),
   /** How a span behind a broker hangs on the one before it. */
@@ -69,6 +78,9 @@ export type ServiceConfig = Pick<
   readonly ZIPKIN_URL?: string | undefined;
   readonly INSTANCE_ID?: string | undefined;
   readonly INSTANCE_VERSION?: string | undefined;
+  readonly EUREKA_URL?: string | undefined;
+  readonly DNS_DOMAIN?: string | undefined;
+  readonly DNS_SERVER?: string | undefined;
   readonly TRACE_ASYNC_HOPS?: 'child' | 'link' | undefined;
 };
 

@@ -18,14 +18,15 @@ interface NamedStep {
 }
 
 /**
- * The order in which a process starts and stops: servers drain together, hooks follow in reverse order of
- * registration, operations and telemetry come last. All of it within one deadline; a step that exceeds it is left.
+ * The order in which a process starts and stops: first what keeps callers away, then the servers drain together, hooks
+ * follow in reverse order of registration, operations and telemetry come last. All of it within one deadline; a step that exceeds it is left.
  */
 export class Lifecycle {
   readonly #logger: Logger;
   readonly #deadlineMs: number;
   readonly #ownsProcess: boolean;
   readonly #abort = new AbortController();
+  readonly #first: NamedStep[] = [];
   readonly #servers: NamedStep[] = [];
   readonly #hooks: NamedStep[] = [];
   readonly #last: NamedStep[] = [];
@@ -44,6 +45,11 @@ export class Lifecycle {
 
   get state(): LifecycleState {
     return this.#state;
+  }
+
+  /** A step before the servers drain: requests are still answered. */
+  addFirst(name: string, stop: () => Promise<void>): void {
+    this.#first.push({ name, stop: async () => (await stop(), true) });
   }
 
   addServer(name: string, drain: (deadlineMs: number) => Promise<boolean>): void {
@@ -85,6 +91,7 @@ export class Lifecycle {
     const endAtMs = performance.now() + this.#deadlineMs;
     this.#abort.abort(new Error('the service is stopping'));
     const left = (): number => Math.max(1, endAtMs - performance.now());
+    for (const step of this.#first) await this.#step(step, left());
     const drained = await Promise.all(this.#servers.map((server) => this.#step(server, left())));
     let clean = drained.every(Boolean);
     for (const hook of this.#hooks.toReversed()) clean = (await this.#step(hook, left())) && clean;

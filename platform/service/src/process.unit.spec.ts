@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -70,6 +72,35 @@ describe('a service process that gets SIGTERM', () => {
     expect(await exited).toBe(0);
     expect(messages()).toContain('part stopped');
     expect(messages()).not.toContain('listening');
+  });
+});
+
+describe('a service process with a registry', () => {
+  it('is listed once it listens, and leaves the list before it stops answering', async () => {
+    const asked: string[] = [];
+    let answeredWhileLeaving: number | undefined;
+    const at: { http?: unknown } = {};
+    const registry = createServer((request, response) => {
+      void (async () => {
+        asked.push(`${String(request.method)} ${String(request.url)}`);
+        if (request.method === 'DELETE')
+          answeredWhileLeaving = (await fetch(`http://127.0.0.1:${String(at.http)}/nowhere`)).status;
+        response.writeHead(200).end();
+      })();
+    });
+    await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+    const { port } = registry.address() as AddressInfo; // listening on TCP
+    const over = { EUREKA_URL: `http://127.0.0.1:${port}/eureka`, INSTANCE_ID: 'kit-7' };
+    const { child, said, exited } = start('run', over);
+    at.http = (await said('listening')).http;
+    await vi.waitFor(() => {
+      expect(asked[0]).toMatch(/^POST \/eureka\/apps\/[A-Z]+$/);
+    });
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
+    registry.close();
+    expect(asked.at(-1)).toMatch(/^DELETE \/eureka\/apps\/[A-Z]+\/kit-7$/);
+    expect(answeredWhileLeaving).toBe(404);
   });
 });
 

@@ -4,6 +4,10 @@ import type { DestinationStream } from 'pino';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { ServiceConfig } from './config.ts';
 import type { ErrorCatalog, KitErrorCode } from './errors.ts';
+import { openDiscovery } from './discovery/choose.ts';
+import type { Discovery } from './discovery/discovery.ts';
+import type { Instance, Resolve } from './discovery/instance.ts';
+import { discoveryRoute } from './discovery/route.ts';
 import { guardOf, type RequestGuard } from './guard.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { createHttpApp } from './http/app.ts';
@@ -14,7 +18,7 @@ import { type UserGuard, userGuardOf } from './http/user.ts';
 import { validatorsOf } from './http/validation.ts';
 import { createLogger, type Logger } from './logging.ts';
 import { Lifecycle, type StopHook } from './lifecycle.ts';
-import { createOpsApp, type OpsRoute } from './ops.ts';
+import { createOpsApp, type OpsApp, type OpsRoute } from './ops.ts';
 import type { Policy } from './policy/policy.ts';
 import { policiesOf } from './policy/registry.ts';
 import type { PolicyDefaults } from './policy/settings.ts';
@@ -28,6 +32,8 @@ export interface ServiceOptions<Code extends string> {
   readonly name: string;
   readonly config: ServiceConfig;
   readonly errors: ErrorCatalog<Code>;
+  /** Peers that it calls, where the environment says that they are; a registry goes before that. Default: none. */
+  readonly peers?: readonly Instance[];
   /** Limit of one HTTP request. Default 10 s. */
   readonly httpDeadlineMs?: number;
   /** HTTP requests, and gRPC calls, worked on at the same time; above it they are refused as OVERLOADED. Default 2000. */
@@ -50,6 +56,8 @@ export interface Service<Code extends string = string> {
   readonly http: Hono;
   readonly grpc: GrpcServer;
   readonly readiness: Readiness;
+  /** The instances of a peer that may be called now. */
+  readonly resolve: Resolve;
   /** Sets what looks at every HTTP request and gRPC call before it is handled; the last one set counts. */
   guard(guard: RequestGuard<Code>): void;
   /**
@@ -101,9 +109,33 @@ const telemetryOf = <Code extends string>(
     ...(spanProcessors === undefined ? {} : { processors: spanProcessors }),
   });
 
+const discoveryOf = <Code extends string>(
+  { config, peers = [] }: ServiceOptions<Code>,
+  log: Logger,
+  readiness: Readiness,
+): Discovery =>
+  openDiscovery({
+    config,
+    peers,
+    log,
+    // An instance that starts is listed once it listens; what it does then is the other checks' to say.
+    isHealthy: () =>
+      Object.entries(readiness.report().checks).every(([check, { ready }]) => check === 'lifecycle' || ready),
+  });
+
+/** Listens for operations until the end of the process; answers the port. */
+const listenOps = async ({ app }: OpsApp, config: ServiceConfig, lifecycle: Lifecycle): Promise<number> => {
+  const server = await listenHttp(app, { port: config.OPS_PORT, host: config.PARLEY_HOST });
+  lifecycle.addLast('ops', async (deadlineMs) => {
+    await server.drain(deadlineMs);
+  });
+  return server.port;
+};
+
 /** Builds the service of one process. Nothing listens before `run`. */
 export const createService = <const Code extends string>(options: ServiceOptions<Code>): Service<Code> => {
   const { name, config, errors: catalog, inFlightMax = IN_FLIGHT_MAX } = options;
+  const { PARLEY_HOST: host, INSTANCE_VERSION: version = 'dev' } = config;
   const instance = config.INSTANCE_ID ?? `${name}-${randomUUID().slice(0, 8)}`;
   const logger = loggerOf(options, instance);
   const telemetry = telemetryOf(options, instance, logger);
@@ -125,12 +157,11 @@ export const createService = <const Code extends string>(options: ServiceOptions
   const grpc = new GrpcServer({ catalog, logger, inFlightMax, guard: guard.grpc });
   const readiness = new Readiness();
   readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
-  const version = config.INSTANCE_VERSION ?? 'dev';
   const ops = createOpsApp({ service: name, instance, version, readiness, problem, logger });
   const policies = policiesOf({ logger, env: options.env ?? process.env });
-  ops.add([...policies.routes, metricsRoute(telemetry)]);
   const ports: { http?: number; grpc?: number; ops?: number } = {};
-  const host = config.PARLEY_HOST;
+  const discovery = discoveryOf(options, logger, readiness);
+  ops.add([...policies.routes, metricsRoute(telemetry), discoveryRoute(discovery)]);
 
   const listen = async (): Promise<void> => {
     const server: HttpServer = await listenHttp(http, { port: config.HTTP_PORT, host });
@@ -147,6 +178,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
     http,
     grpc,
     readiness,
+    resolve: discovery.resolve,
     guard: guard.set,
     policy: policies.policy,
     addOps: ops.add,
@@ -159,16 +191,16 @@ export const createService = <const Code extends string>(options: ServiceOptions
     },
     run: (start) =>
       lifecycle.run(async (signal) => {
-        const opsServer = await listenHttp(ops.app, { port: config.OPS_PORT, host });
-        ports.ops = opsServer.port;
-        lifecycle.addLast('ops', async (deadlineMs) => {
-          await opsServer.drain(deadlineMs);
-        });
+        ports.ops = await listenOps(ops, config, lifecycle);
         lifecycle.addLast('telemetry', (deadlineMs) => telemetry.stop(deadlineMs));
+        await discovery.start();
+        lifecycle.addLast('discovery', () => discovery.close());
         await start(signal);
         signal.throwIfAborted();
         await listen();
         logger.info({ ...ports }, 'listening');
+        lifecycle.addFirst('discovery', () => discovery.leave());
+        await discovery.join({ service: name, id: instance, version, host, ports });
       }),
     stop: () => lifecycle.stop('stop was called'),
   };

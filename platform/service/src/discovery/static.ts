@@ -1,3 +1,4 @@
+import type { Discovery } from './discovery.ts';
 import type { Instance, Resolve } from './instance.ts';
 
 /** What an instance is called that only an address is known of. */
@@ -31,3 +32,18 @@ export const httpInstances = (service: string, baseUrls: readonly string[]): rea
     const http = port === '' ? HTTP_PORT : Number(port);
     return { service, id: host, version: UNKNOWN_VERSION, host: hostname, ports: { http } };
   });
+
+/** Discovery without a registry: a list that never changes, and nobody who is told of this instance. */
+export const openStatic = (instances: readonly Instance[]): Discovery => {
+  const resolve = staticResolve(instances);
+  const nothing = (): Promise<void> => Promise.resolve();
+  const services = Object.fromEntries(Map.groupBy(instances, ({ service }) => service));
+  return {
+    resolve,
+    start: nothing,
+    join: nothing,
+    leave: nothing,
+    close: nothing,
+    report: () => ({ kind: 'static', ageMs: null, listed: false, services }),
+  };
+};

@@ -1,0 +1,111 @@
+import { Resolver, type SrvRecord } from 'node:dns';
+import { promisify } from 'node:util';
+import { messageOf } from '../errors.ts';
+import { startLoop } from '../loop.ts';
+import type { Discovery, DiscoveryLog } from './discovery.ts';
+import type { Instance } from './instance.ts';
+import { KnownInstances } from './known-instances.ts';
+
+/** As long as Kubernetes' DNS lets an answer be kept. */
+const POLL_EVERY_MS = 5_000;
+const QUERY_TIMEOUT_MS = 1_000;
+const QUERY_TRIES = 2;
+/** Longer than the callers' period of reading. */
+const LEAVE_MS = 6_000;
+const VERSION = 'unknown';
+
+export interface DnsOptions {
+  /** Behind the name of a service: `parley.svc.cluster.local`. */
+  readonly domain: string;
+  /** Services whose instances are followed. */
+  readonly services: readonly string[];
+  readonly log: DiscoveryLog;
+  /** `ip:port` of the DNS servers to ask. Default: the machine's. */
+  readonly servers?: readonly string[];
+  /** What is called until DNS has answered for the first time. */
+  readonly seed?: readonly Instance[];
+  readonly pollEveryMs?: number;
+}
+
+const protocols = ['http', 'grpc'] as const;
+
+/** DNS says that there is none, which is an answer. */
+const isNone = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOTFOUND' || error.code === 'ENODATA');
+
+const orNone = async <T>(answer: Promise<readonly T[]>): Promise<readonly T[]> => {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isNone(error)) return [];
+    throw error;
+  }
+};
+
+/**
+ * Discovery by Kubernetes' DNS: a headless service has an SRV record for each ready pod and named port
+ * (`_http._tcp.<service>.<domain>`), whose target has an A record. The platform lists and removes pods; `join` and
+ * `leave` tell nobody, and `leave` waits until callers have asked again. A DNS server that does not answer leaves the
+ * last known list as it is.
+ */
+export const openDns = (options: DnsOptions): Discovery => {
+  const { domain, services, log, pollEveryMs = POLL_EVERY_MS } = options;
+  const known = new KnownInstances(options.seed);
+  const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
+  if (options.servers !== undefined) resolver.setServers(options.servers);
+  const srv = promisify<string, SrvRecord[]>(resolver.resolveSrv.bind(resolver));
+  const a = promisify<string, string[]>(resolver.resolve4.bind(resolver));
+
+  const instancesOf = async (service: string): Promise<readonly Instance[]> => {
+    const records = await Promise.all(
+      protocols.map(async (protocol) =>
+        (await orNone(srv(`_${protocol}._tcp.${service}.${domain}`))).map((record) => ({
+          protocol,
+          ...record,
+        })),
+      ),
+    );
+    const byTarget = Map.groupBy(records.flat(), ({ name }) => name);
+    const instances = [...byTarget].map(async ([id, ports]): Promise<readonly Instance[]> => {
+      const [host] = await orNone(a(id));
+      if (host === undefined) return []; // it left between the two questions
+      const of = Object.fromEntries(ports.map(({ protocol, port }) => [protocol, port]));
+      return [{ service, id, version: VERSION, host, ports: of }];
+    });
+    return (await Promise.all(instances)).flat();
+  };
+
+  let isAway = false;
+  const failed = (error: unknown): void => {
+    if (!isAway) log.warn({ reason: messageOf(error) }, 'DNS is away; the last known list is kept');
+    isAway = true;
+  };
+  const read = async (): Promise<void> => {
+    known.replace((await Promise.all(services.map(instancesOf))).flat());
+    if (isAway) log.info({}, 'DNS answers');
+    isAway = false;
+  };
+  let following: { stop: () => Promise<void> } | undefined;
+  let hasJoined = false;
+  return {
+    resolve: known.resolve,
+    start: async () => {
+      await read().catch(failed);
+      following = startLoop({ work: read, pauseMs: pollEveryMs, failed });
+    },
+    join: () => {
+      hasJoined = true;
+      return Promise.resolve();
+    },
+    leave: async () => {
+      if (!hasJoined) return;
+      hasJoined = false;
+      await new Promise((resolve) => setTimeout(resolve, LEAVE_MS));
+    },
+    close: async () => {
+      resolver.cancel();
+      await following?.stop();
+    },
+    report: () => ({ kind: 'dns', ageMs: known.ageMs() ?? null, listed: hasJoined, services: known.all() }),
+  };
+};

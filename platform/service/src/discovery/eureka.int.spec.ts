@@ -1,0 +1,135 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { startTestEngines, type TestEngines } from '@parley/engines/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Discovery } from './discovery.ts';
+import { eurekaApi } from './eureka-api.ts';
+import { openEureka } from './eureka.ts';
+import type { Instance } from './instance.ts';
+
+const foundMsMax = 30_000;
+const goneMsMax = 60_000;
+const leftMsMax = 5_000;
+const log = { info: () => undefined, warn: () => undefined };
+
+const instance = (service: string, number: number): Instance => ({
+  service,
+  id: `${service}-${number}`,
+  version: 'v2',
+  host: '127.0.0.1',
+  ports: { http: 7000 + number, ops: 7100 + number, grpc: 7200 + number },
+});
+
+let engines: TestEngines;
+let url: string;
+beforeAll(async () => {
+  engines = await startTestEngines({ only: ['eureka'] });
+  url = `http://127.0.0.1:${engines.ports.eureka}/eureka`;
+}, 300_000);
+afterAll(async () => {
+  await engines.stop();
+});
+
+const open: Discovery[] = [];
+afterEach(async () => {
+  const all = open.splice(0);
+  await Promise.all(all.map((one) => one.close()));
+  await Promise.all(all.map((one) => one.leave()));
+}, 30_000);
+
+const opened = async (options: Partial<Parameters<typeof openEureka>[0]> = {}): Promise<Discovery> => {
+  const discovery = openEureka({ url, log, ...options });
+  open.push(discovery);
+  await discovery.start();
+  return discovery;
+};
+
+/** Milliseconds until the caller knows these instances of a service. */
+const known = async (
+  caller: Discovery,
+  service: string,
+  ids: string[],
+  deadlineMs: number,
+): Promise<number> => {
+  const startedAt = performance.now();
+  for (;;) {
+    const found = caller.resolve(service).map(({ id }) => id);
+    if (JSON.stringify(found) === JSON.stringify(ids)) return performance.now() - startedAt;
+    const tookMs = performance.now() - startedAt;
+    if (tookMs > deadlineMs)
+      throw new Error(`knows ${found.join()} after ${deadlineMs} ms, not ${ids.join()}`);
+    await pause(50);
+  }
+};
+
+describe('Eureka', () => {
+  it('has a caller find an instance with its ports and version, and no longer once it has left', async () => {
+    const caller = await opened();
+    const peer = await opened({ follows: false });
+    await peer.join(instance('product', 1));
+    await known(caller, 'product', ['product-1'], foundMsMax);
+    expect(caller.resolve('product')).toEqual([instance('product', 1)]);
+    expect(peer.report().listed).toBe(true);
+    await peer.leave();
+    expect(await known(caller, 'product', [], leftMsMax)).toBeLessThan(100); // leave waits until callers know
+  });
+
+  it('forgets an instance that no longer renews', { timeout: 2 * goneMsMax }, async () => {
+    const caller = await opened();
+    await eurekaApi(url).register(instance('payment', 9), 'UP'); // and is never heard of again
+    const alive = await opened({ follows: false });
+    await alive.join(instance('payment', 1));
+    await known(caller, 'payment', ['payment-1', 'payment-9'], foundMsMax);
+    expect(await known(caller, 'payment', ['payment-1'], goneMsMax)).toBeLessThan(goneMsMax);
+  });
+
+  it('has callers prefer instances that are up, and take one that is down rather than none', async () => {
+    const caller = await opened();
+    let isHealthy = false;
+    const sick = await opened({ follows: false, isHealthy: () => isHealthy });
+    await sick.join(instance('order', 1));
+    await known(caller, 'order', ['order-1'], foundMsMax);
+    const well = await opened({ follows: false });
+    await well.join(instance('order', 2));
+    await known(caller, 'order', ['order-2'], foundMsMax);
+    isHealthy = true;
+    await known(caller, 'order', ['order-1', 'order-2'], foundMsMax);
+  });
+
+  it(
+    'that is away, and that returns without memory, costs nobody the instances that live',
+    {
+      timeout: 180_000,
+    },
+    async () => {
+      const caller = await opened();
+      await caller.join(instance('order', 1));
+      const peers = await Promise.all([1, 2].map(() => opened({ follows: false })));
+      await Promise.all(peers.map((peer, at) => peer.join(instance('product', at + 1))));
+      const both = ['product-1', 'product-2'];
+      await known(caller, 'product', both, foundMsMax);
+      const seen = new Set<string>();
+      const watch = setInterval(() => {
+        seen.add(
+          caller
+            .resolve('product')
+            .map(({ id }) => id)
+            .join(),
+        );
+      }, 20);
+      await engines.kill('eureka');
+      await pause(2_500);
+      expect(caller.report().ageMs).toBeGreaterThan(1_000);
+      await engines.restart('eureka');
+      const isConfirmed = async (): Promise<void> => {
+        while ((caller.report().ageMs ?? Infinity) > 1_500) await pause(50);
+      };
+      await isConfirmed();
+      clearInterval(watch);
+      expect([...seen]).toEqual([both.join()]);
+      expect((await eurekaApi(url).list()).map(({ instance: { id } }) => id).toSorted()).toEqual([
+        'order-1',
+        ...both,
+      ]);
+    },
+  );
+});

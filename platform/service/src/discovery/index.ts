@@ -1,0 +1,3 @@
+export type { Discovery, DiscoveryReport } from './discovery.ts';
+export { openEureka } from './eureka.ts';
+export type { Instance, Resolve } from './instance.ts';
