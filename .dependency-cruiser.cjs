@@ -57,12 +57,17 @@ module.exports = {
       '^platform/delivery/',
       '^platform/engines/testing/',
     ]),
-    only('platform-service', '^platform/service/', ['^platform/service/', SIGNALS]),
+    only('platform-service', '^platform/service/', [
+      '^platform/service/',
+      '^platform/engines/testing/',
+      SIGNALS,
+    ]),
     only('platform-cli', '^platform/cli/', ['^platform/cli/']),
     only('platform-engines', '^platform/engines/', ['^platform/engines/', '^platform/cli/']),
     only('platform-launcher', '^platform/launcher/', [
       '^platform/launcher/',
       '^platform/(cli|engines)/',
+      '^platform/service/src/discovery/',
       '^contracts/',
       '^gateway-config/',
       '^platform/mesh/',

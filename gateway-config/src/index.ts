@@ -1,6 +1,7 @@
 export { ensureDevKeys, mintToken, type DevKeys, type TokenOptions } from './dev-keys.ts';
 export { envoyArguments } from './envoy/arguments.ts';
-export { renderEnvoy, type Address, type EnvoyOptions } from './envoy/render.ts';
+export { writeEndpoints, type Address } from './envoy/endpoints.ts';
+export { renderEnvoy, type EnvoyOptions } from './envoy/render.ts';
 export { gatewayPolicy, type GatewayPolicy } from './policy/policy.ts';
 export { type Route } from './policy/routes.ts';
 export { tokenPolicy } from './policy/tokens.ts';

@@ -9,7 +9,8 @@ import { startTestEngines } from '@parley/engines/testing';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { ensureDevKeys, mintToken, type DevKeys } from '../src/dev-keys.ts';
-import { renderEnvoy, type Address } from '../src/envoy/render.ts';
+import type { Address } from '../src/envoy/endpoints.ts';
+import { renderEnvoy } from '../src/envoy/render.ts';
 import { gatewayPolicy, type GatewayPolicy } from '../src/policy/policy.ts';
 
 /** What a service was asked, as it answers it. */

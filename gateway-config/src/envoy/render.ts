@@ -2,13 +2,8 @@ import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { stringify } from 'yaml';
 import type { GatewayPolicy } from '../policy/policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
+import { endpointsPath, loadAssignment, type Address } from './endpoints.ts';
 import { duration, socketAddress, typed, type Fragment } from './typed.ts';
-
-/** Where something listens. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** A policy, and everything of a gateway that is not policy. */
 export interface EnvoyOptions {
@@ -16,8 +11,11 @@ export interface EnvoyOptions {
   readonly listen: Address;
   /** Keep it on loopback: it has no authentication. */
   readonly admin: Address;
-  /** The HTTP addresses of every service, one of each instance; requests are shared out in turn. */
-  readonly upstreams: Readonly<Record<ServiceName, readonly Address[]>>;
+  /**
+   * The HTTP addresses of every service, one of each instance; requests are shared out in turn. Or the folder that has
+   * them in files (`writeEndpoints`), which Envoy follows.
+   */
+  readonly upstreams: Readonly<Record<ServiceName, readonly Address[]>> | { readonly followed: string };
   /** The issuer's public keys; read at start. */
   readonly jwksPath: string;
   /** Where spans go; absent: the gateway makes none and passes a client's trace context on as it is. */
@@ -26,13 +24,13 @@ export interface EnvoyOptions {
   readonly accessLogPath: string;
 }
 
-const cluster = (
+type Connections = GatewayPolicy['connections'];
+
+const upstream = (
   name: string,
-  addresses: readonly Address[],
-  { upstreamConnectTimeoutMs, upstreamIdleTimeoutMs }: GatewayPolicy['connections'],
+  { upstreamConnectTimeoutMs, upstreamIdleTimeoutMs }: Connections,
 ): Fragment => ({
   name,
-  type: 'STATIC',
   connect_timeout: duration(upstreamConnectTimeoutMs),
   typed_extension_protocol_options: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(
@@ -43,11 +41,28 @@ const cluster = (
       },
     ),
   },
-  load_assignment: {
-    cluster_name: name,
-    endpoints: [
-      { lb_endpoints: addresses.map((address) => ({ endpoint: { address: socketAddress(address) } })) },
-    ],
+});
+
+const cluster = (name: string, addresses: readonly Address[], connections: Connections): Fragment => ({
+  ...upstream(name, connections),
+  type: 'STATIC',
+  load_assignment: loadAssignment(name, addresses),
+});
+
+/** A cluster whose endpoints are read from a file, and again when it is renamed into place. */
+const followedCluster = (name: ServiceName, folder: string, connections: Connections): Fragment => ({
+  ...upstream(name, connections),
+  type: 'EDS',
+  common_lb_config: { update_merge_window: '0s' }, // else an instance that was added waits for a second
+  eds_cluster_config: {
+    service_name: name,
+    eds_config: {
+      resource_api_version: 'V3',
+      path_config_source: {
+        path: endpointsPath(folder, name),
+        watched_directory: { path: folder },
+      },
+    },
   },
 });
 
@@ -73,7 +88,11 @@ export const envoyModel = (options: EnvoyOptions): Fragment => {
         { name: 'gateway', address: socketAddress(listen), filter_chains: [{ filters: [manager] }] },
       ],
       clusters: [
-        ...serviceNames.map((name) => cluster(name, upstreams[name], policy.connections)),
+        ...serviceNames.map((name) =>
+          'followed' in upstreams
+            ? followedCluster(name, upstreams.followed, policy.connections)
+            : cluster(name, upstreams[name], policy.connections),
+        ),
         ...(zipkin === undefined ? [] : [cluster('zipkin', [zipkin], policy.connections)]),
       ],
     },

@@ -2,6 +2,7 @@ import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { waitLimits } from '@parley/contracts/consistency';
+import { serviceNames } from '@parley/contracts/endpoints';
 import { errorCatalog } from '@parley/contracts/errors';
 import { gatewayPolicy } from '../policy/policy.ts';
 import { renderEnvoy, type EnvoyOptions } from './render.ts';
@@ -78,6 +79,20 @@ const Bootstrap = z.looseObject({
   }),
 });
 
+const Clusters = z.object({
+  static_resources: z.object({
+    clusters: z.array(
+      z.looseObject({
+        name: z.string(),
+        type: z.string(),
+        eds_cluster_config: z
+          .looseObject({ eds_config: z.looseObject({ path_config_source: z.unknown() }) })
+          .optional(),
+      }),
+    ),
+  }),
+});
+
 const render = (over: Partial<EnvoyOptions> = {}) => {
   const bootstrap = Bootstrap.parse(parse(renderEnvoy({ ...options, ...over })));
   const manager = bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
@@ -139,6 +154,18 @@ describe('the rendered gateway', () => {
     ]);
     expect(ports).toContainEqual(['product', 4, 14]);
     expect(ports).toContainEqual(['order', 3]);
+  });
+
+  it('has the instances of every service read from a file of its own when they are followed', () => {
+    const clusters = Clusters.parse(
+      parse(renderEnvoy({ ...options, upstreams: { followed: '/run/upstreams' } })),
+    ).static_resources.clusters.filter(({ type }) => type === 'EDS');
+    expect(clusters.map(({ name }) => name)).toEqual(serviceNames);
+    for (const { name, eds_cluster_config } of clusters)
+      expect(eds_cluster_config?.eds_config.path_config_source).toEqual({
+        path: `/run/upstreams/${name}.json`,
+        watched_directory: { path: '/run/upstreams' },
+      });
   });
 
   it('removes an identity that a client claims before any filter reads it', () => {

@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ServiceName } from '@parley/contracts/endpoints';
 import { ensureDevKeys, gatewayPolicy, mintToken, renderEnvoy, type Address } from '@parley/gateway-config';
 import { endpointsOf } from './addresses.ts';
 import { runFiles, type StackContext } from './context.ts';
 import type { MintToken } from './engine-host.ts';
-import { host, instancesOf } from './instances.ts';
+import { upstreamsFolder, writeFirstUpstreams } from './gateway-upstreams.ts';
+import { host } from './instances.ts';
 import { readScale } from './scale-file.ts';
 
 const addressOf = (url: string): Address => ({ host, port: Number(new URL(url).port) });
@@ -13,24 +13,16 @@ const addressOf = (url: string): Address => ({ host, port: Number(new URL(url).p
 /** Writes the gateway's bootstrap for a stack, from the typed routes, and answers its path. */
 export const writeEnvoyConfig = async (context: StackContext): Promise<string> => {
   const { runDir } = context;
-  const scale = readScale(runDir);
-  const endpoints = endpointsOf(context, scale);
-  const upstream = (name: ServiceName): readonly Address[] =>
-    instancesOf(name, scale, context).map((instance) => ({ host: instance.host, port: instance.ports.http }));
+  const endpoints = endpointsOf(context, readScale(runDir));
   const { jwksPath } = await ensureDevKeys(runDir);
   const { logs } = runFiles(runDir);
   await mkdir(logs, { recursive: true });
+  await writeFirstUpstreams(runDir, endpoints.instances);
   const text = renderEnvoy({
     policy: gatewayPolicy,
     listen: addressOf(endpoints.gateway.url),
     admin: addressOf(endpoints.gateway.admin),
-    upstreams: {
-      order: upstream('order'),
-      product: upstream('product'),
-      payment: upstream('payment'),
-      notification: upstream('notification'),
-      shipping: upstream('shipping'),
-    },
+    upstreams: { followed: upstreamsFolder(runDir) },
     jwksPath,
     zipkin: addressOf(endpoints.traces.ui),
     accessLogPath: join(logs, 'gateway-access.log'),

@@ -1,4 +1,5 @@
 import type { Endpoints } from '@parley/contracts/endpoints';
+import type { Discovery } from '@parley/service/discovery';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
 import { formatBytes } from '../cli/table.ts';
@@ -8,6 +9,7 @@ import { enginesOf, type StackContext } from './context.ts';
 import type { EngineHost } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { followScale } from './follow-scale.ts';
+import { followRegistry, forgetUpstreams, writeUpstreams } from './gateway-upstreams.ts';
 import { endLeftovers, removeTraces } from './leftovers.ts';
 import { acquireLock, holderOf } from './lock.ts';
 import { logBytesKept, shortenLogs } from './old-logs.ts';
@@ -81,6 +83,8 @@ class StartedStack {
   readonly #release: () => Promise<void>;
   readonly engines = new Map<EngineName, KeptEngine>();
   services: KeptServices | undefined;
+  /** Follows the registry for the gateway. */
+  registry: Discovery | undefined;
   /** Ends the watch of the scale. */
   endScale: () => void = () => undefined;
 
@@ -98,6 +102,7 @@ class StartedStack {
   async stop(): Promise<void> {
     const { runDir } = this.#context;
     this.endScale();
+    await this.registry?.close();
     const holder = await holderOf(runDir);
     if (holder === undefined || holder.pid === process.pid) await this.#folder.withdraw(); // else it is another one's
     if (this.services !== undefined) {
@@ -170,6 +175,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     const leftovers = await endLeftovers(runDir, leftoverGraceMs);
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a stack that was killed`);
     await writeScale(runDir, scale); // how many there were at an earlier start says nothing of this one
+    await forgetUpstreams(runDir);
     await refuseMachine(context);
     const shortened = await shortenLogs(runDir);
     if (shortened.length > 0)
@@ -181,6 +187,7 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     signal.throwIfAborted();
     await startAll(started, context, { ...options, signal });
     const endpoints = endpointsOf(context, scale);
+    started.registry = await followRegistry({ runDir, endpoints, output });
     const died = started.services?.firstDeath.then((how) => {
       throw new CommandError(exitCodes.environment, `turbo ${how} before the services were ready`);
     });
@@ -192,7 +199,10 @@ export const startStack = async (context: StackContext, options: StackOptions): 
       context,
       scale,
       output,
-      publish: (changed) => folder.publish(changed),
+      publish: async (changed) => {
+        await folder.publish(changed);
+        if (started.registry === undefined) await writeUpstreams(runDir, changed.instances);
+      },
     });
     return { endpoints, lost: folder.lost, stop: () => started.stop() };
   } catch (error) {

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { serviceNames, type Endpoints, type ServiceName } from '@parley/contracts/endpoints';
+import { writeEndpoints, type Address } from '@parley/gateway-config';
+import { openEureka, type Discovery, type Instance } from '@parley/service/discovery';
+import { messageOf } from '../cli/exit.ts';
+import type { Output } from '../cli/output.ts';
+import { host } from './instances.ts';
+import { defaultVersion } from './scale.ts';
+
+/** The folder in which a stack's gateway finds the instances of every service. */
+export const upstreamsFolder = (runDir: string): string => join(runDir, 'gateway', 'upstreams');
+
+const addressesOf = (instances: readonly Instance[], service: ServiceName): readonly Address[] =>
+  instances.flatMap(({ service: of, host: at, ports }) =>
+    of === service && ports.http !== undefined ? [{ host: at, port: ports.http }] : [],
+  );
+
+/** Forgets what an earlier start of the stack found. */
+export const forgetUpstreams = (runDir: string): Promise<void> =>
+  rm(upstreamsFolder(runDir), { recursive: true, force: true });
+
+/** Tells the gateway where these instances are. A service that has none of them gets no request. */
+export const writeUpstreams = async (runDir: string, instances: readonly Instance[]): Promise<void> => {
+  for (const service of serviceNames)
+    await writeEndpoints(upstreamsFolder(runDir), service, addressesOf(instances, service));
+};
+
+/** As `writeUpstreams`, unless the gateway, which may have been restarted, knows of some already. */
+export const writeFirstUpstreams = async (runDir: string, instances: readonly Instance[]): Promise<void> => {
+  if (!existsSync(upstreamsFolder(runDir))) await writeUpstreams(runDir, instances);
+};
+
+/** What the gateway's upstreams follow. */
+export interface FollowRegistryOptions {
+  readonly runDir: string;
+  readonly endpoints: Endpoints;
+  readonly output: Output;
+}
+
+/**
+ * Lists the gateway in the stack's registry and keeps its upstreams what the registry lists, as callers do: the last
+ * known instances when it is away. Undefined in a stack without a registry.
+ */
+export const followRegistry = async ({
+  runDir,
+  endpoints,
+  output,
+}: FollowRegistryOptions): Promise<Discovery | undefined> => {
+  if (endpoints.discovery === undefined) return undefined;
+  const written = new Map<ServiceName, string>();
+  let writing = Promise.resolve();
+  const follow = async (instances: readonly Instance[]): Promise<void> => {
+    for (const service of serviceNames) {
+      const addresses = addressesOf(instances, service);
+      const text = JSON.stringify(addresses);
+      if (written.get(service) === text) continue;
+      await writeEndpoints(upstreamsFolder(runDir), service, addresses);
+      written.set(service, text);
+    }
+  };
+  const discovery = openEureka({
+    url: endpoints.discovery.url,
+    log: {
+      info: (_fields, message) => {
+        output.line(`gateway: ${message}`);
+      },
+      warn: (_fields, message) => {
+        output.bad(`gateway: ${message}`);
+      },
+    },
+    changed: (services) => {
+      writing = writing
+        .then(() => follow(Object.values(services).flat()))
+        .catch((error: unknown) => {
+          output.bad(`the gateway's upstreams: ${messageOf(error)}`); // tried again at the next reading
+        });
+    },
+  });
+  await discovery.start();
+  const http = Number(new URL(endpoints.gateway.url).port);
+  await discovery.join({
+    service: 'gateway',
+    id: 'gateway-1',
+    version: defaultVersion,
+    host,
+    ports: { http },
+  });
+  return discovery;
+};
