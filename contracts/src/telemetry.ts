@@ -228,12 +228,19 @@ export const metricDefinitions = {
     description: '1 for the state that a breaker is in, 0 for the others',
     attributes: [a.policy, a.breakerState],
   },
-  ordersByStatus: {
-    name: 'parley.orders',
+  orderTransitions: {
+    name: 'parley.order.transitions',
+    kind: 'counter',
+    unit: '{order}',
+    description: 'Orders by the status that this instance brought them into',
+    attributes: [a.orderStatus],
+  },
+  ordersUnfinished: {
+    name: 'parley.orders.unfinished',
     kind: 'gauge',
     unit: '{order}',
-    description: 'Orders of the read model by their status',
-    attributes: [a.orderStatus],
+    description: 'Orders of the read model that are CREATED or PAYMENT_PENDING',
+    attributes: [],
   },
   timeToShipped: {
     name: 'parley.order.time_to_shipped',
@@ -325,6 +332,7 @@ export const logFields = {
   traceId: 'trace_id',
   spanId: 'span_id',
   orderId: 'order_id',
+  orderStatus: 'order_status',
   method: 'http.request.method',
   route: 'http.route',
   status: 'http.response.status_code',

@@ -25,7 +25,7 @@ describe('signals as contracts', () => {
     expect(prometheusName(metricDefinitions.httpServerDuration)).toBe('http_server_request_duration_seconds');
     expect(prometheusName(metricDefinitions.cpuTime)).toBe('process_cpu_time_seconds_total');
     expect(prometheusName(metricDefinitions.eventLoopUtilization)).toBe('nodejs_eventloop_utilization_ratio');
-    expect(prometheusName(metricDefinitions.ordersByStatus)).toBe('parley_orders');
+    expect(prometheusName(metricDefinitions.ordersUnfinished)).toBe('parley_orders_unfinished');
     expect(prometheusLabel(attribute.httpStatusCode)).toBe('http_response_status_code');
   });
 });

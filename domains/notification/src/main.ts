@@ -35,7 +35,14 @@ const onPayment = createOnPayment({
   shippingRequests: openShippingRequests(queue),
   now: Date.now,
 });
-log.react(onPaymentReaction(onPayment));
+log.react(
+  onPaymentReaction(onPayment, ({ event }, verdict) => {
+    logger.info(
+      { orderId: event.data.orderId, event: event.type, verdict: verdict.kind },
+      'payment event handled',
+    );
+  }),
+);
 service.guard(atLeast(log));
 mountHttp(service, { notifications: log.project(notifications) });
 service.addOps(projectionRoutes(log));

@@ -1,5 +1,6 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
+import { metricDefinitions } from '@parley/contracts/telemetry';
 import { deadLetterRoutes } from '@parley/delivery';
 import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { orders as ordersProjection } from '@parley/projection-orders';
@@ -8,12 +9,14 @@ import {
   createService,
   grpcInstances,
   httpInstances,
+  observeCount,
   runInContext,
   startLoop,
 } from '@parley/service';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { onShipment } from './adapters/inbound/reactions.ts';
+import { observedOrders } from './adapters/outbound/observed-orders.ts';
 import { restPayments } from './adapters/outbound/payment.ts';
 import { grpcProducts } from './adapters/outbound/product.ts';
 import { createAdvance, orderAggregate, streamOf } from './application/advance.ts';
@@ -45,9 +48,10 @@ const log = openKafkaLog({
 const now = Date.now;
 const products = grpcProducts(resolve, service.policy('product', policyDefaults.product));
 const payments = restPayments(resolve, service.policy('payment', policyDefaults.payment));
-const orders = log.aggregate(orderAggregate);
+const orders = observedOrders(log.aggregate(orderAggregate), { logger, now });
 const view = log.project(ordersProjection);
 const unfinished = log.project(unfinishedOrders);
+observeCount(metricDefinitions.ordersUnfinished, () => unfinished.size);
 const advance = createAdvance({ orders, products, payments, now });
 log.project(unmatchedShipments);
 const recordShipment = createRecordShipment({

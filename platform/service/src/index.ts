@@ -25,6 +25,7 @@ export { GrpcRefusal, type GrpcAnswer } from './grpc/refusal.ts';
 export type { GrpcCall, GrpcImplementation } from './grpc/server.ts';
 export type { ProblemDetails } from './http/problem.ts';
 export type { Logger } from './logging.ts';
+export { counterOf, histogramOf, observeCount } from './telemetry/instruments.ts';
 export { startLoop } from './loop.ts';
 export type { OpsRoute } from './ops.ts';
 export type { BreakerChange, BreakerState } from './policy/breaker.ts';

@@ -21,7 +21,7 @@ import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
 import { correlationIdFrom, runInContext } from '../context.ts';
 import type { AnyErrorCatalog } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import { durations, observeActive, secondsSince } from '../telemetry/instruments.ts';
+import { durations, observeCount, secondsSince } from '../telemetry/instruments.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import { GrpcRefusal, toStatus } from './refusal.ts';
 
@@ -207,7 +207,7 @@ export class GrpcServer {
       // Of one connection. A stream that sent no message yet is no call yet, and would not be counted as one.
       'grpc.max_concurrent_streams': STREAMS_PER_CALL * options.inFlightMax,
     });
-    observeActive(metricDefinitions.rpcServerActive, () => this.#inFlight);
+    observeCount(metricDefinitions.rpcServerActive, () => this.#inFlight);
     this.#context = {
       ...options,
       enter: () => {

@@ -1,7 +1,7 @@
 import { metricDefinitions } from '@parley/contracts/telemetry';
 import type { MiddlewareHandler } from 'hono';
 import type { KitErrorCode } from '../errors.ts';
-import { observeActive } from '../telemetry/instruments.ts';
+import { observeCount } from '../telemetry/instruments.ts';
 import type { ProblemFunction } from './problem.ts';
 
 /** HTTP requests whose body has arrived, and gRPC calls, that one process works on at the same time. Each holds at most a body of 64 KiB and a place in the log's queue. */
@@ -15,7 +15,7 @@ const RETRY_AFTER_SECONDS = 1;
  */
 export const limitInFlight = (problem: ProblemFunction<KitErrorCode>, max: number): MiddlewareHandler => {
   let inFlight = 0;
-  observeActive(metricDefinitions.httpServerActive, () => inFlight);
+  observeCount(metricDefinitions.httpServerActive, () => inFlight);
   return async (c, next) => {
     if (inFlight >= max) return problem(c, 'OVERLOADED', { retryAfterSeconds: RETRY_AFTER_SECONDS });
     inFlight += 1;

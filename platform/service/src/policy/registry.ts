@@ -1,6 +1,7 @@
 import { loadConfigWith } from '../config.ts';
 import type { Logger } from '../logging.ts';
 import type { OpsRoute } from '../ops.ts';
+import { observePolicies } from './observe.ts';
 import { createPolicy, type Policy } from './policy.ts';
 import { type PolicyDefaults, policyFromEnv } from './settings.ts';
 
@@ -21,6 +22,7 @@ export const policiesOf = (options: {
 }): Policies => {
   const { logger, env } = options;
   const policies = new Map<string, Policy>();
+  observePolicies(() => policies.values());
   return {
     policy: (name, defaults) => {
       if (policies.has(name)) throw new Error(`there is already a policy called ${name}`);

@@ -1,4 +1,4 @@
-import { type Histogram, type Meter, type MeterProvider, metrics } from '@opentelemetry/api';
+import { type Counter, type Histogram, type Meter, type MeterProvider, metrics } from '@opentelemetry/api';
 import { metricDefinitions } from '@parley/contracts/telemetry';
 
 /** The meter of the kit's own metrics; it follows the registered provider, so ask for it after `startTelemetry`. */
@@ -31,14 +31,25 @@ export const durations = (): DurationHistograms => {
   return made.histograms;
 };
 
+/** What an instrument is made from: an entry of `metricDefinitions`. */
+interface Definition {
+  readonly name: string;
+  readonly unit: string;
+  readonly description: string;
+  readonly advice?: { explicitBucketBoundaries: number[] };
+}
+
+/** A counter of a service's own; ask for it after `createService`. */
+export const counterOf = (metric: Definition): Counter => meter().createCounter(metric.name, metric);
+
+/** A histogram of a service's own; ask for it after `createService`. */
+export const histogramOf = (metric: Definition): Histogram => meter().createHistogram(metric.name, metric);
+
 /** Seconds since a reading of `performance.now()`. */
 export const secondsSince = (startedAtMs: number): number => (performance.now() - startedAtMs) / 1_000;
 
-/** Observes how many requests or calls are under way: what of an instance is in use. */
-export const observeActive = (
-  metric: { readonly name: string; readonly unit: string; readonly description: string },
-  count: () => number,
-): void => {
+/** Observes a number whenever it is asked for; for requests, rows and whatever else has a present count. */
+export const observeCount = (metric: Definition, count: () => number): void => {
   meter()
     .createObservableGauge(metric.name, metric)
     .addCallback((result) => {

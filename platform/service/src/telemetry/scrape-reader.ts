@@ -16,20 +16,26 @@ const withUnit = (metric: MetricData): MetricData => {
 
 /** Metrics as Prometheus scrapes them, on a port that exists already. */
 export class ScrapeReader extends MetricReader {
+  #bound = false;
   readonly #serializer = new PrometheusSerializer(undefined, false, undefined, false, true);
 
   constructor() {
     super({ cardinalitySelector: () => SERIES_MAX });
   }
 
-  /** Everything as it is now, in Prometheus' text format 0.0.4. */
+  /** Everything as it is now, in Prometheus' text format 0.0.4; nothing when OTEL_SDK_DISABLED says so. */
   async text(): Promise<string> {
+    if (!this.#bound) return '';
     const { resourceMetrics } = await this.collect();
     const scopeMetrics = resourceMetrics.scopeMetrics.map(({ scope, metrics }) => ({
       scope,
       metrics: metrics.map(withUnit),
     }));
     return this.#serializer.serialize({ ...resourceMetrics, scopeMetrics });
+  }
+
+  protected override onInitialized(): void {
+    this.#bound = true;
   }
 
   protected override onForceFlush(): Promise<void> {

@@ -89,6 +89,17 @@ describe('telemetry', () => {
   });
 });
 
+describe('telemetry that OTEL_SDK_DISABLED switches off', () => {
+  it('makes no span and no metric, and breaks nothing', async () => {
+    vi.stubEnv('OTEL_SDK_DISABLED', 'true');
+    const telemetry = start('http://127.0.0.1:1');
+    stopping.push(() => telemetry.stop(1_000));
+    expect(tracer().startSpan('one').isRecording()).toBe(false);
+    metrics.getMeter('test').createCounter('things').add(1);
+    expect(await telemetry.scrape()).toBe('');
+  });
+});
+
 describe('the standard environment', () => {
   it.each([
     [{}, 'local', 'local'],
