@@ -10,6 +10,7 @@ import { meshApplyCommand, meshCommandOn, meshDiffCommand, meshStatusCommand } f
 import { obtainCommandOn } from './obtain.ts';
 import { scaleCommand } from './scale.ts';
 import { testCommandOn } from './test.ts';
+import { logsCommand } from './logs.ts';
 import { logCommand, replayCommand } from './timeline.ts';
 import { tokenCommandWith } from './token.ts';
 import { upCommand } from './up.ts';
@@ -33,4 +34,5 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   benchCommand,
   replayCommand,
   logCommand,
+  logsCommand,
 ];

@@ -10,6 +10,8 @@ export interface StackContext {
   readonly portBase: number;
   /** Those of a default stack when it is not said. */
   readonly engines?: readonly EngineName[];
+  /** For the services, besides what this process has. */
+  readonly serviceEnv?: Readonly<Record<string, string>>;
 }
 
 /** The clone's root folder. */

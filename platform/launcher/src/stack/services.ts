@@ -78,6 +78,7 @@ const startTurbo = (context: StackContext, { watch, output }: ServicesOptions): 
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
+        ...context.serviceEnv,
         TURBO_TELEMETRY_DISABLED: '1',
         PARLEY_RUN_DIR: runDir,
         PARLEY_PORT_BASE: String(portBase),

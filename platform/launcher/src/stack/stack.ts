@@ -4,8 +4,9 @@ import { CommandError, exitCodes } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
 import { formatBytes } from '../cli/table.ts';
 import { needsOf, stopWaves, type EngineName } from '@parley/engines';
+import { type LogShipping, shipLogs } from '../logs/ship-logs.ts';
 import { endpointsOf } from './addresses.ts';
-import { enginesOf, type StackContext } from './context.ts';
+import { enginesOf, runFiles, type StackContext } from './context.ts';
 import type { EngineHost } from './engine-host.ts';
 import { keepEngine, type KeptEngine } from './engine-keeper.ts';
 import { followScale } from './follow-scale.ts';
@@ -72,6 +73,7 @@ const readyDeadlineMs = 300_000;
 const leftoverGraceMs = 12_000;
 const otherLauncherMs = 90_000;
 const quickMs = 3000;
+const shippingDeadlineMs = 3000;
 /** Once it is there the services have much to do that needs no other engine; for the rest they wait. */
 const servicesNeed: EngineName = 'kafka';
 
@@ -87,6 +89,7 @@ class StartedStack {
   registry: Discovery | undefined;
   /** Ends the watch of the scale. */
   endScale: () => void = () => undefined;
+  shipping: LogShipping | undefined;
 
   constructor(
     context: StackContext,
@@ -109,6 +112,7 @@ class StartedStack {
       this.#output.line('draining the services …');
       await this.services.stop();
     }
+    await this.shipping?.stop({ deadlineMs: shippingDeadlineMs }); // the log engine stops with the others
     for (const names of stopWaves([...this.engines.keys()])) {
       this.#output.line(`stopping ${names.join(', ')} …`);
       await Promise.all(names.map((name) => this.engines.get(name)?.stop() ?? Promise.resolve()));
@@ -180,6 +184,9 @@ export const startStack = async (context: StackContext, options: StackOptions): 
     const shortened = await shortenLogs(runDir);
     if (shortened.length > 0)
       output.line(`kept the last ${formatBytes(logBytesKept)} of ${shortened.join(', ')} of earlier starts`);
+    const logsUrl = endpointsOf(context).logs?.url;
+    if (logsUrl !== undefined)
+      started.shipping = await shipLogs({ logs: runFiles(runDir).logs, url: logsUrl, output });
     const warning = outgoingWarning(context);
     if (warning !== undefined) output.line(warning);
     await host.obtain(runDir, enginesOf(context), { say, signal });

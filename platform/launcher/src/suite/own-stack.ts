@@ -39,6 +39,10 @@ export interface OwnStackOptions {
   readonly signal: AbortSignal;
   /** Leave the run folder with its logs, in place of the one that was kept before. */
   readonly keep: boolean;
+  /** Tells stacks of one process apart. */
+  readonly suffix?: string;
+  /** For the services, besides what this process has. */
+  readonly serviceEnv?: Readonly<Record<string, string>>;
 }
 
 /** What a stack of whatever kind is to its tests. */
@@ -49,16 +53,17 @@ interface Startable {
 
 /** Starts something with ports and state of its own, calls `use` with its environment, and stops it whatever happens. */
 const withOwn = async <T>(
-  { output, keep }: Pick<OwnStackOptions, 'output' | 'keep'>,
+  { output, keep, suffix, serviceEnv = {} }: Omit<OwnStackOptions, 'engines' | 'signal'>,
   { what, start }: Startable,
   use: (env: NodeJS.ProcessEnv) => Promise<T>,
 ): Promise<T> => {
   const claim = await claimOwnBase();
   const context = {
     root: rootDir,
-    runDir: ownRunDir(),
+    runDir: ownRunDir(suffix),
     portBase: claim.base,
     engines: enginesFrom(process.env),
+    serviceEnv,
   };
   output.line(`the tests' own ${what}: port base ${context.portBase} …`);
   const startedAt = performance.now();

@@ -17,8 +17,9 @@ const isAbandoned = (name: string): boolean => {
   return pid !== undefined && !isRunning(Number(pid), Number(startTicks));
 };
 
-/** The run folder of the stack that this test run starts. */
-export const ownRunDir = (): string => join(rootDir, `.${ownName()}`);
+/** The run folder of a stack that this test run starts; the suffix tells several of one run apart. */
+export const ownRunDir = (suffix?: string): string =>
+  join(rootDir, `.${ownName()}${suffix === undefined ? '' : `-${suffix}`}`);
 
 /** The folders of one `npm test`. */
 export interface TestRun {
