@@ -52,7 +52,15 @@ const PidFile = z.looseObject({ pid: z.int() });
  */
 export const pidOf = (
   { runDir }: Pick<StackUnderTest, 'runDir'>,
-  name: ServiceName | `${ServiceName}-${number}` | 'kafka' | 'rabbitmq' | 'registry' | 'zipkin' | 'envoy',
+  name:
+    | ServiceName
+    | `${ServiceName}-${number}`
+    | 'kafka'
+    | 'rabbitmq'
+    | 'registry'
+    | 'zipkin'
+    | 'envoy'
+    | 'victoria-logs',
 ): number => {
   const file = serviceNames.some((service) => service === name) ? `${name}-1` : name;
   return PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', `${file}.json`), 'utf8'))).pid;
