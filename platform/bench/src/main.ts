@@ -13,6 +13,7 @@ Measures a claim against a named rival on engines of its own, in alternating pai
   replay    a million recorded events into the order projection against bare kafkajs
   rebuild   a read model rebuilt beside the live one while it is read, against a plain replay
   codec     encoding and decoding of the log's events against bare avsc
+  telemetry what traces, metrics and logs cost an order, against none
   ready     a restart of the order service on a million events against one on ten thousand
 
   --pairs N   how many pairs, at least ${PAIRS_MIN} (default ${PAIRS_MIN})
@@ -35,6 +36,7 @@ const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<rea
   replay: async (context) => (await import('./replay/replay.ts')).benchReplay(context),
   codec: async (context) => (await import('./codec/codec.ts')).benchCodec(context),
   rebuild: async (context) => (await import('./rebuild/rebuild.ts')).benchRebuild(context),
+  telemetry: async (context) => (await import('./telemetry/telemetry.ts')).benchTelemetry(context),
   ready: async (context) => (await import('./ready/ready.ts')).benchReady(context),
 };
 
