@@ -1,6 +1,7 @@
 import { atLeast } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
 import { shippingRequests } from '@parley/contracts/queues';
+import { deadLetterRoutes } from '@parley/delivery';
 import { openKafkaLog, projectionRoutes } from '@parley/event-log';
 import { shipments } from '@parley/projection-shipments';
 import { createService } from '@parley/service';
@@ -32,6 +33,7 @@ const dispatch = createDispatch({ shipments: log.aggregate(shipmentAggregate), n
 service.guard(atLeast(log));
 mountHttp(service, { shipments: log.project(shipments) });
 service.addOps(projectionRoutes(log));
+service.addOps(deadLetterRoutes(queue.deadLetters));
 
 for (const [name, part] of [
   ['event log', log],

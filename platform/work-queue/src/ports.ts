@@ -1,5 +1,5 @@
 /** What the work queue promises, whatever it runs on. RabbitMQ and the in-memory double pass one feature suite. */
-import type { Verdict } from '@parley/delivery';
+import type { DeadLetterStore, Verdict } from '@parley/delivery';
 
 /** Names of one queue and what belongs to it. Everything is durable; queues are quorum queues. */
 export interface QueueDefinition {
@@ -115,6 +115,8 @@ export interface WorkQueueHealth {
 
 /** The connection of one process to the broker. */
 export interface WorkQueue {
+  /** Those of the queues that are consumed here. */
+  readonly deadLetters: DeadLetterStore;
   /** Declares the queue, on every connection, before the first message. */
   publisher(definition: QueueDefinition): Publisher;
   /** Declares the queue and consumes from it, again after every reconnect, until closed. */

@@ -1,8 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { errorHeaders, type AsyncHops } from '@parley/delivery';
+import {
+  errorHeaders,
+  type AsyncHops,
+  type DeadLetterStore,
+  type LetterAnswer,
+  type LetterSummary,
+} from '@parley/delivery';
 import { workOn } from '../src/attempts.ts';
 import { awaitedRoom, DEAD_LETTERS_MAX, untilTaken } from '../src/dead-letters.ts';
 import { whileHeld } from '../src/holding.ts';
+import { detailOf, idOf, markHeaders, redrivenHeaders, summaryOf } from '../src/letters.ts';
 import {
   type ConsumerOptions,
   type IncomingMessage,
@@ -40,6 +47,45 @@ interface Queue {
 
 const DEFAULT_PREFETCH = 16;
 const CLOSE_DEADLINE_MS = 5_000;
+
+const memoryLetters = (
+  queues: () => readonly Queue[],
+  requeue: (queue: Queue, message: Stored) => void,
+): DeadLetterStore => {
+  const settled: LetterSummary[] = [];
+  const settle = (
+    id: string,
+    as: 'redriven' | 'discarded',
+    { why, edited }: { readonly why: string; readonly edited?: unknown },
+  ): LetterAnswer => {
+    for (const queue of queues()) {
+      const letter = queue.dead.find((each) => idOf(queue.definition, each) === id);
+      if (letter === undefined) continue;
+      queue.dead.splice(queue.dead.indexOf(letter), 1);
+      const headers = { ...letter.headers, ...markHeaders(as, why, Date.now()) };
+      settled.push(summaryOf(queue.definition, { ...letter, headers }));
+      const body = edited === undefined ? letter.body : Buffer.from(JSON.stringify(edited));
+      if (as === 'redriven') requeue(queue, { ...letter, body, headers: redrivenHeaders(letter) });
+      return { kind: 'ok' };
+    }
+    return { kind: 'not-found' };
+  };
+  return {
+    list: () =>
+      Promise.resolve([
+        ...queues().flatMap(({ definition, dead }) => dead.map((letter) => summaryOf(definition, letter))),
+        ...settled,
+      ]),
+    show: (id) => {
+      for (const { definition, dead } of queues())
+        for (const letter of dead)
+          if (idOf(definition, letter) === id) return Promise.resolve(detailOf(definition, letter));
+      return Promise.resolve(undefined);
+    },
+    redrive: (id, options) => Promise.resolve(settle(id, 'redriven', options)),
+    discard: (id, options) => Promise.resolve(settle(id, 'discarded', options)),
+  };
+};
 
 /** A broker without a process: what is published here is gone with it. One `connect` for every client process. */
 export class InMemoryBroker {
@@ -96,6 +142,13 @@ export class InMemoryBroker {
       waitingFor: this.#available ? awaited() : 'the broker in memory',
     });
     return {
+      deadLetters: memoryLetters(
+        () => own.map(({ definition }) => this.#queue(definition)),
+        (queue, message) => {
+          queue.waiting.push(message);
+          this.#dispatch(queue);
+        },
+      ),
       publisher: (definition) => {
         this.#queue(definition);
         return {

@@ -5,6 +5,7 @@ import { workOn } from '../attempts.ts';
 import { awaitedRoom, untilTaken } from '../dead-letters.ts';
 import { whileHeld } from '../holding.ts';
 import { PublishError, type ConsumerOptions, type IncomingMessage, type QueueDefinition } from '../ports.ts';
+import { kept } from './kept.ts';
 import { publishableHeaders } from './publishable.ts';
 import type { Session } from './session.ts';
 
@@ -12,37 +13,6 @@ const DEFAULT_PREFETCH = 16;
 const DEAD_LETTER_DEADLINE_MS = 10_000;
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
-/** What a dead letter keeps of the original besides its body. */
-interface Kept {
-  readonly messageId?: string;
-  readonly correlationId?: string;
-  readonly type?: string;
-  readonly contentType?: string;
-  readonly contentEncoding?: string;
-  readonly appId?: string;
-  readonly replyTo?: string;
-  readonly timestamp?: number;
-  readonly headers?: Readonly<Record<string, unknown>>;
-}
-
-/** All but `expiration`, which would end the dead letter, and `userId`, which the broker takes from its sender only. */
-const KEPT = [
-  'messageId',
-  'correlationId',
-  'type',
-  'contentType',
-  'contentEncoding',
-  'appId',
-  'replyTo',
-  'timestamp',
-  'headers',
-] as const;
-
-const kept = ({ properties }: ConsumeMessage): Kept => {
-  const entries = KEPT.map((key) => [key, properties[key] as unknown] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)); // as the publisher sent them
-};
 
 const incoming = (delivery: ConsumeMessage): Omit<IncomingMessage, 'attempt'> => ({
   messageId: text(delivery.properties.messageId),

@@ -88,7 +88,7 @@ export class Session {
     if (known !== undefined) return known;
     const channels = {
       channel: this.#setup,
-      expendable: () => this.#expendable(),
+      expendable: () => this.expendable(),
       logger: this.#logger,
     };
     const declaring = within(declareTopology(channels, definition), `declaring ${definition.queue}`);
@@ -119,7 +119,8 @@ export class Session {
     this.#finish(new Error('the session was closed'));
   }
 
-  async #expendable(): Promise<Channel> {
+  /** A channel that may be closed, by the broker too, without ending anything else. */
+  async expendable(): Promise<Channel> {
     const channel = await this.#connection.createChannel();
     channel.on('error', () => undefined); // whoever uses it learns of it by the rejection
     return channel;

@@ -1,6 +1,7 @@
 import type { Channel } from 'amqplib';
 import type { Logger } from 'pino';
 import { DEAD_LETTERS_MAX } from '../dead-letters.ts';
+import { settledQueueOf } from '../letters.ts';
 import type { QueueDefinition } from '../ports.ts';
 
 /** A full queue refuses further messages instead of dropping old ones. */
@@ -12,6 +13,9 @@ const MAX_MESSAGES = 100_000;
  * is wide enough for innocent messages.
  */
 const DELIVERY_LIMIT = 20;
+
+/** Settled letters that are kept. */
+const SETTLED_MAX = 1_000;
 
 const PRECONDITION_FAILED = 406;
 
@@ -60,6 +64,11 @@ export const declareTopology = async (
   await channel.assertExchange(deadLetterExchange, 'direct', { durable: true });
   await declareDeadLetters(channels, definition);
   await channel.bindQueue(deadLetterQueue, deadLetterExchange, routingKey);
+  // Settled letters are kept for a look: the oldest ones go.
+  await channel.assertQueue(settledQueueOf(definition), {
+    durable: true,
+    arguments: { 'x-queue-type': 'quorum', 'x-max-length': SETTLED_MAX, 'x-overflow': 'drop-head' },
+  });
   await channel.assertExchange(exchange, 'direct', { durable: true });
   await channel.assertQueue(queue, {
     durable: true,

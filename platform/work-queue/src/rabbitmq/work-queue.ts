@@ -12,6 +12,7 @@ import {
 } from '../ports.ts';
 import { producing } from '../spans.ts';
 import { Consumer } from './consumer.ts';
+import { RabbitLetters } from './letter-store.ts';
 import { Session } from './session.ts';
 
 const MAX_IN_FLIGHT = 1_024;
@@ -40,6 +41,10 @@ class RabbitWorkQueue implements WorkQueue {
   readonly #consumers: Consumer[] = [];
   readonly #closing = new AbortController();
   readonly #connecting: Promise<void>;
+  readonly deadLetters = new RabbitLetters({
+    definitions: () => this.#consumers.map(({ definition }) => definition),
+    session: () => this.#session,
+  });
   #session: Session | undefined;
   #problem: string | undefined;
   #inFlight = 0;

@@ -1,0 +1,103 @@
+/** Dead letters of a queue as people see them, whatever the queue runs on. */
+import {
+  errorHeaderNames,
+  headerText,
+  type LetterDetail,
+  type LetterState,
+  type LetterSummary,
+} from '@parley/delivery';
+import type { QueueDefinition } from './ports.ts';
+
+/** Of a message that was redriven: how often. */
+export const REDRIVES = 'x-redrives';
+const markNames = { as: 'x-letter-mark', why: 'x-letter-why', time: 'x-letter-time' } as const;
+/** Times that a letter may be redriven; then it is to be discarded, or edited. */
+export const REDRIVES_MAX = 20;
+/** Letters of a queue that are looked at; more are there nevertheless. */
+export const LISTED_MAX = 1_000;
+
+/** Where settled letters are kept for a while, with what became of them. */
+export const settledQueueOf = ({ deadLetterQueue }: QueueDefinition): string => `${deadLetterQueue}.settled`;
+
+/** A dead letter as it lies in its queue. */
+export interface StoredLetter {
+  readonly messageId: string;
+  readonly type: string;
+  readonly body: Buffer;
+  readonly correlationId: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+const text = (value: unknown): string =>
+  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
+
+export const idOf = ({ queue }: QueueDefinition, { messageId }: Pick<StoredLetter, 'messageId'>): string =>
+  `${queue}:${messageId}`;
+
+export const redrivesOf = ({ headers }: Pick<StoredLetter, 'headers'>): number =>
+  Number(text(headers[REDRIVES])) || 0;
+
+export const summaryOf = (definition: QueueDefinition, letter: StoredLetter): LetterSummary => {
+  const { messageId, type, correlationId, headers } = letter;
+  const sinceMs = Date.parse(text(headers[errorHeaderNames.time]));
+  const state = text(headers[markNames.as]) as LetterState | ''; // only written here
+  return {
+    id: idOf(definition, letter),
+    broker: 'rabbitmq',
+    source: definition.queue,
+    consumer: definition.queue,
+    position: messageId,
+    subject: messageId,
+    type,
+    correlationId,
+    // The broker makes a letter too, of what it was given back too often or cannot be sent with a reason.
+    reason: text(headers[errorHeaderNames.reason]) || text(headers['x-first-death-reason']),
+    message: text(headers[errorHeaderNames.message]),
+    attempts: Number(text(headers[errorHeaderNames.attempts])) || 0,
+    sinceMs: Number.isNaN(sinceMs) ? undefined : sinceMs,
+    redrives: redrivesOf(letter),
+    state: state === '' ? 'open' : state,
+    note: text(headers[markNames.why]) || undefined,
+  };
+};
+
+const decoded = (body: Buffer): unknown => {
+  try {
+    return JSON.parse(body.toString('utf8')) as unknown;
+  } catch {
+    return undefined;
+  }
+};
+
+export const detailOf = (definition: QueueDefinition, letter: StoredLetter): LetterDetail => ({
+  ...summaryOf(definition, letter),
+  errorClass: text(letter.headers[errorHeaderNames.errorClass]),
+  traceparent: text(letter.headers.traceparent) || undefined,
+  headers: Object.entries(letter.headers).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ]),
+  key: letter.messageId,
+  value: letter.body.toString('base64'),
+  decoded: decoded(letter.body),
+});
+
+/** Headers of a letter that goes to its queue again: the original's, and how often it did. */
+export const redrivenHeaders = (letter: StoredLetter): Record<string, unknown> => {
+  const ours: readonly string[] = Object.values(errorHeaderNames);
+  const original = Object.entries(letter.headers).filter(
+    ([name]) => !ours.includes(name) && name !== 'x-death' && !name.startsWith('x-first-death-'),
+  );
+  return { ...Object.fromEntries(original), [REDRIVES]: redrivesOf(letter) + 1 };
+};
+
+/** What a settled letter has besides. */
+export const markHeaders = (
+  as: 'redriven' | 'discarded',
+  why: string,
+  nowMs: number,
+): Record<string, string> => ({
+  [markNames.as]: as,
+  [markNames.why]: headerText(why),
+  [markNames.time]: new Date(nowMs).toISOString(),
+});

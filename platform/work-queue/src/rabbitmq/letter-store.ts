@@ -1,0 +1,181 @@
+/**
+ * Dead letters of the queues that a process consumes, for people. A quorum queue can only be looked at by taking messages
+ * and giving them back, so one look at a time; another process that looks meanwhile does not see what this one holds.
+ */
+import type { DeadLetterStore, LetterAnswer, LetterDetail, LetterSummary } from '@parley/delivery';
+import type { Channel, GetMessage } from 'amqplib';
+import {
+  detailOf,
+  idOf,
+  LISTED_MAX,
+  markHeaders,
+  redrivenHeaders,
+  redrivesOf,
+  REDRIVES_MAX,
+  settledQueueOf,
+  summaryOf,
+  type StoredLetter,
+} from '../letters.ts';
+import type { QueueDefinition } from '../ports.ts';
+import { kept } from './kept.ts';
+import { publishableHeaders } from './publishable.ts';
+import type { Session } from './session.ts';
+
+const PUBLISH_DEADLINE_MS = 10_000;
+const SETTLED_LISTED_MAX = 100;
+
+interface Taken {
+  readonly definition: QueueDefinition;
+  readonly message: GetMessage;
+  readonly letter: StoredLetter;
+  readonly channel: Channel;
+  readonly session: Session;
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+const stored = ({ content, properties }: GetMessage): StoredLetter => ({
+  messageId: text(properties.messageId),
+  type: text(properties.type),
+  body: content,
+  correlationId: text(properties.correlationId),
+  headers: properties.headers ?? {},
+});
+
+/** Takes up to so many messages; closing the channel gives them back. */
+const take = async (channel: Channel, queue: string, max: number): Promise<readonly GetMessage[]> => {
+  const messages: GetMessage[] = [];
+  while (messages.length < max) {
+    const message = await channel.get(queue, { noAck: false });
+    if (message === false) break;
+    messages.push(message);
+  }
+  return messages;
+};
+
+export class RabbitLetters implements DeadLetterStore {
+  readonly #definitions: () => readonly QueueDefinition[];
+  readonly #session: () => Session | undefined;
+  #looking: Promise<unknown> = Promise.resolve();
+
+  constructor(options: {
+    readonly definitions: () => readonly QueueDefinition[];
+    readonly session: () => Session | undefined;
+  }) {
+    this.#definitions = options.definitions;
+    this.#session = options.session;
+  }
+
+  /** @throws Error when the broker is away */
+  list(): Promise<readonly LetterSummary[]> {
+    return this.#look(async (session) => {
+      const letters: LetterSummary[] = [];
+      for (const definition of this.#definitions()) {
+        const channel = await session.expendable();
+        try {
+          for (const [queue, max] of [
+            [definition.deadLetterQueue, LISTED_MAX],
+            [settledQueueOf(definition), SETTLED_LISTED_MAX],
+          ] as const)
+            for (const message of await take(channel, queue, max))
+              letters.push(summaryOf(definition, stored(message)));
+        } finally {
+          await channel.close();
+        }
+      }
+      return letters;
+    });
+  }
+
+  async show(id: string): Promise<LetterDetail | undefined> {
+    let detail: LetterDetail | undefined;
+    await this.#with(id, ({ definition, letter }) => {
+      detail = detailOf(definition, letter);
+      return Promise.resolve({ kind: 'ok' });
+    });
+    return detail;
+  }
+
+  redrive(
+    id: string,
+    { why, edited }: { readonly why: string; readonly edited?: unknown },
+  ): Promise<LetterAnswer> {
+    return this.#with(id, async (taken) => {
+      const { definition, message, letter, session } = taken;
+      if (redrivesOf(letter) >= REDRIVES_MAX)
+        return { kind: 'refused', why: `it was redriven ${String(redrivesOf(letter))} times: discard it` };
+      const { exchange, routingKey } = definition;
+      const body = edited === undefined ? letter.body : Buffer.from(JSON.stringify(edited));
+      const { messageId, ...properties } = kept(message);
+      const headers = publishableHeaders(redrivenHeaders(letter));
+      // In its queue first: ended in between, the letter is here still, and its repetition has the same id.
+      await session.confirms.publish(
+        { exchange, routingKey, body, messageId: text(messageId), properties: { ...properties, headers } },
+        PUBLISH_DEADLINE_MS,
+      );
+      await this.#settle(taken, 'redriven', why);
+      return { kind: 'ok' };
+    });
+  }
+
+  discard(id: string, { why }: { readonly why: string }): Promise<LetterAnswer> {
+    return this.#with(id, async (taken) => {
+      await this.#settle(taken, 'discarded', why);
+      return { kind: 'ok' };
+    });
+  }
+
+  /** Keeps the original with a mark, then takes it from the open ones. */
+  async #settle(
+    { definition, message, letter, channel, session }: Taken,
+    as: 'redriven' | 'discarded',
+    why: string,
+  ): Promise<void> {
+    const { messageId, headers, ...properties } = kept(message);
+    await session.confirms.publish(
+      {
+        exchange: '',
+        routingKey: settledQueueOf(definition),
+        body: letter.body,
+        messageId: text(messageId),
+        properties: {
+          ...properties,
+          headers: { ...publishableHeaders(headers ?? {}), ...markHeaders(as, why, Date.now()) },
+        },
+      },
+      PUBLISH_DEADLINE_MS,
+    );
+    channel.ack(message);
+  }
+
+  #with(id: string, work: (taken: Taken) => Promise<LetterAnswer>): Promise<LetterAnswer> {
+    return this.#look(async (session) => {
+      for (const definition of this.#definitions()) {
+        if (!id.startsWith(`${definition.queue}:`)) continue;
+        const channel = await session.expendable();
+        try {
+          for (const message of await take(channel, definition.deadLetterQueue, LISTED_MAX)) {
+            const letter = stored(message);
+            if (idOf(definition, letter) === id)
+              return await work({ definition, message, letter, channel, session });
+          }
+        } finally {
+          await channel.close();
+        }
+      }
+      return { kind: 'not-found' };
+    });
+  }
+
+  #look<T>(look: (session: Session) => Promise<T>): Promise<T> {
+    const looking = this.#looking
+      .catch(() => undefined) // of the one before
+      .then(() => {
+        const session = this.#session();
+        if (session === undefined) throw new Error('the broker is away');
+        return look(session);
+      });
+    this.#looking = looking;
+    return looking;
+  }
+}
