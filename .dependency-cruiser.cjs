@@ -42,6 +42,7 @@ module.exports = {
     only('gateway-config', '^gateway-config/', [
       '^gateway-config/',
       '^contracts/',
+      '^platform/cli/',
       '^platform/engines/testing/',
     ]),
     only('platform-delivery', '^platform/delivery/', ['^platform/delivery/', SIGNALS]),

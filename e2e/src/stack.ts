@@ -36,6 +36,7 @@ export const mintToken = async (
   const good = {
     iss: accepted.issuer,
     aud: accepted.audience,
+    key: key.kid,
     iat: nowSeconds,
     exp: nowSeconds + accepted.lifetimeSeconds,
   };

@@ -88,7 +88,8 @@ export interface TokenOptions {
 export const mintToken = async ({ privateKeyPath, sub, ttlSeconds }: TokenOptions): Promise<string> => {
   const jwk = await readKey(privateKeyPath);
   const nowSeconds = Math.floor(Date.now() / 1000);
-  return new SignJWT()
+  // The claim `key` is for APISIX, which chooses the key by it and not by the header's `kid`.
+  return new SignJWT({ key: jwk.kid })
     .setProtectedHeader({ alg: tokenPolicy.algorithm, kid: jwk.kid })
     .setSubject(sub)
     .setIssuer(tokenPolicy.issuer)

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
+import { apisixKeys } from '../apisix/keys.ts';
+import { renderApisix, renderApisixConfig } from '../apisix/render.ts';
+import { renderEnvoy, type Address } from '../envoy/render.ts';
+import { renderKubernetes } from '../kubernetes/render.ts';
+import { gatewayPolicy, type GatewayPolicy } from '../policy/policy.ts';
+
+/** What the files are rendered for. */
+export interface RenderTarget {
+  readonly policy: GatewayPolicy;
+  /** The issuer's public keys as a JWKS document. */
+  readonly jwks: string;
+  readonly host: string;
+  /** What a stack's ports are counted from. */
+  readonly portBase: number;
+}
+
+/** Where the committed files are, and the public key that they are rendered with. */
+export const renderedDir = join(import.meta.dirname, '../../rendered');
+
+/** The committed files' target: a stack at the default ports, with a key whose private half nobody has. */
+export const committedTarget = (): RenderTarget => ({
+  policy: gatewayPolicy,
+  jwks: readFileSync(join(renderedDir, 'example-jwks.json'), 'utf8'),
+  host: '127.0.0.1',
+  portBase: 4000,
+});
+
+const offsets: Readonly<Record<ServiceName, number>> = {
+  order: 100,
+  product: 110,
+  payment: 120,
+  notification: 130,
+  shipping: 140,
+};
+
+/** Every rendering of the policy, by file name. The same target gives the same text. */
+export const renderAll = ({
+  policy,
+  jwks,
+  host,
+  portBase,
+}: RenderTarget): Readonly<Record<string, string>> => {
+  const at = (offset: number): Address => ({ host, port: portBase + offset });
+  const upstreams = Object.fromEntries(serviceNames.map((name) => [name, at(offsets[name])])) as Record<
+    ServiceName,
+    Address
+  >;
+  const keys = apisixKeys(jwks);
+  return {
+    'envoy.yaml': renderEnvoy({
+      policy,
+      listen: at(80),
+      admin: at(89),
+      upstreams,
+      jwksPath: '/etc/parley/jwks.json',
+      zipkin: at(194),
+      accessLogPath: '/var/log/parley/gateway-access.log',
+    }),
+    'apisix.yaml': renderApisix({
+      policy,
+      upstreams: {
+        order: [upstreams.order],
+        product: [upstreams.product],
+        payment: [upstreams.payment],
+        notification: [upstreams.notification],
+        shipping: [upstreams.shipping],
+      },
+      keys,
+    }),
+    'config.yaml': renderApisixConfig({
+      policy,
+      listen: at(85),
+      controlPort: portBase + 86,
+      metricsPort: portBase + 87,
+    }),
+    'kubernetes.yaml': renderKubernetes({
+      policy,
+      namespace: 'parley',
+      ingressClassName: 'apisix',
+      servicePort: 80,
+      keys,
+      traced: false,
+    }),
+  };
+};
