@@ -1,5 +1,5 @@
 /**
- * The commands behind `npm run gateway:render` and `gateway:check`. Exit codes: 0 done, 1 a finding, 2 wrong usage, 3
+ * The commands behind `npm run gateway:render`, `gateway:check` and `gateway:reload`. Exit codes: 0 done, 1 a finding, 2 wrong usage, 3
  * something outside is missing (a schema, a folder).
  */
 import { existsSync } from 'node:fs';
@@ -7,8 +7,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { typedPath, watchOutput } from '@parley/cli';
+import { z } from 'zod';
 import { SchemasUnavailable } from './check/schemas.ts';
 import { checkGateway } from './cli/check.ts';
+import { applyPolicy } from './envoy/policy-files.ts';
+import { policyFrom } from './policy/overrides.ts';
 import { committedTarget, renderAll, renderedDir } from './cli/rendered.ts';
 
 const usage = `usage:
@@ -23,7 +26,11 @@ const usage = `usage:
       looks for what APISIX would drop or take for something else, and for drift of the committed files
       --schema     what GET /v1/schema of APISIX's control API answers, as a file or its URL; default:
                    ../shared/apisix/schema-3.18.0.json beside the clone, where it is
-      --dir        the folder with apisix.yaml and config.yaml; default: gateway-config/rendered`;
+      --dir        the folder with apisix.yaml and config.yaml; default: gateway-config/rendered
+  npm run gateway:reload -- [--policy <file>]
+      hands the running stack's gateway (PARLEY_RUN_DIR) its keys and another policy, without a restart
+      --policy     a JSON document with what is other than Parley's own policy, such as
+                   {"limits": {"client": {"requests": 200}}}; default: Parley's own`;
 
 const exitCodes = { ok: 0, failed: 1, usage: 2, environment: 3 } as const;
 
@@ -100,6 +107,21 @@ const check = async (args: readonly string[]): Promise<number> => {
   return findings.length === 0 ? exitCodes.ok : exitCodes.failed;
 };
 
+const Running = z.looseObject({ gateway: z.looseObject({ admin: z.url() }) });
+
+const reload = async (args: readonly string[]): Promise<number> => {
+  const { values } = parseArgs({ args: [...args], options: { policy: { type: 'string' } } });
+  const policy = policyFrom(
+    values.policy === undefined ? '{}' : await readFile(typedPath(values.policy), 'utf8'),
+  );
+  const runDir = resolve(import.meta.dirname, '../..', process.env.PARLEY_RUN_DIR ?? '.parley');
+  const { gateway } = Running.parse(JSON.parse(await readFile(join(runDir, 'endpoints.json'), 'utf8')));
+  const jwks = await readFile(join(runDir, 'gateway/jwks.json'), 'utf8');
+  await applyPolicy(join(runDir, 'gateway/policy'), { policy, jwks }, gateway.admin);
+  say('the gateway has taken the policy');
+  return exitCodes.ok;
+};
+
 const dispatch = async ([command, ...args]: readonly string[]): Promise<number> => {
   if (command === '--help' || args.includes('--help')) {
     say(usage);
@@ -107,6 +129,7 @@ const dispatch = async ([command, ...args]: readonly string[]): Promise<number> 
   }
   if (command === 'render') return render(args);
   if (command === 'check') return check(args);
+  if (command === 'reload') return reload(args);
   throw new UsageError(command === undefined ? 'no command' : `unknown command ${command}`);
 };
 

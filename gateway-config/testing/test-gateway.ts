@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { expect } from 'vitest';
 import { z } from 'zod';
 import { ensureDevKeys, mintToken, type DevKeys } from '../src/dev-keys.ts';
 import type { Address } from '../src/envoy/endpoints.ts';
+import { applyPolicy, writePolicy, type ChangingPolicy } from '../src/envoy/policy-files.ts';
 import { renderEnvoy } from '../src/envoy/render.ts';
 import { gatewayPolicy, type GatewayPolicy } from '../src/policy/policy.ts';
 
@@ -62,6 +64,8 @@ export interface TestGateway {
   /** All spans that the gateway has sent so far. */
   readonly spans: readonly Span[];
   ask(path: string, init?: RequestInit): Promise<Response>;
+  /** Hands it another policy while it runs. */
+  apply(changing: ChangingPolicy): Promise<void>;
   asAlice(headers?: Record<string, string>): { readonly headers: Record<string, string> };
   stop(): Promise<void>;
 }
@@ -88,12 +92,14 @@ export const startTestGateway = async ({
   if (given.shipping === undefined) upstreams.shipping = { host: '127.0.0.1', port: 1 };
   const spans: Span[] = [];
   const zipkin = await listen(collector(spans));
-  let made: { readonly keys: DevKeys; readonly adminPort: number } | undefined;
+  let made: { readonly keys: DevKeys; readonly adminPort: number; readonly policyFolder: string } | undefined;
   const engines = await startTestEngines({
     only: ['envoy'],
     envoyConfig: async ({ ports, runDir }) => {
       const keys = await ensureDevKeys(runDir);
-      made = { keys, adminPort: ports.gatewayAdmin };
+      const policyFolder = join(runDir, 'policy');
+      await writePolicy(policyFolder, { policy, jwks: await readFile(keys.jwksPath, 'utf8') });
+      made = { keys, adminPort: ports.gatewayAdmin, policyFolder };
       return renderEnvoy({
         policy,
         listen: { host: '127.0.0.1', port: ports.gateway },
@@ -106,6 +112,7 @@ export const startTestGateway = async ({
           shipping: [upstreams.shipping],
         },
         jwksPath: keys.jwksPath,
+        policyFolder,
         zipkin,
         accessLogPath: join(runDir, 'access.jsonl'),
       });
@@ -119,16 +126,18 @@ export const startTestGateway = async ({
     }
   };
   if (made === undefined) throw new Error('no configuration was asked for');
-  const { keys, adminPort } = made;
+  const { keys, adminPort, policyFolder } = made;
+  const adminUrl = `http://127.0.0.1:${adminPort}`;
   const url = new URL(engines.gatewayUrl);
   const token = await mintToken({ privateKeyPath: keys.privateKeyPath, sub: 'alice', ttlSeconds: 600 });
   return {
     url,
-    adminUrl: `http://127.0.0.1:${adminPort}`,
+    adminUrl,
     keys,
     token,
     spans,
     ask: (path, init = {}) => fetch(`${url.origin}${path}`, init),
+    apply: (changing) => applyPolicy(policyFolder, changing, adminUrl),
     asAlice: (headers = {}) => ({ headers: { authorization: `Bearer ${token}`, ...headers } }),
     stop,
   };

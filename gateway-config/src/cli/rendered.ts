@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
+import type { ServiceName } from '@parley/contracts/endpoints';
 import { apisixKeys } from '../apisix/keys.ts';
 import { renderApisix, renderApisixConfig } from '../apisix/render.ts';
-import { renderEnvoy, type Address } from '../envoy/render.ts';
+import type { Address } from '../envoy/endpoints.ts';
+import { renderEnvoy } from '../envoy/render.ts';
 import { renderKubernetes } from '../kubernetes/render.ts';
 import { gatewayPolicy, type GatewayPolicy } from '../policy/policy.ts';
 
@@ -28,14 +29,6 @@ export const committedTarget = (): RenderTarget => ({
   portBase: 4000,
 });
 
-const offsets: Readonly<Record<ServiceName, number>> = {
-  order: 100,
-  product: 110,
-  payment: 120,
-  notification: 130,
-  shipping: 140,
-};
-
 /** Every rendering of the policy, by file name. The same target gives the same text. */
 export const renderAll = ({
   policy,
@@ -44,10 +37,13 @@ export const renderAll = ({
   portBase,
 }: RenderTarget): Readonly<Record<string, string>> => {
   const at = (offset: number): Address => ({ host, port: portBase + offset });
-  const upstreams = Object.fromEntries(serviceNames.map((name) => [name, at(offsets[name])])) as Record<
-    ServiceName,
-    Address
-  >;
+  const upstreams: Readonly<Record<ServiceName, readonly Address[]>> = {
+    order: [at(100)],
+    product: [at(110)],
+    payment: [at(120)],
+    notification: [at(130)],
+    shipping: [at(140)],
+  };
   const keys = apisixKeys(jwks);
   return {
     'envoy.yaml': renderEnvoy({
@@ -61,13 +57,7 @@ export const renderAll = ({
     }),
     'apisix.yaml': renderApisix({
       policy,
-      upstreams: {
-        order: [upstreams.order],
-        product: [upstreams.product],
-        payment: [upstreams.payment],
-        notification: [upstreams.notification],
-        shipping: [upstreams.shipping],
-      },
+      upstreams,
       keys,
     }),
     'config.yaml': renderApisixConfig({

@@ -5,14 +5,17 @@ import { correlationFormat } from './correlation.ts';
 import { corsFilter } from './cors.ts';
 import { localReplies } from './local-replies.ts';
 import { limitCounter, limitFilter } from './limit.ts';
-import { anyoneRequirement, routeConfig, userRequirement } from './route-config.ts';
+import { followedFile } from './followed.ts';
+import { routeConfig, routeConfigName, routesFile } from './route-config.ts';
+import { tokenFilter } from './tokens.ts';
 import { duration, extension, type Fragment } from './typed.ts';
-import { tokenHeaderKey, userFilter } from './user.ts';
+import { userFilter } from './user.ts';
 
 /** What differs between two gateways. */
 export interface ConnectionManagerOptions {
   readonly policy: GatewayPolicy;
   readonly jwksPath: string;
+  readonly policyFolder: string | undefined;
   readonly accessLogPath: string;
   /** Whether spans have somewhere to go: the cluster `zipkin`. */
   readonly traced: boolean;
@@ -81,46 +84,11 @@ const accessLog = (path: string): Fragment =>
     },
   });
 
-/** How many tokens are remembered as verified; their times are looked at for every request. */
-const verifiedTokensMax = 1_000;
-
-const tokens = (
-  { tokens: { issuer, audience, clockSkewSeconds } }: GatewayPolicy,
-  jwksPath: string,
-): Fragment =>
-  extension('envoy.filters.http.jwt_authn', 'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication', {
-    providers: {
-      issuer: {
-        issuer,
-        audiences: [audience],
-        require_expiration: true,
-        clock_skew_seconds: clockSkewSeconds,
-        // Named, so that a token in the query, where it would be logged, is not taken. All that is behind the prefix is
-        // the token, and both places are looked at: two tokens are refused, and never make two users.
-        from_headers: [
-          { name: 'Authorization', value_prefix: 'Bearer ' },
-          { name: 'Authorization', value_prefix: 'bearer ' },
-        ],
-        local_jwks: { filename: jwksPath },
-        header_in_metadata: tokenHeaderKey,
-        // A client asks many times with one token: its signature is verified once.
-        jwt_cache_config: { jwt_cache_size: verifiedTokensMax },
-        claim_to_headers: [{ header_name: httpHeaders.userId, claim_name: 'sub' }],
-      },
-    },
-    bypass_cors_preflight: true,
-    requirement_map: {
-      [userRequirement]: { provider_name: 'issuer' },
-      [anyoneRequirement]: {
-        requires_any: { requirements: [{ provider_name: 'issuer' }, { allow_missing_or_failed: {} }] },
-      },
-    },
-  });
-
 /** The gateway's one listener, from bytes to routes. */
 export const connectionManager = ({
   policy,
   jwksPath,
+  policyFolder,
   accessLogPath,
   traced,
 }: ConnectionManagerOptions): Fragment =>
@@ -161,7 +129,7 @@ export const connectionManager = ({
       http_filters: [
         ...arrivalFilters,
         corsFilter,
-        tokens(policy, jwksPath),
+        tokenFilter(policy, { jwksPath, policyFolder }),
         userFilter(policy),
         limitFilter(policy),
         extension(
@@ -173,6 +141,13 @@ export const connectionManager = ({
           suppress_envoy_headers: true,
         }),
       ],
-      route_config: routeConfig(policy),
+      ...(policyFolder === undefined
+        ? { route_config: routeConfig(policy) }
+        : {
+            rds: {
+              route_config_name: routeConfigName,
+              config_source: followedFile(policyFolder, routesFile),
+            },
+          }),
     },
   );

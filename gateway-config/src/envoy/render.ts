@@ -18,6 +18,11 @@ export interface EnvoyOptions {
   readonly upstreams: Readonly<Record<ServiceName, readonly Address[]>> | { readonly followed: string };
   /** The issuer's public keys; read at start. */
   readonly jwksPath: string;
+  /**
+   * The folder with routes, limits and keys as `writePolicy` leaves them there: they change without a restart. Absent:
+   * all of it stands in the bootstrap.
+   */
+  readonly policyFolder?: string | undefined;
   /** Where spans go; absent: the gateway makes none and passes a client's trace context on as it is. */
   readonly zipkin?: Address | undefined;
   /** One JSON line for each request is appended here. */
@@ -68,8 +73,14 @@ const followedCluster = (name: ServiceName, folder: string, connections: Connect
 
 /** The bootstrap as data. */
 export const envoyModel = (options: EnvoyOptions): Fragment => {
-  const { policy, listen, admin, upstreams, jwksPath, zipkin, accessLogPath } = options;
-  const manager = connectionManager({ policy, jwksPath, accessLogPath, traced: zipkin !== undefined });
+  const { policy, listen, admin, upstreams, jwksPath, policyFolder, zipkin, accessLogPath } = options;
+  const manager = connectionManager({
+    policy,
+    jwksPath,
+    policyFolder,
+    accessLogPath,
+    traced: zipkin !== undefined,
+  });
   return {
     admin: { address: socketAddress(admin) },
     // The cluster is the gateway's service name in Zipkin.

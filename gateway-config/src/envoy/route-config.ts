@@ -5,6 +5,10 @@ import { limitOf } from './limit.ts';
 import { duration, typed, type Fragment } from './typed.ts';
 import { userAsked } from './user.ts';
 
+/** Name of the one route configuration, and where it stands in a folder that Envoy follows. */
+export const routeConfigName = 'gateway';
+export const routesFile = 'routes.json';
+
 /** Name of the jwt_authn requirement that a protected route refers to. */
 export const userRequirement = 'user';
 /** Of any other route: a valid token tells clients apart, and nobody needs one. */
@@ -91,7 +95,7 @@ const preflight = ({ cors, routes }: GatewayPolicy): readonly Fragment[] =>
 
 /** All routes in order; whatever none of them takes has no route. */
 export const routeConfig = (policy: GatewayPolicy): Fragment => ({
-  name: 'gateway',
+  name: routeConfigName,
   virtual_hosts: [
     {
       name: 'all',

@@ -11,6 +11,7 @@ import { obtainCommandOn } from './obtain.ts';
 import { scaleCommand } from './scale.ts';
 import { testCommandOn } from './test.ts';
 import { logsCommand } from './logs.ts';
+import { testGatewayCommand } from './test-gateway.ts';
 import { logCommand, replayCommand } from './timeline.ts';
 import { tokenCommandWith } from './token.ts';
 import { upCommand } from './up.ts';
@@ -31,6 +32,7 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   meshApplyCommand,
   meshDiffCommand,
   meshStatusCommand,
+  testGatewayCommand,
   benchCommand,
   replayCommand,
   logCommand,

@@ -1,6 +1,13 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureDevKeys, gatewayPolicy, mintToken, renderEnvoy, type Address } from '@parley/gateway-config';
+import {
+  ensureDevKeys,
+  mintToken,
+  policyFrom,
+  renderEnvoy,
+  writePolicy,
+  type Address,
+} from '@parley/gateway-config';
 import { endpointsOf } from './addresses.ts';
 import { runFiles, type StackContext } from './context.ts';
 import type { MintToken } from './engine-host.ts';
@@ -10,7 +17,13 @@ import { readScale } from './scale-file.ts';
 
 const addressOf = (url: string): Address => ({ host, port: Number(new URL(url).port) });
 
-/** Writes the gateway's bootstrap for a stack, from the typed routes, and answers its path. */
+/** Parley's policy, with what the document that `PARLEY_GATEWAY_POLICY` names says otherwise. */
+const policyOf = async (env: NodeJS.ProcessEnv): Promise<ReturnType<typeof policyFrom>> =>
+  policyFrom(
+    env.PARLEY_GATEWAY_POLICY === undefined ? '{}' : await readFile(env.PARLEY_GATEWAY_POLICY, 'utf8'),
+  );
+
+/** Writes the gateway's bootstrap for a stack, and its policy beside it, and answers the path of the first. */
 export const writeEnvoyConfig = async (context: StackContext): Promise<string> => {
   const { runDir } = context;
   const endpoints = endpointsOf(context, readScale(runDir));
@@ -18,12 +31,16 @@ export const writeEnvoyConfig = async (context: StackContext): Promise<string> =
   const { logs } = runFiles(runDir);
   await mkdir(logs, { recursive: true });
   await writeFirstUpstreams(runDir, endpoints.instances);
+  const policy = await policyOf(process.env);
+  const policyFolder = join(runDir, 'gateway', 'policy');
+  await writePolicy(policyFolder, { policy, jwks: await readFile(jwksPath, 'utf8') });
   const text = renderEnvoy({
-    policy: gatewayPolicy,
+    policy,
     listen: addressOf(endpoints.gateway.url),
     admin: addressOf(endpoints.gateway.admin),
     upstreams: { followed: upstreamsFolder(runDir) },
     jwksPath,
+    policyFolder,
     zipkin: addressOf(endpoints.traces.ui),
     accessLogPath: join(logs, 'gateway-access.log'),
   });

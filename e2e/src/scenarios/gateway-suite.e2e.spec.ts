@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { correlationIdPattern } from '@parley/contracts/headers';
+import { OrderPage, OrderResource, Problem, ProductPage, ProductResource } from '@parley/contracts/rest';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { evidence } from '../ledger/evidence.ts';
+import { readStack } from '../stack.ts';
+import { attacks, compact, goodClaims, signingKeyOf } from '../token-attacks.ts';
+
+/**
+ * The behaviour of a gateway, whichever it is, from outside and nothing else: `npm run test:gateway -- --url U
+ * --token-key F` names one; without, it is the stack's.
+ */
+const target = (): { readonly url: string; readonly keyPath: string } => {
+  const { PARLEY_GATEWAY_URL: url, PARLEY_TOKEN_KEY: keyPath } = process.env;
+  if (url !== undefined && keyPath !== undefined) return { url, keyPath };
+  const stack = readStack();
+  return { url: stack.endpoints.gateway.url, keyPath: join(stack.runDir, 'gateway/dev-key.private.json') };
+};
+const { url, keyPath } = target();
+const issuer = signingKeyOf(
+  z.looseObject({ kid: z.string() }).parse(JSON.parse(readFileSync(keyPath, 'utf8'))),
+);
+const bearer = (sub: string): string =>
+  `Bearer ${compact({ alg: issuer.alg, kid: issuer.kid }, goodClaims(sub, issuer.kid), issuer)}`;
+const productId = 'wool-door-stop';
+const timeoutMs = 20_000;
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+/** A request with exactly this path and these header lines: nothing is normalised on the way. */
+const send = (
+  path: string,
+  { method = 'GET', lines = [], body }: { method?: string; lines?: readonly string[]; body?: string } = {},
+): Promise<Reply> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port, host } = new URL(url);
+    const length = body === undefined ? [] : ['content-length', String(Buffer.byteLength(body))];
+    const sent = request(
+      { hostname, port, path, method, headers: ['host', host, ...length, ...lines], timeout: timeoutMs },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response
+          .on('data', (chunk: Buffer) => chunks.push(chunk))
+          .on('end', () => {
+            const text = Buffer.concat(chunks).toString('utf8');
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+          })
+          .on('error', reject);
+      },
+    );
+    sent.on('timeout', () => sent.destroy(new Error(`no answer to ${method} ${path} in ${timeoutMs} ms`)));
+    sent.on('error', reject).end(body);
+  });
+const as = (sub: string, ...lines: string[]): string[] => ['authorization', bearer(sub), ...lines];
+const fresh = (name: string): string => `${name}-${randomUUID()}`;
+const json = ({ text }: Reply): unknown => JSON.parse(text);
+const expectProblem = (reply: Reply, status: number, code: string): void => {
+  expect(reply.status).toBe(status);
+  expect(reply.headers['content-type']).toBe('application/problem+json');
+  const problem = Problem.parse(json(reply));
+  expect(problem).toMatchObject({ status, code });
+  expect(problem.correlationId).toBe(reply.headers['x-correlation-id']);
+};
+
+describe('routes', () => {
+  it('lead to the service that the path names', async () => {
+    expect(ProductPage.safeParse(json(await send('/api/v1/products?limit=2'))).success).toBe(true);
+    expect(ProductResource.parse(json(await send(`/api/v1/products/${productId}`))).productId).toBe(
+      productId,
+    );
+    expect(OrderPage.parse(json(await send('/api/v1/orders', { lines: as(fresh('routes')) }))).items).toEqual(
+      [],
+    );
+  });
+
+  it.each([
+    '/',
+    '/api/v1',
+    '/api/v1/ordersx',
+    '/livez',
+    '/ops/policies',
+    '/metrics',
+    '/stats',
+    '/api/v1/payments',
+  ])('%s leads nowhere: operations and administration are not behind the gateway', async (path) => {
+    expectProblem(await send(path, { lines: as(fresh('nowhere')) }), 404, 'ROUTE_NOT_FOUND');
+  });
+
+  it.each([['DELETE'], ['PUT'], ['PATCH']])(
+    '%s is a method that no route has, and the answer says which it has',
+    async (method) => {
+      const reply = await send(`/api/v1/products/${productId}`, { method });
+      expectProblem(reply, 405, 'METHOD_NOT_ALLOWED');
+      expect(reply.headers.allow).toBe('GET, HEAD');
+    },
+  );
+
+  it.each([
+    '//api//v1//products',
+    '/api/./v1/products',
+    '/api/v1/x/../products',
+    '/api/v1/orders/../products',
+  ])('%s is read as the path that it means', async (path) => {
+    expect((await send(path)).status).toBe(200);
+  });
+
+  it.each(['/api/v1/products/../orders', '/graphql/../api/v1/orders'])(
+    '%s does not get around a token',
+    async (path) => {
+      expectProblem(await send(path), 401, 'UNAUTHENTICATED');
+    },
+  );
+});
+
+describe('tokens', () => {
+  const correlationId = fresh('attack');
+  const attack = ({ authorization, path = '', cookie }: ReturnType<typeof attacks>[number]): Promise<Reply> =>
+    send(`/api/v1/orders${path}`, {
+      lines: [
+        'x-correlation-id',
+        correlationId,
+        ...authorization.flatMap((line) => ['authorization', line]),
+        ...(cookie === undefined ? [] : ['cookie', cookie]),
+      ],
+    });
+
+  it('the control: a good token of this making is accepted, in any spelling of the scheme', async () => {
+    const token = bearer(fresh('good')).slice('Bearer '.length);
+    for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR'])
+      expect((await send('/api/v1/orders', { lines: ['authorization', `${scheme} ${token}`] })).status).toBe(
+        200,
+      );
+  });
+
+  it.each(attacks(issuer).map((each) => [each.name, each] as const))('%s is refused', async (_name, each) => {
+    expectProblem(await attack(each), 401, 'UNAUTHENTICATED');
+  });
+
+  it('every attack gets the same answer, byte for byte, and learns nothing from it (US3.3, FR-008, SC-006)', async (context) => {
+    const all = attacks(issuer);
+    const replies = await Promise.all(all.map(attack));
+    expect([...new Set(replies.map(({ status }) => status))]).toEqual([401]);
+    expect([...new Set(replies.map(({ text }) => text))]).toHaveLength(1);
+    evidence(context, ['US3.3', 'FR-008', 'SC-006'], {
+      attacks: all.length,
+      accepted: replies.filter(({ status }) => status !== 401).length,
+      differentAnswers: new Set(replies.map(({ text }) => text)).size,
+      names: all.map(({ name }) => name),
+    });
+  });
+
+  it('the subject of the token is the user, whatever else a client claims (US3.4)', async (context) => {
+    const [victim, thief] = [fresh('victim'), fresh('thief')];
+    const placed = await send('/api/v1/orders', {
+      method: 'POST',
+      body: JSON.stringify({ productId, quantity: 1 }),
+      lines: as(victim, 'content-type', 'application/json', 'idempotency-key', randomUUID()),
+    });
+    const { orderId, customerId } = OrderResource.parse(json(placed));
+    expect(customerId).toBe(victim);
+    for (const name of ['x-user-id', 'X-User-Id']) {
+      const reply = await send('/api/v1/orders', { lines: as(thief, name, victim, 'x-user-roles', 'admin') });
+      expect(OrderPage.parse(json(reply)).items).toEqual([]);
+    }
+    evidence(context, ['US3.4'], { orderId, customerId });
+  });
+});
+
+describe('answers', () => {
+  it('keep a well-formed correlation id and replace any other', async () => {
+    const kept = await send('/nowhere', { lines: ['x-correlation-id', 'Checkout-7.a_b'] });
+    expect(kept.headers['x-correlation-id']).toBe('Checkout-7.a_b');
+    for (const bad of ['two words', '-leading', 'a'.repeat(65)]) {
+      const reply = await send('/api/v1/products?limit=1', { lines: ['x-correlation-id', bad] });
+      expect(reply.headers['x-correlation-id']).toMatch(correlationIdPattern);
+      expect(reply.headers['x-correlation-id']).not.toBe(bad);
+    }
+  });
+
+  it('a body of more than 64 KiB is refused, before it reaches a service', async () => {
+    const reply = await send('/graphql', { method: 'POST', body: 'x'.repeat(64 * 1024 + 1) });
+    expectProblem(reply, 413, 'PAYLOAD_TOO_LARGE');
+  });
+
+  it('a page of a known origin may call, and any other may not', async () => {
+    const preflight = (origin: string): Promise<Reply> =>
+      send('/api/v1/orders', {
+        method: 'OPTIONS',
+        lines: ['origin', origin, 'access-control-request-method', 'POST'],
+      });
+    const known = await preflight('http://localhost:5173');
+    expect(known.status).toBe(200);
+    expect(known.headers['access-control-allow-origin']).toBe('http://localhost:5173');
+    expect((await preflight('https://evil.example')).headers['access-control-allow-origin']).toBeUndefined();
+  });
+});
+
+describe('the limit', () => {
+  it('lets exactly 100 of a burst through, tells the rest what to do, and leaves another client alone', async () => {
+    const [greedy, other] = [fresh('greedy'), fresh('other')];
+    const lines = as(greedy);
+    const replies = await Promise.all(
+      Array.from({ length: 130 }, () => send('/api/v1/orders?limit=1', { lines })),
+    );
+    const refused = replies.filter(({ status }) => status === 429);
+    expect(replies.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(100);
+    expect((await send('/api/v1/orders?limit=1', { lines: as(other) })).status).toBe(200);
+    for (const reply of refused) {
+      expectProblem(reply, 429, 'RATE_LIMITED');
+      expect(reply.headers['retry-after']).toBe('1');
+      expect(reply.headers['ratelimit-policy']).toBe('"client";q=100;w=1');
+      expect(reply.headers.ratelimit).toMatch(/^"client";r=0;t=1$/);
+    }
+  });
+});

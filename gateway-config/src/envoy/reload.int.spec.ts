@@ -1,0 +1,151 @@
+import { readFile } from 'node:fs/promises';
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { startTestGateway, type TestGateway } from '../../testing/test-gateway.ts';
+import { mintToken } from '../dev-keys.ts';
+import { policyFrom } from '../policy/overrides.ts';
+import { gatewayPolicy, type GatewayPolicy } from '../policy/policy.ts';
+import { tokenPolicy } from '../policy/tokens.ts';
+import { PolicyRefused } from './policy-files.ts';
+
+let gateway: TestGateway;
+let jwks: string;
+beforeAll(async () => {
+  gateway = await startTestGateway();
+  jwks = await readFile(gateway.keys.jwksPath, 'utf8');
+});
+afterAll(() => gateway.stop());
+beforeEach(() => gateway.apply({ policy: gatewayPolicy, jwks }));
+
+let subjects = 0;
+const someone = async (): Promise<RequestInit> => {
+  const sub = `someone-${String(++subjects)}`;
+  const token = await mintToken({ privateKeyPath: gateway.keys.privateKeyPath, sub, ttlSeconds: 60 });
+  return { headers: { authorization: `Bearer ${token}` } };
+};
+const statusOf = async (path: string, init?: RequestInit): Promise<number> => {
+  const response = await gateway.ask(path, init);
+  await response.arrayBuffer();
+  return response.status;
+};
+const withLimit = (requests: number, windowSeconds: number): GatewayPolicy => ({
+  ...gatewayPolicy,
+  limits: { ...gatewayPolicy.limits, client: { requests, windowSeconds } },
+});
+
+describe('another policy while the gateway runs', () => {
+  it('makes a route, and takes it away again', async () => {
+    expect(await statusOf('/beta/products')).toBe(404);
+    const beta = { ...policyFrom('{}') };
+    const [, products] = beta.routes;
+    if (products === undefined) throw new Error('no route');
+    const route = { ...products, name: 'beta', path: { kind: 'tree', path: '/beta/products' } } as const;
+    await gateway.apply({ policy: { ...beta, routes: [...beta.routes, route] }, jwks });
+    expect(await statusOf('/beta/products')).toBe(200);
+    await gateway.apply({ policy: gatewayPolicy, jwks });
+    expect(await statusOf('/beta/products')).toBe(404);
+  });
+
+  it('comes without an error for anyone, under load', async () => {
+    const clients = await Promise.all(Array.from({ length: 8 }, someone));
+    const statuses = new Map<number, number>();
+    let isOver = false;
+    const load = Promise.all(
+      clients.map(async (init) => {
+        while (!isOver) {
+          const status = await statusOf('/api/v1/orders', init);
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        }
+      }),
+    );
+    for (let round = 1; round <= 20; round += 1)
+      await gateway.apply({ policy: withLimit(100_000 - round, 1), jwks });
+    isOver = true;
+    await load;
+    expect([...statuses.keys()]).toEqual([200]);
+    expect(statuses.get(200)).toBeGreaterThan(100);
+  });
+
+  it('does not forget what a client has used up, and its limit is the new one from then on', async () => {
+    await gateway.apply({ policy: withLimit(10, 30), jwks });
+    const init = await someone();
+    for (let count = 1; count <= 10; count += 1) expect(await statusOf('/api/v1/orders', init)).toBe(200);
+    expect(await statusOf('/api/v1/orders', init)).toBe(429);
+    await gateway.apply({
+      policy: { ...withLimit(10, 30), retryAfterSeconds: 7, cors: { ...gatewayPolicy.cors, origins: [] } },
+      jwks,
+    });
+    expect(await statusOf('/api/v1/orders', init)).toBe(429);
+    await gateway.apply({ policy: withLimit(12, 30), jwks });
+    expect([await statusOf('/api/v1/orders', init), await statusOf('/api/v1/orders', init)]).toEqual([
+      200, 200,
+    ]);
+    expect(await statusOf('/api/v1/orders', init)).toBe(429);
+    await gateway.apply({ policy: withLimit(5, 30), jwks });
+    expect(await statusOf('/api/v1/orders', init)).toBe(429);
+  });
+});
+
+describe('the issuer’s keys', () => {
+  const make = async (
+    alg: 'RS256' | 'ES256',
+    kid: string,
+  ): Promise<{ jwk: JWK; token: () => Promise<RequestInit> }> => {
+    const { publicKey, privateKey } = await generateKeyPair(alg);
+    return {
+      jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' },
+      token: () => bearer(alg, kid, privateKey),
+    };
+  };
+  const bearer = async (alg: string, kid: string, key: CryptoKey): Promise<RequestInit> => {
+    const token = await new SignJWT({ sub: 'alice' })
+      .setProtectedHeader({ alg, kid })
+      .setIssuer(tokenPolicy.issuer)
+      .setAudience(tokenPolicy.audience)
+      .setExpirationTime('5m')
+      .sign(key);
+    return { headers: { authorization: `Bearer ${token}` } };
+  };
+  const documentOf = (...keys: readonly JWK[]): string => JSON.stringify({ keys });
+  const Keys = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
+
+  it('rotate while it runs: a new one, of ES256 too, is taken beside the old, and the old one is refused when it has gone', async () => {
+    const [old] = Keys.parse(JSON.parse(jwks)).keys;
+    if (old === undefined) throw new Error('no key');
+    const [fresh, rsa] = [await make('ES256', 'fresh'), await make('RS256', 'rsa')];
+    const alice = gateway.asAlice();
+    const statuses = async (): Promise<number[]> => [
+      await statusOf('/api/v1/orders', alice),
+      await statusOf('/api/v1/orders', await fresh.token()),
+      await statusOf('/api/v1/orders', await rsa.token()),
+    ];
+    expect(await statuses()).toEqual([200, 401, 401]);
+    await gateway.apply({ policy: gatewayPolicy, jwks: documentOf(old, fresh.jwk) });
+    expect(await statuses()).toEqual([200, 200, 401]);
+    await gateway.apply({ policy: gatewayPolicy, jwks: documentOf(fresh.jwk, rsa.jwk) });
+    expect(await statuses()).toEqual([401, 200, 200]);
+  });
+
+  it('that are no keys are refused with all that came with them, and the policy before stays whole', async () => {
+    await expect(gateway.apply({ policy: withLimit(1, 30), jwks: 'nonsense' })).rejects.toThrow(
+      PolicyRefused,
+    );
+    const init = await someone();
+    expect([await statusOf('/api/v1/orders', init), await statusOf('/api/v1/orders', init)]).toEqual([
+      200, 200,
+    ]);
+    expect(await statusOf('/api/v1/orders', gateway.asAlice())).toBe(200);
+  });
+});
+
+it('a policy that Envoy refuses takes nothing with it, keys neither', async () => {
+  const [first] = gatewayPolicy.routes;
+  if (first === undefined) throw new Error('no route');
+  const broken = {
+    ...gatewayPolicy,
+    routes: [{ ...first, path: { kind: 'tree', path: '/no?such' } as const }],
+  };
+  await expect(gateway.apply({ policy: broken, jwks })).rejects.toThrow(PolicyRefused);
+  expect(await statusOf('/api/v1/orders', gateway.asAlice())).toBe(200);
+});
