@@ -29,7 +29,7 @@ module.exports = {
       '^domains/',
       '^contracts/',
       '^projections/',
-      '^platform/(delivery|event-log|work-queue|service)/',
+      '^platform/(delivery|event-log|work-queue|service|service-defaults)/',
       '^platform/engines/testing/',
     ]),
     {
@@ -62,6 +62,11 @@ module.exports = {
       '^platform/service/',
       '^platform/engines/testing/',
       SIGNALS,
+    ]),
+    only('platform-service-defaults', '^platform/service-defaults/', [
+      '^platform/service-defaults/',
+      '^contracts/',
+      '^platform/(event-log|service|work-queue)/',
     ]),
     only('platform-cli', '^platform/cli/', ['^platform/cli/']),
     only('platform-engines', '^platform/engines/', ['^platform/engines/', '^platform/cli/']),

@@ -13,6 +13,8 @@ export const httpHeaders = {
   atLeast: 'x-parley-at-least',
   /** RFC 7240; `wait=<seconds>` bounds the wait for `atLeast`. */
   prefer: 'prefer',
+  /** Whole milliseconds that the caller waits for the answer, from when it sends the request. What is over is not begun. */
+  timeoutMs: 'x-parley-timeout-ms',
 } as const;
 
 /** gRPC metadata keys. */

@@ -31,8 +31,21 @@ describe('routing', () => {
     await expectProblem(await gateway.ask('/api/v1/payments', body), 'ROUTE_NOT_FOUND');
     const onItem = await gateway.ask(`/api/v1/payments/${orderId}`, body);
     await expectProblem(onItem, 'METHOD_NOT_ALLOWED');
-    expect(onItem.headers.get('allow')).toBe('GET');
+    expect(onItem.headers.get('allow')).toBe('GET, HEAD');
   });
+
+  it.each(['/api/v1/orders', `/api/v1/orders/${orderId}`, '/api/v1/products', `/api/v1/payments/${orderId}`])(
+    'HEAD %s is answered as GET is, without the body',
+    async (path) => {
+      const get = await gateway.ask(path, gateway.asAlice());
+      const head = await gateway.ask(path, { method: 'HEAD', ...gateway.asAlice() });
+      expect([head.status, head.headers.get('content-type')]).toEqual([
+        get.status,
+        get.headers.get('content-type'),
+      ]);
+      expect(await head.text()).toBe('');
+    },
+  );
 
   it.each([
     '/',

@@ -49,7 +49,7 @@ export const routes: readonly Route[] = [
   {
     name: 'orders',
     path: { kind: 'tree', path: '/api/v1/orders' },
-    methods: ['GET', 'POST'],
+    methods: ['GET', 'HEAD', 'POST'],
     service: 'order',
     authenticated: true,
     timeoutMs: orderTimeoutMs,
@@ -73,7 +73,7 @@ export const routes: readonly Route[] = [
   {
     name: 'payment',
     path: { kind: 'item', under: '/api/v1/payments' },
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     service: 'payment',
     authenticated: true,
     timeoutMs: readTimeoutMs,
@@ -81,7 +81,7 @@ export const routes: readonly Route[] = [
   {
     name: 'notifications',
     path: { kind: 'item', under: '/api/v1/notifications' },
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     service: 'notification',
     authenticated: true,
     timeoutMs: readTimeoutMs,
@@ -89,7 +89,7 @@ export const routes: readonly Route[] = [
   {
     name: 'shipment',
     path: { kind: 'item', under: '/api/v1/shipments' },
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     service: 'shipping',
     authenticated: true,
     timeoutMs: readTimeoutMs,

@@ -62,6 +62,8 @@ export const serviceConfigShape = {
     .string()
     .regex(/^[A-Za-z0-9._-]{1,32}$/, 'must be letters, digits, dots, dashes or underscores')
     .default('dev'),
+  /** on: `PUT /ops/faults` makes the service fail on purpose. In development only. */
+  PARLEY_FAULTS: z.enum(['off', 'on']).default('off'),
   SHUTDOWN_DEADLINE_MS: z
     .string()
     .regex(/^\d{1,6}$/, 'must be a number of milliseconds')
@@ -82,6 +84,7 @@ export type ServiceConfig = Pick<
   readonly DNS_DOMAIN?: string | undefined;
   readonly DNS_SERVER?: string | undefined;
   readonly TRACE_ASYNC_HOPS?: 'child' | 'link' | undefined;
+  readonly PARLEY_FAULTS?: 'off' | 'on' | undefined;
 };
 
 /** A configuration that can be used, or every key that is wrong and why. Values are not repeated: they may be secret. */

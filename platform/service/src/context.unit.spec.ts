@@ -25,3 +25,15 @@ it('propagates a W3C trace context', () => {
   });
   expect(trace.getSpanContext(extracted)?.spanId).toBe('b7ad6b7169203331');
 });
+
+const traceId = '0af7651916cd43dd8448eb211c80319c';
+it.each([
+  ['continues version 01 with more fields', `01-${traceId}-b7ad6b7169203331-01-more`, traceId],
+  ['continues version cc', `cc-${traceId}-b7ad6b7169203331-01`, traceId],
+  ['begins a new trace for version ff', `ff-${traceId}-b7ad6b7169203331-01`, undefined],
+  ['begins a new trace for version 00 with more fields', `00-${traceId}-b7ad6b7169203331-01-more`, undefined],
+])('%s', (_what, traceparent, expected) => {
+  runInContext({ traceparent }, () => {
+    expect(trace.getSpanContext(context.active())?.traceId).toBe(expected);
+  });
+});

@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { runInContext } from './context.ts';
 import type { KitErrorCode } from './errors.ts';
 import { CORRELATION_HEADER } from './http/app.ts';
@@ -9,7 +10,7 @@ import type { Readiness } from './readiness.ts';
 
 /** A route of the operations server that some part of a service brings along, free of any HTTP library. */
 export interface OpsRoute {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   /** Parameters are named as `:name`. */
   readonly path: string;
   readonly answer: (request: {
@@ -35,6 +36,8 @@ export interface OpsApp {
   readonly add: (routes: readonly OpsRoute[]) => void;
 }
 
+const BODY_BYTES_MAX = 64 * 1024;
+
 /** `/livez`: the event loop turns. `/readyz`: 200 when every check is ready, else 503; both with the detail as JSON. */
 export const createOpsApp = (options: {
   readonly service: string;
@@ -48,6 +51,7 @@ export const createOpsApp = (options: {
   const app = new Hono();
   app.use('*', (c, next) => runInContext({ correlationId: c.req.header(CORRELATION_HEADER) }, next));
   app.use('*', refuseUnreadable(problem));
+  app.use('*', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') }));
   app.notFound((c) => problem(c, 'ROUTE_NOT_FOUND'));
   app.onError((error, c) => {
     logger.error({ err: error }, 'an operations request failed unexpectedly');

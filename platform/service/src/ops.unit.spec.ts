@@ -27,6 +27,19 @@ describe('the operations server', () => {
     });
   });
 
+  it('hands on what comes as JSON, and refuses too much of it', async () => {
+    const kit = build();
+    const answer = async ({ json }: { readonly json: () => Promise<unknown> }) =>
+      ({ kind: 'ok', body: { body: await json().catch(() => 'none') } }) as const;
+    kit.service.addOps([{ method: 'PUT', path: '/ops/thing', answer }]);
+    await kit.service.run(() => undefined);
+    const put = (body: string) =>
+      fetch(`http://127.0.0.1:${kit.service.ports.ops ?? 0}/ops/thing`, { method: 'PUT', body });
+    expect(await (await put('{"n":1}')).json()).toEqual({ body: { n: 1 } });
+    expect(await (await put('{')).json()).toEqual({ body: 'none' });
+    expect((await put('x'.repeat(70_000))).status).toBe(413);
+  });
+
   it('answers text as it is, with the content type that the route names', async () => {
     const kit = build();
     const contentType = 'text/plain; version=0.0.4; charset=utf-8';

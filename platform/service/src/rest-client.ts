@@ -9,6 +9,7 @@ import {
 } from '@opentelemetry/api';
 import { attribute } from '@parley/contracts/telemetry';
 import { currentContext, remainingMs } from './context.ts';
+import { timeoutHeaders } from './deadline.ts';
 import { createBalancer, type Target } from './discovery/balancer.ts';
 import type { Resolve } from './discovery/instance.ts';
 import { type AnyErrorCatalog, codeFrom, meaningOf, messageOf } from './errors.ts';
@@ -207,6 +208,7 @@ export const createRestClient = (options: {
     const headers: Record<string, string> = {
       ...request.headers,
       'x-correlation-id': currentContext().correlationId,
+      ...timeoutHeaders(policy.timeoutMs),
     };
     if (request.body !== undefined) headers['content-type'] = 'application/json';
     propagation.inject(trace.setSpan(context.active(), span), headers);

@@ -8,6 +8,8 @@ import { openDiscovery } from './discovery/choose.ts';
 import type { Discovery } from './discovery/discovery.ts';
 import type { Instance, Resolve } from './discovery/instance.ts';
 import { discoveryRoute } from './discovery/route.ts';
+import { FaultInjector } from './faults/injector.ts';
+import { faultRoutes } from './faults/routes.ts';
 import { guardOf, type RequestGuard } from './guard.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { createHttpApp } from './http/app.ts';
@@ -132,6 +134,30 @@ const listenOps = async ({ app }: OpsApp, config: ServiceConfig, lifecycle: Life
   return server.port;
 };
 
+/** What both servers of a process share. */
+const sharedOf = ({ PARLEY_FAULTS: mode }: ServiceConfig) => ({
+  late: { http: 0, grpc: 0 },
+  faults: mode === 'on' ? new FaultInjector() : undefined,
+});
+
+/** Both servers for clients, drained when the process stops. */
+const listen = async (options: {
+  readonly http: Hono;
+  readonly grpc: GrpcServer;
+  readonly config: ServiceConfig;
+  readonly ports: { http?: number; grpc?: number };
+  readonly lifecycle: Lifecycle;
+}): Promise<void> => {
+  const { http, grpc, config, ports, lifecycle } = options;
+  const { PARLEY_HOST: host, HTTP_PORT: port, GRPC_PORT: grpcPort = 0 } = config;
+  const server: HttpServer = await listenHttp(http, { port, host });
+  ports.http = server.port;
+  lifecycle.addServer('http', (deadlineMs) => server.drain(deadlineMs));
+  if (!grpc.hasServices) return;
+  ports.grpc = await grpc.listen(grpcPort, host);
+  lifecycle.addServer('grpc', (deadlineMs) => grpc.drain(deadlineMs));
+};
+
 /** Builds the service of one process. Nothing listens before `run`. */
 export const createService = <const Code extends string>(options: ServiceOptions<Code>): Service<Code> => {
   const { name, config, errors: catalog, inFlightMax = IN_FLIGHT_MAX } = options;
@@ -146,6 +172,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
   });
   const problem = problemsOf<Code>(catalog);
   const guard = guardOf(problem);
+  const shared = sharedOf(config);
   const http = createHttpApp({
     logger,
     problem,
@@ -153,24 +180,21 @@ export const createService = <const Code extends string>(options: ServiceOptions
     inFlightMax,
     draining: () => lifecycle.state !== 'running' && lifecycle.state !== 'starting',
     guard: guard.http,
+    ...shared,
   });
-  const grpc = new GrpcServer({ catalog, logger, inFlightMax, guard: guard.grpc });
+  const grpc = new GrpcServer({ catalog, logger, inFlightMax, guard: guard.grpc, ...shared });
   const readiness = new Readiness();
   readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
   const ops = createOpsApp({ service: name, instance, version, readiness, problem, logger });
-  const policies = policiesOf({ logger, env: options.env ?? process.env });
+  const policies = policiesOf({ logger, late: shared.late, env: options.env ?? process.env });
   const ports: { http?: number; grpc?: number; ops?: number } = {};
   const discovery = discoveryOf(options, logger, readiness);
-  ops.add([...policies.routes, metricsRoute(telemetry), discoveryRoute(discovery)]);
-
-  const listen = async (): Promise<void> => {
-    const server: HttpServer = await listenHttp(http, { port: config.HTTP_PORT, host });
-    ports.http = server.port;
-    lifecycle.addServer('http', (deadlineMs) => server.drain(deadlineMs));
-    if (!grpc.hasServices) return;
-    ports.grpc = await grpc.listen(config.GRPC_PORT ?? 0, host);
-    lifecycle.addServer('grpc', (deadlineMs) => grpc.drain(deadlineMs));
-  };
+  ops.add([
+    ...policies.routes,
+    ...faultRoutes(shared.faults),
+    metricsRoute(telemetry),
+    discoveryRoute(discovery),
+  ]);
 
   return {
     name,
@@ -197,7 +221,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
         lifecycle.addLast('discovery', () => discovery.close());
         await start(signal);
         signal.throwIfAborted();
-        await listen();
+        await listen({ http, grpc, config, ports, lifecycle });
         logger.info({ ...ports }, 'listening');
         lifecycle.addFirst('discovery', () => discovery.leave());
         await discovery.join({ service: name, id: instance, version, host, ports });

@@ -28,9 +28,12 @@ export const captureSpans = (): {
  */
 export const testService = <const Code extends string>({
   shutdownDeadlineMs = 200,
+  faults = false,
   ...options
 }: Omit<ServiceOptions<Code>, 'config' | 'ownsProcess'> & {
   readonly shutdownDeadlineMs?: number;
+  /** True: `PUT /ops/faults` is there. */
+  readonly faults?: boolean;
 }): Service<Code> =>
   createService({
     ...options,
@@ -40,6 +43,7 @@ export const testService = <const Code extends string>({
       OPS_PORT: 0,
       LOG_LEVEL: options.logDestination === undefined ? 'silent' : 'info',
       SHUTDOWN_DEADLINE_MS: shutdownDeadlineMs,
+      PARLEY_FAULTS: faults ? 'on' : 'off',
     },
     ownsProcess: false,
   });

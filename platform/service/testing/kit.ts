@@ -10,7 +10,9 @@ afterEach(async () => {
 
 /** A service with what it logs and traces; stopped after the test. */
 export const build = (
-  options: Pick<ServiceOptions<never>, 'httpDeadlineMs' | 'inFlightMax' | 'env'> = {},
+  options: Pick<ServiceOptions<never>, 'httpDeadlineMs' | 'inFlightMax' | 'env'> & {
+    readonly faults?: boolean;
+  } = {},
 ): {
   readonly service: Service;
   readonly spans: ReturnType<typeof captureSpans>;

@@ -9,6 +9,12 @@ export interface OrderRow {
   readonly status: 'open' | 'paid' | 'cancelled';
 }
 
+/**
+ * How far what is known of orders may be behind; what settles them gathers for longer. A read that names the position of an
+ * order (`x-parley-at-least`) waits as much longer, and one that does not want to wait is refused for as long.
+ */
+export const ORDERS_GATHER_MS = 100;
+
 const foldOrder = (row: OrderRow | undefined, event: OrderEvent): OrderRow | undefined => {
   switch (event.type) {
     case 'OrderCreated':

@@ -82,6 +82,7 @@ export const serviceEnv = (
     INSTANCE_ID: id,
     INSTANCE_VERSION: version,
     SHUTDOWN_DEADLINE_MS: String(shutdownDeadlineMs),
+    PARLEY_FAULTS: 'on',
     ...(service === 'order'
       ? {
           PRODUCT_GRPC: peersOf('product', endpoints, (at) => `${at.host}:${at.ports.grpc ?? 0}`),

@@ -42,6 +42,7 @@ describe('the addresses of a stack', () => {
       SNAPSHOT_DIR: '/run-folder/snapshots/order-1',
       INSTANCE_ID: 'order-1',
       INSTANCE_VERSION: 'dev',
+      PARLEY_FAULTS: 'on',
     });
   });
 

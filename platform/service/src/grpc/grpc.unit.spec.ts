@@ -29,11 +29,13 @@ const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Tex
   const spans = captureSpans();
   const telemetry = { service: 'kit', instance: 'kit', zipkinUrl: undefined, logger };
   startTelemetry({ ...telemetry, processors: [spans.processor] });
+  const late = { http: 0, grpc: 0 };
   const server = new GrpcServer({
     catalog: kitCatalog,
     logger,
     inFlightMax: IN_FLIGHT_MAX,
     guard: () => Promise.resolve(),
+    late,
   });
   server.add(echo, { say });
   const address = `127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
@@ -238,4 +240,54 @@ describe('a gRPC call', () => {
     expect(await server.drain(50)).toBe(false);
     expect(await underWay).toMatchObject({ kind: 'unavailable' });
   });
+
+  it.each(['-1S', '1', 'S', '123456789S', '1S2', ' 1S', '1.5S', '١S'])(
+    'whose timeout is none (%j) is refused before it is looked at',
+    async (timeout) => {
+      let looked = false;
+      const { address } = await build((request) => {
+        looked = true;
+        return request;
+      });
+      expect(await rawCode(address, timeout)).toBe('MALFORMED_REQUEST');
+      expect(looked).toBe(false);
+    },
+  );
+
+  it('may have the longest timeout that the protocol has', async () => {
+    let leftMs = 0;
+    const { address } = await build((request, { deadlineAtMs }) => {
+      leftMs = deadlineAtMs - Date.now();
+      return request;
+    });
+    expect(await rawCode(address, '99999999H')).toBeUndefined();
+    expect(leftMs).toBeGreaterThan(86_400_000);
+  });
 });
+
+/** Calls with a timeout as it is typed; the code that the answer names. */
+const rawCode = async (address: string, timeout: string): Promise<string | undefined> => {
+  const session = connect(`http://${address}`);
+  stopping.push(() => {
+    session.destroy();
+  });
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': echo.say.path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'grpc-timeout': timeout,
+  });
+  const message = serialize(hello);
+  const frame = Buffer.alloc(5 + message.length);
+  frame.writeUInt32BE(message.length, 1);
+  message.copy(frame, 5);
+  stream.end(frame);
+  return new Promise((resolve, reject) => {
+    const code = (headers: object): void => {
+      if ('grpc-status' in headers)
+        resolve('parley-code' in headers ? String(headers['parley-code']) : undefined);
+    };
+    stream.once('response', code).once('trailers', code).once('error', reject).resume();
+  });
+};

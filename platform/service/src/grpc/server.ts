@@ -19,11 +19,16 @@ import {
 } from '@opentelemetry/api';
 import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
 import { correlationIdFrom, runInContext } from '../context.ts';
+import { isLate, type LateRefusals } from '../deadline.ts';
 import type { AnyErrorCatalog } from '../errors.ts';
+import { grpcFault, InjectedStatus } from '../faults/grpc.ts';
+import type { Fault } from '../faults/fault.ts';
+import type { FaultInjector } from '../faults/injector.ts';
 import type { Logger } from '../logging.ts';
 import { durations, observeCount, secondsSince } from '../telemetry/instruments.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import { GrpcRefusal, toStatus } from './refusal.ts';
+import { beforeStreams } from './streams.ts';
 
 /** What an implementation may know about the call besides the request. */
 export interface GrpcCall {
@@ -104,6 +109,10 @@ interface ServerContext {
   readonly inFlightMax: number;
   /** In front of every method; throws a GrpcRefusal. */
   readonly guard: (metadata: Metadata) => Promise<void>;
+  /** Counts what came too late to be worked on. */
+  readonly late: LateRefusals;
+  /** What goes wrong on purpose; undefined outside development. */
+  readonly faults?: FaultInjector | undefined;
 }
 
 interface HandlerContext extends ServerContext {
@@ -117,9 +126,10 @@ interface Invocation {
   readonly fn: UnaryFunction;
   readonly signal: AbortSignal;
   readonly guard: ServerContext['guard'];
+  readonly late: LateRefusals;
 }
 
-const invoke = ({ call, fn, signal, guard }: Invocation): Promise<unknown> => {
+const invoke = ({ call, fn, signal, guard, late }: Invocation): Promise<unknown> => {
   const deadlineAtMs = deadlineOf(call);
   if (!Number.isFinite(deadlineAtMs))
     throw new GrpcRefusal('MALFORMED_REQUEST', 'The call must carry a deadline.');
@@ -127,6 +137,10 @@ const invoke = ({ call, fn, signal, guard }: Invocation): Promise<unknown> => {
     throw new GrpcRefusal('MALFORMED_REQUEST', 'The message is not of the type of the request.');
   const correlationId = call.metadata.get('x-correlation-id')[0]?.toString();
   return runInContext({ correlationId, signal, deadlineAtMs }, async () => {
+    if (isLate()) {
+      late.grpc += 1;
+      throw new GrpcRefusal('DEADLINE_EXCEEDED', 'The time of the call was over before work on it began.');
+    }
     await guard(call.metadata);
     const ahead = new Metadata();
     const response = await fn(call.request, {
@@ -141,6 +155,10 @@ const invoke = ({ call, fn, signal, guard }: Invocation): Promise<unknown> => {
   });
 };
 
+/** A reset is made where there is a stream to cut. */
+const isReset = (failure: Fault['failure']): boolean => failure === 'reset';
+const notReset = (failure: Fault['failure']): boolean => !isReset(failure);
+
 const answered = async (invocation: Invocation, leave: () => void): Promise<unknown> => {
   try {
     return await invoke(invocation);
@@ -150,7 +168,7 @@ const answered = async (invocation: Invocation, leave: () => void): Promise<unkn
 };
 
 const handlerOf =
-  ({ catalog, logger, guard, enter, leave }: HandlerContext, fn: UnaryFunction) =>
+  ({ catalog, logger, guard, late, faults, enter, leave }: HandlerContext, fn: UnaryFunction) =>
   (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>): void => {
     const startedAtMs = performance.now();
     const path = call.getPath();
@@ -179,14 +197,15 @@ const handlerOf =
     };
     void context.with(trace.setSpan(remote, span), async () => {
       try {
+        await faults?.meet(path, notReset)?.then((befallen) => grpcFault(befallen, abort.signal));
         enter();
-        const response = await answered({ call, fn, signal: abort.signal, guard }, leave);
+        const response = await answered({ call, fn, signal: abort.signal, guard, late }, leave);
         finish(0);
         callback(null, response);
       } catch (error) {
-        if (!(error instanceof GrpcRefusal))
+        if (!(error instanceof GrpcRefusal) && !(error instanceof InjectedStatus))
           logger.error({ err: error, correlationId }, 'a call failed unexpectedly');
-        const refused = toStatus(error, catalog);
+        const refused = error instanceof InjectedStatus ? error.status : toStatus(error, catalog);
         finish(refused.code, refused.metadata.get('parley-code')[0]?.toString());
         callback(refused);
       }
@@ -203,11 +222,16 @@ export class GrpcServer {
   constructor(options: ServerContext) {
     this.#server = new Server({
       'grpc.keepalive_time_ms': 30_000,
+      // Nobody asks for it, and it takes streams by another way than `beforeStreams`.
+      'grpc.enable_channelz': 0,
       'grpc.max_receive_message_length': 64 * 1024,
       // Of one connection. A stream that sent no message yet is no call yet, and would not be counted as one.
       'grpc.max_concurrent_streams': STREAMS_PER_CALL * options.inFlightMax,
     });
     observeCount(metricDefinitions.rpcServerActive, () => this.#inFlight);
+    const { faults } = options;
+    const isCut = faults && (async (path: string) => (await faults.meet(path, isReset))?.kind === 'reset');
+    beforeStreams(this.#server, isCut);
     this.#context = {
       ...options,
       enter: () => {

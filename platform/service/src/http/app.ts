@@ -12,14 +12,17 @@ import { attribute } from '@parley/contracts/telemetry';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
-import { matchedRoutes } from 'hono/route';
 import { correlationIdFrom, runInContext } from '../context.ts';
+import { type LateRefusals, refuseLate, TIMEOUT_HEADER, timeoutMsFrom } from '../deadline.ts';
 import type { KitErrorCode } from '../errors.ts';
+import { httpFaults } from '../faults/http.ts';
+import type { FaultInjector } from '../faults/injector.ts';
 import type { Logger } from '../logging.ts';
 import { durations, secondsSince } from '../telemetry/instruments.ts';
 import { tracer } from '../telemetry/telemetry.ts';
 import { limitInFlight } from './in-flight.ts';
 import type { ProblemFunction } from './problem.ts';
+import { routeOf } from './route-name.ts';
 import { refuseUnreadable } from './unreadable.ts';
 import { parseUser } from './user.ts';
 
@@ -36,7 +39,7 @@ declare module 'hono' {
 export interface HttpAppOptions {
   readonly logger: Logger;
   readonly problem: ProblemFunction<KitErrorCode>;
-  /** After it a request is answered with DEADLINE_EXCEEDED and its signal aborts. */
+  /** After it, or sooner when the request says so, a request is answered with DEADLINE_EXCEEDED and its signal aborts. */
   readonly deadlineMs: number;
   /** Requests worked on at the same time; above it they are answered OVERLOADED. */
   readonly inFlightMax: number;
@@ -44,10 +47,11 @@ export interface HttpAppOptions {
   readonly draining: () => boolean;
   /** In front of every route. */
   readonly guard: MiddlewareHandler;
+  /** Counts what came too late to be worked on. */
+  readonly late: LateRefusals;
+  /** What goes wrong on purpose; undefined outside development. */
+  readonly faults?: FaultInjector | undefined;
 }
-
-const routeOf = (c: Context): string | undefined =>
-  matchedRoutes(c).findLast((route) => route.path !== '*' && route.path !== '/*')?.path;
 
 const finishSpan = (c: Context, span: Span, route: string | undefined): void => {
   span.updateName(route === undefined ? c.req.method : `${c.req.method} ${route}`);
@@ -106,16 +110,17 @@ const observe =
       remote,
     );
     const abort = new AbortController();
+    const deadlineMs = Math.min(options.deadlineMs, timeoutMsFrom(c.req.header(TIMEOUT_HEADER)));
     const values = {
       correlationId,
       userId: parseUser(c),
       signal: abort.signal,
-      deadlineAtMs: Date.now() + options.deadlineMs,
+      deadlineAtMs: Date.now() + deadlineMs,
     };
     await context.with(trace.setSpan(remote, span), () =>
       runInContext(values, async () => {
         const late = Promise.withResolvers<'late'>();
-        const timer = setTimeout(late.resolve, options.deadlineMs, 'late');
+        const timer = setTimeout(late.resolve, deadlineMs, 'late');
         const outcome = await Promise.race([next(), late.promise]);
         clearTimeout(timer);
         if (outcome === 'late') {
@@ -134,6 +139,20 @@ const observe =
 
 const bringsBody = (c: Context): boolean =>
   c.req.header('transfer-encoding') !== undefined || Number(c.req.header('content-length') ?? 0) > 0;
+
+const ENCODING_CHARS_MAX = 40;
+
+/** A body is read as it is: one in an encoding is refused, and told which one. */
+const identityOnly =
+  (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler =>
+  async (c, next) => {
+    const encoding = c.req.header('content-encoding')?.trim().toLowerCase() ?? 'identity';
+    if (!bringsBody(c) || encoding === 'identity' || encoding === '') return next();
+    c.header('accept-encoding', 'identity'); // RFC 9110, 15.5.16
+    return problem(c, 'UNSUPPORTED_MEDIA_TYPE', {
+      detail: `The body is encoded as ${encoding.slice(0, ENCODING_CHARS_MAX)}; it is read only without an encoding.`,
+    });
+  };
 
 /** A request that brings a body must say that it is JSON. */
 const jsonOnly =
@@ -177,9 +196,12 @@ export const createHttpApp = (options: HttpAppOptions): Hono => {
   const app = new Hono();
   app.use('*', observe(options));
   app.use('*', refuseUnreadable(problem));
+  if (options.faults !== undefined) app.use('*', httpFaults(options.faults));
+  app.use('*', identityOnly(problem));
   app.use('*', jsonOnly(problem));
   app.use('*', wholeBody(problem));
   app.use('*', limitInFlight(problem, options.inFlightMax));
+  app.use('*', refuseLate(problem, options.late));
   app.use('*', options.guard);
   app.notFound((c) => {
     const allowed = allowedMethods(app, c.req.path);

@@ -42,6 +42,76 @@ describe('the HTTP edge', () => {
     expect(JSON.stringify(problem)).not.toContain('secret');
   });
 
+  it.each(['gzip', 'zstd', 'gzip, br'])(
+    'refuses a body encoded as %s, and names the encoding',
+    async (encoding) => {
+      const kit = build();
+      mount(kit);
+      const init = post('not read');
+      const headers = { ...(init.headers as Record<string, string>), 'content-encoding': encoding };
+      const response = await kit.service.http.request('/things', { ...init, headers });
+      expect(response.status).toBe(415);
+      expect(response.headers.get('accept-encoding')).toBe('identity');
+      const problem = (await problemOf(response)) as { code: string; detail: string };
+      expect(problem.code).toBe('UNSUPPORTED_MEDIA_TYPE');
+      expect(problem.detail).toContain(` ${encoding};`);
+    },
+  );
+
+  it('reads a body whose encoding is identity', async () => {
+    const kit = build();
+    mount(kit);
+    const init = post('{"n":1}');
+    const headers = { ...(init.headers as Record<string, string>), 'content-encoding': 'Identity' };
+    expect((await kit.service.http.request('/things', { ...init, headers })).status).toBe(200);
+  });
+
+  it.each(['/things/1', '/boom', '/nothing'])(
+    'answers HEAD %s with the status and the headers of GET',
+    async (path) => {
+      const kit = build();
+      mount(kit);
+      const headers = { 'x-correlation-id': 'c-1' };
+      const get = await kit.service.http.request(path, { headers });
+      const head = await kit.service.http.request(path, { method: 'HEAD', headers });
+      expect([head.status, ...head.headers]).toEqual([get.status, ...get.headers]);
+      expect(await head.text()).toBe('');
+    },
+  );
+
+  it('answers before the time is over that the request says it waits, and never later than its own limit', async () => {
+    const kit = build({ httpDeadlineMs: 200 });
+    mount(kit);
+    for (const [timeout, expectedMs] of [
+      ['50', 50],
+      ['60000', 200],
+      ['soon', 200],
+    ] as const) {
+      const startedAtMs = performance.now();
+      const response = await kit.service.http.request('/never', {
+        headers: { 'x-parley-timeout-ms': timeout },
+      });
+      expect(response.status).toBe(504);
+      const tookMs = performance.now() - startedAtMs;
+      expect(tookMs).toBeGreaterThanOrEqual(expectedMs - 5);
+      expect(tookMs).toBeLessThan(expectedMs + 140);
+    }
+  });
+
+  it('does not begin what nobody waits for any more, and counts it', async () => {
+    const kit = build();
+    let begun = 0;
+    kit.service.http.get('/work', (c) => c.json({ begun: ++begun }));
+    await kit.service.run(() => undefined);
+    const at = (port: number | undefined): string => `http://127.0.0.1:${port ?? 0}`;
+    const headers = { 'x-parley-timeout-ms': '0' };
+    const response = await fetch(`${at(kit.service.ports.http)}/work`, { headers });
+    expect(await problemOf(response)).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    expect(begun).toBe(0);
+    const policies = await fetch(`${at(kit.service.ports.ops)}/ops/policies`);
+    expect(await policies.json()).toMatchObject({ refusedLate: { http: 1, grpc: 0 } });
+  });
+
   it('keeps the correlation id, continues the trace and writes one line about each request', async () => {
     const kit = build();
     mount(kit);

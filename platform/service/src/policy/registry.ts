@@ -1,4 +1,5 @@
 import { loadConfigWith } from '../config.ts';
+import type { LateRefusals } from '../deadline.ts';
 import type { Logger } from '../logging.ts';
 import type { OpsRoute } from '../ops.ts';
 import { observePolicies } from './observe.ts';
@@ -18,9 +19,10 @@ export interface Policies {
 
 export const policiesOf = (options: {
   readonly logger: Logger;
+  readonly late: LateRefusals;
   readonly env: Readonly<Record<string, string | undefined>>;
 }): Policies => {
-  const { logger, env } = options;
+  const { logger, late, env } = options;
   const policies = new Map<string, Policy>();
   observePolicies(() => policies.values());
   return {
@@ -46,7 +48,7 @@ export const policiesOf = (options: {
         answer: () =>
           Promise.resolve({
             kind: 'ok',
-            body: { policies: [...policies.values()].map((policy) => policy.status()) },
+            body: { policies: [...policies.values()].map((policy) => policy.status()), refusedLate: late },
           }),
       },
     ],

@@ -42,6 +42,14 @@ afterAll(() => log.close());
 
 const get = async (path: string): Promise<Response> => service.http.request(path);
 
+it('a GraphQL request of another media type is refused with a problem', async () => {
+  const body = JSON.stringify({ query: '{ categories }' });
+  const headers = { 'content-type': 'application/vnd.api+json', 'content-length': String(body.length) };
+  const answer = await service.http.request('/graphql', { method: 'POST', headers, body });
+  expect(answer.status).toBe(415);
+  expect(Problem.parse(await answer.json())).toMatchObject({ code: 'UNSUPPORTED_MEDIA_TYPE' });
+});
+
 describe('REST', () => {
   it('pages through every product exactly once, in the order of their ids', async () => {
     const ids: string[] = [];

@@ -14,6 +14,7 @@ const resourceOf = (row: ProductRow): ProductResource => ({
   stock: row.available,
 });
 
+const UNSUPPORTED_MEDIA_TYPE = 415;
 const Params = z.object({ productId: ProductId });
 
 /** One row more than asked for tells whether there is a next page. */
@@ -40,6 +41,9 @@ export const mountHttp = (
   service.http.on(['GET', 'POST'], '/graphql', async (c) => {
     const { method, url, headers } = c.req.raw;
     const body = method === 'POST' ? { body: await c.req.text() } : {}; // the service has read it already
-    return graphql(new Request(url, { method, headers, ...body }));
+    const answer = await graphql(new Request(url, { method, headers, ...body }));
+    if (answer.status !== UNSUPPORTED_MEDIA_TYPE) return answer;
+    const detail = 'A GraphQL request is sent as application/json.';
+    return service.problem(c, 'UNSUPPORTED_MEDIA_TYPE', { detail });
   });
 };

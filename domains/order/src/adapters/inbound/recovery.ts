@@ -1,0 +1,32 @@
+import { runInContext, startLoop, type Service } from '@parley/service';
+import { createRecovery } from '../../application/recovery.ts';
+
+const PAUSE_MS = 1_000;
+
+/** Sweeps unfinished orders again and again, until the service stops. */
+export const startRecovery = (
+  service: Service,
+  deps: Pick<Parameters<typeof createRecovery>[0], 'unfinished' | 'advance' | 'now'>,
+  signal: AbortSignal,
+): void => {
+  const { logger } = service;
+  const sweep = createRecovery({
+    ...deps,
+    onBehalfOf: runInContext,
+    failed: (orderId, err) => {
+      logger.error({ orderId, err }, 'an unfinished order could not be advanced');
+    },
+  });
+  const recovery = startLoop({
+    pauseMs: PAUSE_MS,
+    work: async (stopping) => {
+      const settled = await sweep(stopping);
+      if (settled > 0) logger.info({ orders: settled }, 'unfinished orders were settled');
+    },
+    failed: (err) => {
+      logger.error({ err }, 'the sweep of unfinished orders failed');
+    },
+    signal,
+  });
+  service.onStop('recovery', () => recovery.stop());
+};

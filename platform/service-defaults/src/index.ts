@@ -1,0 +1,2 @@
+export { eventLogOf, parleyService, type ParleyConfig } from './event-log.ts';
+export { workQueueOf } from './work-queue.ts';
