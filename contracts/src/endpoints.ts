@@ -46,5 +46,7 @@ export const Endpoints = z.object({
   discovery: z.object({ url }).optional(),
   /** VictoriaLogs: `url` takes and answers logs, `ui` is for people. */
   logs: z.object({ url, ui: url }).optional(),
+  /** Prometheus. */
+  metrics: z.object({ url }).optional(),
 });
 export type Endpoints = z.infer<typeof Endpoints>;

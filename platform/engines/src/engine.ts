@@ -52,6 +52,12 @@ export interface Addresses {
   /** What services find it by: variables of their environment. */
   readonly serviceEnv: Readonly<Record<string, string>>;
   readonly rows: readonly TableRow[];
+  /** Its own metrics in Prometheus' format, when it shows some. */
+  readonly metrics?: {
+    readonly port: number;
+    readonly path: string;
+    readonly query?: Readonly<Record<string, string>>;
+  };
 }
 
 /** Whether a stack has an engine: always; unless it is told to do without; or only when it is asked for. */

@@ -2,6 +2,7 @@ import { consoleServer } from './console.ts';
 import { envoy } from './envoy.ts';
 import { eureka } from './eureka.ts';
 import { kafka } from './kafka.ts';
+import { prometheus } from './prometheus.ts';
 import { rabbitmq } from './rabbitmq.ts';
 import { registry } from './registry.ts';
 import { victoriaLogs } from './victoria-logs.ts';
@@ -16,5 +17,6 @@ export const declarations = [
   zipkin,
   eureka,
   victoriaLogs,
+  prometheus,
   envoy,
 ] as const;

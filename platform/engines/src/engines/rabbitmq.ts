@@ -71,13 +71,14 @@ export const rabbitmq = defineEngine({
   cacheEntry: undefined,
   obtainedWith: [],
   runsWith: [serverPackage],
-  addresses: ({ rabbitmqAmqp, rabbitmqManagement }) => {
+  addresses: ({ rabbitmqAmqp, rabbitmqManagement, rabbitmqPrometheus }) => {
     const amqp = `amqp://${loopback}:${rabbitmqAmqp}`;
     const management = urlOf(rabbitmqManagement);
     return {
       endpoints: { rabbitmq: { amqp, management } },
       serviceEnv: { RABBITMQ_URL: amqp },
       rows: [{ label: 'rabbitmq', addresses: [amqp, management] }],
+      metrics: { port: rabbitmqPrometheus, path: '/metrics' },
     };
   },
   obtain: (control) => ensure([serverPackage], control),

@@ -34,6 +34,7 @@ export const victoriaLogs = defineEngine({
       endpoints: { logs: { url, ui } },
       serviceEnv: { LOGS_URL: url },
       rows: [{ label: 'logs', addresses: [ui] }],
+      metrics: { port: ports.logs, path: '/metrics' },
     };
   },
   obtain: async (control) => {

@@ -11,6 +11,8 @@ export interface Command {
   /** Lines that explain each option, shown by --help. */
   readonly help: readonly string[];
   readonly options: ParseArgsOptionsConfig;
+  /** True for a command that takes words besides options; `argv` has them. */
+  readonly takesWords?: boolean;
   /** True for a command that parses its arguments itself, --help included; `values` is then empty. */
   readonly takesArgumentsAsTheyAre?: boolean;
   run(values: OptionValues, argv: readonly string[]): Promise<ExitCode>;
@@ -29,7 +31,12 @@ const usageOf = (command: Command): string =>
 const parse = (command: Command, argv: readonly string[]): OptionValues => {
   try {
     const options = { ...command.options, help: { type: 'boolean' } } as const;
-    const { values } = parseArgs({ args: [...argv], options, strict: true, allowPositionals: false });
+    const { values } = parseArgs({
+      args: [...argv],
+      options,
+      strict: true,
+      allowPositionals: command.takesWords === true,
+    });
     return values;
   } catch (error) {
     throw new CommandError(exitCodes.usage, `${messageOf(error)}\n\n${usageOf(command)}`);

@@ -5,6 +5,7 @@ import { cleanCommand } from './clean.ts';
 import { devCommandOn } from './dev.ts';
 import { doctorCommandOn } from './doctor.ts';
 import { downCommand } from './down.ts';
+import { drillCommandWith } from '../drill/command.ts';
 import { flowCommandWith } from './flow.ts';
 import { meshApplyCommand, meshCommandOn, meshDiffCommand, meshStatusCommand } from './mesh.ts';
 import { obtainCommandOn } from './obtain.ts';
@@ -27,6 +28,7 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   obtainCommandOn(engines),
   tokenCommandWith(mintToken),
   flowCommandWith(mintToken),
+  drillCommandWith(mintToken),
   testCommandOn(engines),
   meshCommandOn(engines),
   meshApplyCommand,

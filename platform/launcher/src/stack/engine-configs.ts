@@ -1,4 +1,5 @@
 import type { EngineName } from '@parley/engines';
+import { writePrometheusConfig } from '../metrics/prometheus-config.ts';
 import type { StackContext } from './context.ts';
 import { writeConsoleConfig } from './console.ts';
 import { writeEnvoyConfig } from './gateway.ts';
@@ -10,6 +11,7 @@ export type ConfigRenderer = (context: StackContext) => Promise<string>;
 const renderers: Readonly<Partial<Record<EngineName, ConfigRenderer>>> = {
   console: writeConsoleConfig,
   envoy: writeEnvoyConfig,
+  prometheus: writePrometheusConfig,
 };
 
 /** Who renders the configuration of an engine; undefined for one that needs nothing of the stack but its ports. */

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Endpoints, Instance } from '@parley/contracts/endpoints';
+import { z } from 'zod';
+import { runFiles } from '../stack/context.ts';
+import { opsUrl } from '../stack/instances.ts';
+import type { AlertLabels } from './alerts.ts';
+
+/** The stack that a fault is put into, and how to use it as a customer. */
+export interface DrillStack {
+  readonly runDir: string;
+  readonly endpoints: Endpoints;
+  /** Places one order; rejects when the gateway cannot be reached. Any answer will do: some faults make it an error. */
+  placeOrder(): Promise<void>;
+}
+
+/** A fault that can be put into a running stack and taken out again. */
+export interface Fault {
+  readonly name: string;
+  readonly summary: string;
+  /** What must fire, and whom it must name. */
+  readonly alert: AlertLabels;
+  /** Puts it in. Resolves with what takes it out again, which never rejects and may be called at any time. */
+  inject(stack: DrillStack): Promise<() => Promise<void>>;
+}
+
+const PidFile = z.looseObject({ pid: z.int() });
+
+const pidOf = (runDir: string, name: string): number =>
+  PidFile.parse(JSON.parse(readFileSync(join(runFiles(runDir).pids, `${name}.json`), 'utf8'))).pid;
+
+/** Stops a process in the middle of whatever it does: its connections stay open, and nothing answers. */
+const freeze = (runDir: string, name: string): (() => Promise<void>) => {
+  const pid = pidOf(runDir, name);
+  process.kill(pid, 'SIGSTOP');
+  return () => {
+    try {
+      process.kill(pid, 'SIGCONT');
+    } catch {
+      // somebody ended it meanwhile
+    }
+    return Promise.resolve();
+  };
+};
+
+const orderEveryMs = 200;
+
+/** Places orders, one after another, until it is stopped; a fault that hits nobody is not seen. */
+const withOrders = (stack: DrillStack, restore: () => Promise<void>): (() => Promise<void>) => {
+  const stopped = new AbortController();
+  const place = async (): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      await stack.placeOrder().catch(() => undefined);
+      await delay(orderEveryMs, undefined, { signal: stopped.signal }).catch(() => undefined);
+    }
+  };
+  const placing = place();
+  return async () => {
+    stopped.abort();
+    await restore();
+    await placing;
+  };
+};
+
+const putDeadlineMs = 5000;
+
+/** Tells an instance how to fail, on its operations port; an empty list ends that. */
+const putFaults = async (instance: Instance, faults: readonly object[]): Promise<void> => {
+  const response = await fetch(`${opsUrl(instance)}/ops/faults`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ faults }),
+    signal: AbortSignal.timeout(putDeadlineMs),
+  });
+  if (!response.ok) throw new Error(`${instance.id} does not take faults: it answered ${response.status}`);
+};
+
+/** Bound of a fault that nobody takes out, as when the drill is killed. */
+const faultForMs = 300_000;
+
+/** A share of what all instances of payment are asked is answered with an error. */
+const failPayments = async ({ endpoints }: DrillStack): Promise<() => Promise<void>> => {
+  const instances = endpoints.instances.filter(({ service }) => service === 'payment');
+  const fault = { route: 'POST /api/v1/payments', status: 500, errorRate: 0.3, forMs: faultForMs };
+  const restore = async (): Promise<void> => {
+    await Promise.allSettled(instances.map((instance) => putFaults(instance, []))); // one that has gone fails no more
+  };
+  try {
+    await Promise.all(instances.map((instance) => putFaults(instance, [fault])));
+  } catch (error) {
+    await restore();
+    throw error;
+  }
+  return restore;
+};
+
+/** Every fault, by the alert that is to notice it. */
+export const faults: readonly Fault[] = [
+  {
+    name: 'instance-gone',
+    summary: 'an instance of payment hangs (SIGSTOP)',
+    alert: { alertname: 'InstanceGone', service_name: 'payment', instance: 'payment-1' },
+    inject: ({ runDir }) => Promise.resolve(freeze(runDir, 'payment-1')),
+  },
+  {
+    name: 'payment-errors',
+    summary: 'payment answers 30 % of the payments with an error while orders are placed',
+    alert: { alertname: 'ServiceErrors', service_name: 'payment' },
+    inject: async (stack) => withOrders(stack, await failPayments(stack)),
+  },
+  {
+    name: 'breaker-open',
+    summary: 'payment hangs while orders are placed, until order no longer calls it',
+    alert: { alertname: 'BreakerOpen', service_name: 'order', parley_policy: 'payment' },
+    inject: (stack) => Promise.resolve(withOrders(stack, freeze(stack.runDir, 'payment-1'))),
+  },
+  {
+    name: 'log-engine-away',
+    summary: 'the log engine hangs (SIGSTOP)',
+    alert: { alertname: 'LogEngineAway', engine: 'victoria-logs' },
+    inject: ({ runDir }) => Promise.resolve(freeze(runDir, 'victoria-logs')),
+  },
+];
