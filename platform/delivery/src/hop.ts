@@ -9,7 +9,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import { attribute } from '@parley/contracts/telemetry';
-import { messagingDurations, secondsSince } from './durations.ts';
+import { messagingMetrics, secondsSince } from './messaging-metrics.ts';
 import type { Verdict } from './verdict.ts';
 
 /** How the span of a consumer hangs on the publisher's: as its child, or as a new trace that links to it. */
@@ -63,6 +63,6 @@ export const inConsumerSpan = async (
     throw error;
   } finally {
     span.end();
-    messagingDurations().process.record(secondsSince(startedAtMs), labels);
+    messagingMetrics().process.record(secondsSince(startedAtMs), labels);
   }
 };

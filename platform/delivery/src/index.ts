@@ -1,4 +1,4 @@
-export { messagingDurations, secondsSince } from './durations.ts';
+export { messagingMetrics, secondsSince } from './messaging-metrics.ts';
 export { deliver, type Delivered, type Failure, type RetryPolicy } from './attempts.ts';
 export { backoffMs, type Backoff } from './backoff.ts';
 export { inConsumerSpan, type AsyncHops, type ConsumerSpan } from './hop.ts';

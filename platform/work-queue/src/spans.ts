@@ -11,7 +11,7 @@ import {
 import { attribute, messagingSystems } from '@parley/contracts/telemetry';
 import {
   inConsumerSpan,
-  messagingDurations,
+  messagingMetrics,
   secondsSince,
   type AsyncHops,
   type Verdict,
@@ -49,7 +49,7 @@ const publishing = async <T>(span: Span, queue: string, fn: () => Promise<T>): P
     throw error;
   } finally {
     span.end();
-    messagingDurations().publish.record(secondsSince(startedAtMs), labels);
+    messagingMetrics().publish.record(secondsSince(startedAtMs), labels);
   }
 };
 

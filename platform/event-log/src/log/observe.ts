@@ -1,6 +1,6 @@
 /** What a log tells as metrics: read when they are asked for, so that they cost nothing on the way. */
 import { type BatchObservableResult, metrics } from '@opentelemetry/api';
-import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
+import { attribute, messagingSystems, metricDefinitions } from '@parley/contracts/telemetry';
 import type { EventLogHealth, ReadProgress } from '../ports.ts';
 
 export interface Observed {
@@ -16,9 +16,13 @@ const lagOf = ({ nextOffsets }: ReadProgress, ends: readonly number[]): number =
 export function observeLog(log: Observed): () => void {
   const meter = metrics.getMeter('@parley/event-log');
   const { consumerLag, consumerStalled, projectionLag, logRecords } = metricDefinitions;
+  const { consumerRetries, deadLetters, deadLettersOpen } = metricDefinitions;
   const lag = meter.createObservableGauge(consumerLag.name, consumerLag);
   const stalled = meter.createObservableGauge(consumerStalled.name, consumerStalled);
   const behind = meter.createObservableGauge(projectionLag.name, projectionLag);
+  const retries = meter.createObservableCounter(consumerRetries.name, consumerRetries);
+  const dead = meter.createObservableCounter(deadLetters.name, deadLetters);
+  const open = meter.createObservableGauge(deadLettersOpen.name, deadLettersOpen);
   const records = meter.createObservableCounter(logRecords.name, logRecords);
   const observe = (result: BatchObservableResult): void => {
     const { topics, reactions } = log.health();
@@ -29,6 +33,12 @@ export function observeLog(log: Observed): () => void {
       };
       result.observe(lag, reaction.lag, labels);
       result.observe(stalled, reaction.stalled?.attempt ?? 0, labels);
+      result.observe(retries, reaction.retries, labels);
+      result.observe(open, reaction.openDeadLetters, labels);
+      result.observe(dead, reaction.deadLetters, {
+        [attribute.messagingSystem]: messagingSystems.kafka,
+        ...labels,
+      });
     }
     for (const progress of topics) {
       const labels = { [attribute.messagingDestination]: progress.topic };
@@ -46,7 +56,7 @@ export function observeLog(log: Observed): () => void {
         result.observe(records, count, { ...labels, [attribute.outcome]: outcome });
     }
   };
-  const observables = [lag, stalled, behind, records];
+  const observables = [lag, stalled, behind, records, retries, dead, open];
   meter.addBatchObservableCallback(observe, observables);
   return () => {
     meter.removeBatchObservableCallback(observe, observables);

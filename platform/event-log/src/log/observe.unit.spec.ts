@@ -47,15 +47,19 @@ it('a log tells verdicts, lag, and the duration of commands and of what its reac
   await log.start();
   for (const n of [1, 2]) await run(counters, `s-${n}`, n);
   const of = (metric: { readonly name: string }) => valuesOf(reader, metric.name);
+  const { consumerRetries, deadLetters, deadLettersOpen } = metricDefinitions;
   const { consumerLag, consumerStalled, logRecords, publishDuration, processDuration } = metricDefinitions;
 
   expect((await of(logRecords)).get(`${topic.name} accepted`)).toBe(2);
   expect((await of(publishDuration)).get(`kafka ${topic.name} accepted`)).toBe(2);
   await vi.waitFor(async () => {
     expect((await of(consumerStalled)).get(`${topic.name} watchers`)).toBeGreaterThan(0);
+    expect((await of(consumerRetries)).get(`${topic.name} watchers`)).toBeGreaterThan(0);
     expect((await of(processDuration)).get(`kafka ${topic.name} watchers TypeError`)).toBeGreaterThan(0);
   });
   expect((await of(consumerLag)).get(`${topic.name} watchers`)).toBe(2);
+  expect((await of(deadLetters)).get(`kafka ${topic.name} watchers`)).toBe(0);
+  expect((await of(deadLettersOpen)).get(`${topic.name} watchers`)).toBe(0);
   blocked = false;
   await vi.waitFor(async () => {
     expect((await of(consumerLag)).get(`${topic.name} watchers`)).toBe(0);

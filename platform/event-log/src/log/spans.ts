@@ -3,7 +3,7 @@ import { context, SpanKind, SpanStatusCode, trace, type Context, type Tracer } f
 import { attribute, messagingSystems } from '@parley/contracts/telemetry';
 import {
   inConsumerSpan,
-  messagingDurations,
+  messagingMetrics,
   secondsSince,
   type AsyncHops,
   type Verdict,
@@ -35,7 +35,7 @@ export function startAppend(topic: string): AppendSpan {
       'error' in concluded
         ? { [attribute.errorType]: concluded.error.name }
         : { [attribute.outcome]: concluded.outcome.kind };
-    messagingDurations().publish.record(secondsSince(startedAtMs), { ...attributes, ...how });
+    messagingMetrics().publish.record(secondsSince(startedAtMs), { ...attributes, ...how });
     if ('error' in concluded) {
       span.recordException(concluded.error);
       span.setStatus({ code: SpanStatusCode.ERROR, message: concluded.error.message });

@@ -1,6 +1,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
-import { errorHeaders, type AsyncHops, type DeadLetter } from '@parley/delivery';
+import { attribute, messagingSystems } from '@parley/contracts/telemetry';
+import { errorHeaders, messagingMetrics, type AsyncHops, type DeadLetter } from '@parley/delivery';
 import { workOn } from '../attempts.ts';
 import { awaitedRoom, untilTaken } from '../dead-letters.ts';
 import { whileHeld } from '../holding.ts';
@@ -138,12 +139,21 @@ export class Consumer {
       // Only now: a crash in between makes a duplicate, never a loss.
       if (taken) channel.ack(delivery);
       else channel.nack(delivery, false, true);
+      if (taken) this.#countDead();
     } catch (error) {
       if (!(error instanceof PublishError && error.reason === 'unsendable')) throw error;
       // It cannot be sent with its reason: the broker makes the dead letter then, of what it has. Ending the session over it would give back
       // everything else that is held, until the broker takes all of that for dead as well.
       channel.nack(delivery, false, false);
+      this.#countDead();
     }
+  }
+
+  #countDead(): void {
+    messagingMetrics().deadLetters.add(1, {
+      [attribute.messagingSystem]: messagingSystems.rabbitmq,
+      [attribute.messagingDestination]: this.definition.queue,
+    });
   }
 
   /**
