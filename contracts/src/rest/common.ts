@@ -41,6 +41,10 @@ export type Problem = z.infer<typeof Problem>;
 const fromDecimal = (text: unknown): unknown =>
   typeof text === 'string' && /^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : text;
 
+/** A number in a query: decimal digits and nothing else. */
+export const wholeNumber = (number: z.ZodType<number>): z.ZodType<number> =>
+  z.preprocess(fromDecimal, number);
+
 /** Query parameters of every list: 1 to 100 items, after the last one of the page before. */
 export const PageQuery = z.object({
   limit: z.preprocess(fromDecimal, z.int().min(1).max(100)).default(20),

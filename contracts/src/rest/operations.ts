@@ -7,7 +7,7 @@ import { GraphqlRequest, GraphqlResponse } from './graphql.ts';
 import { NotificationList } from './notifications.ts';
 import { OrderPage, OrderResource, PlaceOrderRequest } from './orders.ts';
 import { PaymentRequest, PaymentResource, VoidedPayment } from './payments.ts';
-import { ProductPage, ProductQuery, ProductResource } from './products.ts';
+import { InventoryQuery, InventoryResource, ProductPage, ProductQuery, ProductResource } from './products.ts';
 import { ShipmentResource } from './shipments.ts';
 
 /** A successful answer. */
@@ -125,6 +125,18 @@ export const operations: readonly Operation[] = [
     access: 'public',
     params: { productId: ProductId },
     answers: { 200: { description: 'The product.', body: ProductResource } },
+    errors: ['PRODUCT_NOT_FOUND'],
+  },
+  {
+    operationId: 'checkInventory',
+    method: 'get',
+    path: '/api/v1/products/{productId}/inventory',
+    service: 'product',
+    summary: 'Whether a product can be ordered in a quantity now; gRPC and GraphQL have the same check.',
+    access: 'public',
+    params: { productId: ProductId },
+    query: InventoryQuery,
+    answers: { 200: { description: 'What can be ordered.', body: InventoryResource } },
     errors: ['PRODUCT_NOT_FOUND'],
   },
   {

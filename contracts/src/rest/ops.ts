@@ -84,3 +84,68 @@ export const OpsRebuild = z.object({
     .optional(),
 });
 export type OpsRebuild = z.infer<typeof OpsRebuild>;
+
+const isoTime = z.iso.datetime();
+
+/** One policy of a service: what a call to a dependency may cost, and what has happened (docs/resilience.md). */
+export const OpsPolicy = z.object({
+  name: z.string(),
+  /** Of the breaker; 'closed' for a policy without one. */
+  state: z.enum(['closed', 'open', 'half-open']),
+  /** Present while it is open: when it will let the next probe through. */
+  nextProbeAt: isoTime.optional(),
+  counts: z.object({
+    calls: z.int().nonnegative(),
+    attempts: z.int().nonnegative(),
+    retries: z.int().nonnegative(),
+    failedAttempts: z.int().nonnegative(),
+    /** Calls that the policy ended without an answer, by why. */
+    refused: z.record(z.enum(['breaker-open', 'bulkhead-full', 'timeout']), z.int().nonnegative()),
+    retriesOverBudget: z.int().nonnegative(),
+    fallbacks: z.int().nonnegative(),
+    opened: z.int().nonnegative(),
+  }),
+  retryBudgetLeft: z.int().nonnegative(),
+  /** The newest last. */
+  lastFailures: z.array(z.object({ at: isoTime, reason: z.string() })),
+  settings: z.looseObject({
+    timeoutMs: z.number(),
+    retries: z.int(),
+    retryDelayMs: z.number(),
+    retryDelayMsMax: z.number(),
+    retryBudgetShare: z.number(),
+    retryBudgetReserve: z.int(),
+    breaker: z.enum(['none', 'consecutive', 'sampling']),
+    breakerFailures: z.int(),
+    breakerWaitMs: z.number(),
+    breakerProbes: z.int(),
+  }),
+});
+export type OpsPolicy = z.infer<typeof OpsPolicy>;
+
+/** Answer of `GET /ops/policies`. */
+export const OpsPolicies = z.object({
+  policies: z.array(OpsPolicy),
+  /** Work that was not begun because its deadline had passed, by protocol. */
+  refusedLate: z.object({ http: z.int().nonnegative(), grpc: z.int().nonnegative() }),
+});
+
+/** A fault on purpose, in development. */
+export const OpsFault = z.object({
+  /** `METHOD /route` or a gRPC path; absent: everything. */
+  route: z.string().optional(),
+  latencyMs: z.int().nonnegative(),
+  failure: z.enum(['none', 'error', 'hang', 'reset']),
+  /** HTTP status of an error. */
+  status: z.int(),
+  errorRate: z.number(),
+  /** It ends after so many calls or milliseconds. */
+  calls: z.int().optional(),
+  forMs: z.int().optional(),
+  callsLeft: z.int().optional(),
+  msLeft: z.int().optional(),
+});
+export type OpsFault = z.infer<typeof OpsFault>;
+
+/** Answer of `GET` and `PUT /ops/faults`; the body of the latter has the faults without what is left of them. */
+export const OpsFaults = z.object({ faults: z.array(OpsFault) });

@@ -35,5 +35,6 @@ export const policyDefaults = {
     breaker: 'consecutive',
     breakerFailures: 5,
     breakerWaitMs: 2_000,
+    breakerProbes: 2,
   },
 } as const satisfies Readonly<Record<string, PolicyDefaults>>;

@@ -14,6 +14,7 @@ Measures a claim against a named rival on engines of its own, in alternating pai
   rebuild   a read model rebuilt beside the live one while it is read, against a plain replay
   codec     encoding and decoding of the log's events against bare avsc
   telemetry what traces, metrics and logs cost an order, against none
+  policy    a call under a policy, and the answer of an open breaker, in process
   ready     a restart of the order service on a million events against one on ten thousand
 
   --pairs N   how many pairs, at least ${PAIRS_MIN} (default ${PAIRS_MIN})
@@ -37,6 +38,7 @@ const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<rea
   codec: async (context) => (await import('./codec/codec.ts')).benchCodec(context),
   rebuild: async (context) => (await import('./rebuild/rebuild.ts')).benchRebuild(context),
   telemetry: async (context) => (await import('./telemetry/telemetry.ts')).benchTelemetry(context),
+  policy: async (context) => (await import('./policy/policy.ts')).benchPolicy(context),
   ready: async (context) => (await import('./ready/ready.ts')).benchReady(context),
 };
 

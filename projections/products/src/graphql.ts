@@ -1,5 +1,5 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { errorCatalog, graphqlCodes } from '@parley/contracts/errors';
+import { errorCatalog, graphqlCodes, type ErrorCode } from '@parley/contracts/errors';
 import { graphqlSdl } from '@parley/contracts/graphql';
 import { INT32_MAX } from '@parley/contracts/limits';
 import type { View } from '@parley/event-log';
@@ -7,7 +7,7 @@ import type { DocumentNode, GraphQLError } from 'graphql';
 import { createGraphQLError, createSchema, createYoga, type Plugin } from 'graphql-yoga';
 import { exampleQueries } from './examples.ts';
 import { queryLimits } from './limits.ts';
-import { listProducts, type ProductListing, type ProductRow } from './rows.ts';
+import { checkInventory, listProducts, type ProductListing, type ProductRow } from './rows.ts';
 
 /** Most lexical tokens of a document, deepest nesting, and most fields times list sizes. */
 const TOKENS_MAX = 1_000;
@@ -19,6 +19,10 @@ const INTROSPECTION = { depthMax: 20, costMax: 10_000 };
 const ANSWER_BYTES_MAX = 1_048_576;
 const LIMIT_MAX = 100;
 const TEXT_MAX = 200;
+
+/** A refusal of the catalogue as a GraphQL client sees it: its code is that of the catalogue's row. */
+export const graphqlRefusal = (code: ErrorCode, detail: string): GraphQLError =>
+  createGraphQLError(detail, { extensions: { code: errorCatalog[code].graphqlCode } });
 
 const badInput = (message: string, path: string): GraphQLError =>
   createGraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', path } });
@@ -72,6 +76,14 @@ const resolvers = (view: View<ProductRow>): Resolvers => ({
         category: checkText(category, 'category'),
         after: checkText(after, 'after'),
       }),
+    checkInventory: (_root: unknown, check: { readonly productId: string; readonly quantity: number }) => {
+      checkText(check.productId, 'productId');
+      if (check.quantity < 1) throw badInput('quantity must be at least 1', 'quantity');
+      const checked = checkInventory(view, check);
+      if (checked === undefined)
+        throw graphqlRefusal('PRODUCT_NOT_FOUND', `There is no product ${check.productId}.`);
+      return checked;
+    },
     categories: () => view.values('category'),
   },
   Product: {

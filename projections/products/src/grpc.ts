@@ -7,7 +7,7 @@ import type {
 } from '@parley/contracts/grpc/product';
 import { INT32_MAX } from '@parley/contracts/limits';
 import type { View } from '@parley/event-log';
-import type { ProductRow } from './rows.ts';
+import { checkInventory, type ProductRow } from './rows.ts';
 
 /** A row as the wire message. */
 export const productMessage = (row: ProductRow): Product => ({
@@ -32,10 +32,11 @@ export const productReads = (view: View<ProductRow>): ProductReads => ({
     const row = view.get(productId);
     return row === undefined ? undefined : { product: productMessage(row) };
   },
-  checkInventory: ({ productId, quantity }) => {
-    const row = view.get(productId);
-    return row === undefined
+  checkInventory: (request) => {
+    const row = view.get(request.productId);
+    const checked = checkInventory(view, request);
+    return row === undefined || checked === undefined
       ? undefined
-      : { product: productMessage(row), inStock: row.available >= quantity };
+      : { product: productMessage(row), inStock: checked.inStock };
   },
 });

@@ -1,3 +1,4 @@
+import { INT32_MAX } from '@parley/contracts/limits';
 import type { ProductEvent } from '@parley/contracts/events';
 import { productEvents } from '@parley/contracts/topics';
 import type { ProjectionDefinition, View } from '@parley/event-log';
@@ -63,4 +64,23 @@ export const listProducts = (view: View<ProductRow>, listing: ProductListing): r
   const { category, limit, after } = listing;
   const page = after === undefined ? { limit } : { limit, after };
   return category === undefined ? view.list(page) : view.find('category', category, page);
+};
+
+/** What an inventory check says, whatever protocol asks. */
+export interface CheckedInventory {
+  readonly productId: string;
+  readonly quantity: number;
+  readonly available: number;
+  readonly inStock: boolean;
+}
+
+/** Whether a product can be ordered in a quantity now; undefined when there is no such product. */
+export const checkInventory = (
+  view: Pick<View<ProductRow>, 'get'>,
+  { productId, quantity }: { readonly productId: string; readonly quantity: number },
+): CheckedInventory | undefined => {
+  const row = view.get(productId);
+  if (row === undefined) return undefined;
+  const available = Math.min(row.available, INT32_MAX); // that many can be ordered, and more
+  return { productId, quantity, available, inStock: row.available >= quantity };
 };

@@ -7,6 +7,7 @@ import type { Release } from '../released.ts';
 import { CURRENT, type CheckResult, type Finding } from '../report.ts';
 import { asyncApiDocument } from './asyncapi.ts';
 import { catalogPage } from './catalog.ts';
+import { errorsPage } from './errors.ts';
 import { graphqlDocument } from './graphql.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 import { openApiDocument } from './openapi.ts';
@@ -58,6 +59,7 @@ export function generateDocuments(
     { path: 'asyncapi.json', text: pretty(asyncApiDocument(version, wiring)) },
     { path: 'schema.graphql', text: graphqlDocument() },
     { path: 'CATALOG.md', text: catalogPage(wiring, released) },
+    { path: 'ERRORS.md', text: errorsPage() },
     ...queueSchemas(),
   ];
 }

@@ -6,6 +6,7 @@ import { devCommandOn } from './dev.ts';
 import { doctorCommandOn } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { drillCommandWith } from '../drill/command.ts';
+import { faultCommand } from './fault.ts';
 import { flowCommandWith } from './flow.ts';
 import { meshApplyCommand, meshCommandOn, meshDiffCommand, meshStatusCommand } from './mesh.ts';
 import { obtainCommandOn } from './obtain.ts';
@@ -29,6 +30,7 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   tokenCommandWith(mintToken),
   flowCommandWith(mintToken),
   drillCommandWith(mintToken),
+  faultCommand,
   testCommandOn(engines),
   meshCommandOn(engines),
   meshApplyCommand,

@@ -59,4 +59,22 @@ describe('the policies of a service', () => {
     expect(changes).toHaveLength(1);
     expect(JSON.parse(changes[0] ?? '{}')).toMatchObject({ policy: 'peer', from: 'closed', to: 'open' });
   });
+
+  it('are metrics of the process', async () => {
+    const { service } = build();
+    const policy = service.policy('peer', { timeoutMs: 100, breaker: 'consecutive', breakerFailures: 1 });
+    await service.run(() => undefined);
+    for (let n = 0; n < 3; n += 1)
+      await policy.execute(() => Promise.reject(new Error('down'))).catch(() => undefined);
+    const text = await (await fetch(`http://127.0.0.1:${service.ports.ops ?? 0}/metrics`)).text();
+    const valueOf = (...words: readonly string[]): string | undefined =>
+      text
+        .split('\n')
+        .find((line) => !line.startsWith('#') && words.every((word) => line.includes(word)))
+        ?.split(' ')[1];
+    expect(valueOf('breaker_state', '"peer"', '"open"')).toBe('1');
+    expect(valueOf('breaker_state', '"peer"', '"closed"')).toBe('0');
+    expect(valueOf('policy_calls', '"peer"', '"breaker-open"')).toBe('2');
+    expect(valueOf('policy_calls', '"peer"', '"ended"')).toBe('1');
+  });
 });

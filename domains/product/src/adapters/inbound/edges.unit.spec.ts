@@ -1,6 +1,6 @@
 import { parsePositions } from '@parley/contracts/consistency';
 import { errorCatalog } from '@parley/contracts/errors';
-import { Problem, ProductPage, ProductResource } from '@parley/contracts/rest';
+import { InventoryResource, Problem, ProductPage, ProductResource } from '@parley/contracts/rest';
 import { openMemoryLog, type EventLog } from '@parley/event-log';
 import { productsProjection } from '@parley/projection-products';
 import { testService } from '@parley/service/testing';
@@ -41,6 +41,32 @@ beforeAll(async () => {
 afterAll(() => log.close());
 
 const get = async (path: string): Promise<Response> => service.http.request(path);
+
+it('an inventory check says the same over REST, gRPC and GraphQL', async () => {
+  const [product] = readSeed();
+  const productId = product?.productId ?? '';
+  for (const quantity of [1, 2_147_483_647]) {
+    const rest = await service.http.request(`/api/v1/products/${productId}/inventory?quantity=${quantity}`);
+    const checked = InventoryResource.parse(await rest.json());
+    const overGrpc = await grpc.checkInventory({ productId, quantity }, call);
+    const query = `{ checkInventory(productId: "${productId}", quantity: ${quantity}) { productId quantity available inStock } }`;
+    const body = JSON.stringify({ query });
+    const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };
+    const overGraphql = await service.http.request('/graphql', { method: 'POST', headers, body });
+    expect(await overGraphql.json()).toEqual({ data: { checkInventory: checked } });
+    expect(overGrpc.inStock).toBe(checked.inStock);
+    expect(overGrpc.product?.availableQuantity).toBe(checked.available);
+    expect(checked.inStock).toBe(quantity === 1);
+  }
+});
+
+it.each(['', '?quantity=0', '?quantity=1e1', '?quantity=2147483648'])(
+  'an inventory check over REST with the query "%s" is refused',
+  async (query) => {
+    const answer = await service.http.request(`/api/v1/products/cup/inventory${query}`);
+    expect(Problem.parse(await answer.json())).toMatchObject({ status: 400, code: 'VALIDATION_FAILED' });
+  },
+);
 
 it('a GraphQL request of another media type is refused with a problem', async () => {
   const body = JSON.stringify({ query: '{ categories }' });

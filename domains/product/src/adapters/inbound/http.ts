@@ -1,7 +1,19 @@
 import type { ErrorCode } from '@parley/contracts/errors';
-import { ProductId, ProductQuery, type ProductPage, type ProductResource } from '@parley/contracts/rest';
+import {
+  InventoryQuery,
+  ProductId,
+  ProductQuery,
+  type InventoryResource,
+  type ProductPage,
+  type ProductResource,
+} from '@parley/contracts/rest';
 import type { View } from '@parley/event-log';
-import { createProductsGraphql, listProducts, type ProductRow } from '@parley/projection-products';
+import {
+  checkInventory,
+  createProductsGraphql,
+  listProducts,
+  type ProductRow,
+} from '@parley/projection-products';
 import type { Service } from '@parley/service';
 import { z } from 'zod';
 
@@ -37,6 +49,18 @@ export const mountHttp = (
     const row = view.get(c.req.valid('param').productId);
     return row === undefined ? service.problem(c, 'PRODUCT_NOT_FOUND') : c.json(resourceOf(row));
   });
+  service.http.get(
+    '/api/v1/products/:productId/inventory',
+    service.param(Params),
+    service.query(InventoryQuery),
+    (c) => {
+      const { productId } = c.req.valid('param');
+      const checked = checkInventory(view, { productId, quantity: c.req.valid('query').quantity });
+      return checked === undefined
+        ? service.problem(c, 'PRODUCT_NOT_FOUND')
+        : c.json(checked satisfies InventoryResource);
+    },
+  );
   const graphql = createProductsGraphql({ view, log: service.logger });
   service.http.on(['GET', 'POST'], '/graphql', async (c) => {
     const { method, url, headers } = c.req.raw;

@@ -1,0 +1,85 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ServiceName } from '@parley/contracts/endpoints';
+import { OpsFaults, OpsPolicies, type OpsFault, type OpsPolicy } from '@parley/contracts/rest';
+import { ask } from './client.ts';
+import type { StackUnderTest } from './stack.ts';
+import { waitFor } from './wait.ts';
+
+type Stack = Pick<StackUnderTest, 'endpoints' | 'runDir'>;
+
+/** The faults of the first instance of a service, all of them at once; none takes them away. */
+export const setFaults = async (
+  { endpoints }: Stack,
+  service: ServiceName,
+  faults: readonly Partial<OpsFault>[],
+): Promise<void> => {
+  const answer = await ask(`${endpoints[service].ops}/ops/faults`, { method: 'PUT', body: { faults } });
+  if (answer.status !== 200) throw new Error(`faults were refused: ${JSON.stringify(answer.body)}`);
+};
+
+/** How many calls met the fault of a service, which was set with `callsMax`. */
+export const callsMet = async (
+  { endpoints }: Stack,
+  service: ServiceName,
+  callsMax: number,
+): Promise<number> => {
+  const answer = await ask(`${endpoints[service].ops}/ops/faults`);
+  const [fault] = OpsFaults.parse(answer.body).faults;
+  return callsMax - (fault?.callsLeft ?? 0);
+};
+
+/** A policy of the order service as its operations port shows it. */
+export const policyOf = async ({ endpoints }: Stack, name: string): Promise<OpsPolicy> => {
+  const answer = await ask(`${endpoints.order.ops}/ops/policies`);
+  const found = OpsPolicies.parse(answer.body).policies.find((policy) => policy.name === name);
+  if (found === undefined) throw new Error(`there is no policy ${name}`);
+  return found;
+};
+
+/** The policy once its breaker is in this state. */
+export const breakerState = (
+  stack: Stack,
+  name: string,
+  state: OpsPolicy['state'],
+  deadlineMs: number,
+): Promise<OpsPolicy> =>
+  waitFor(
+    `the breaker ${name} ${state}`,
+    async () => {
+      const policy = await policyOf(stack, name);
+      return policy.state === state ? policy : undefined;
+    },
+    { deadlineMs },
+  );
+
+/** Changes of a breaker since a time, as the log of the order service tells them. */
+export const breakerChanges = (
+  { runDir }: Stack,
+  policy: string,
+  sinceMs: number,
+): readonly { readonly from: string; readonly to: string; readonly atMs: number }[] =>
+  readFileSync(join(runDir, 'logs/order-1.log'), 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('breaker changed'))
+    .map((line) => JSON.parse(line.slice(line.indexOf('{'))) as Record<string, unknown>)
+    .filter((line) => line.policy === policy)
+    .map(({ from, to, time }) => ({
+      from: String(from),
+      to: String(to),
+      atMs: typeof time === 'number' ? time : Date.parse(String(time)),
+    }))
+    .filter(({ atMs }) => atMs >= sinceMs);
+
+/** Starts `count` calls, one every `everyMs`, whatever becomes of those before: an open loop. */
+export const openLoop = <T>(
+  { count, everyMs }: { readonly count: number; readonly everyMs: number },
+  call: (index: number) => Promise<T>,
+): Promise<readonly T[]> =>
+  Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      await delay(index * everyMs);
+      return call(index);
+    }),
+  );

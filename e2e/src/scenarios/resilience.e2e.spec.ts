@@ -1,0 +1,297 @@
+/** Payment is made to fail, hang and die; what order does about it is counted on both sides. */
+import { randomUUID } from 'node:crypto';
+import { httpHeaders } from '@parley/contracts/headers';
+import { OrderResource } from '@parley/contracts/rest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { ask, Customer, type Answer } from '../client.ts';
+import { expectOnce } from '../in-flight.ts';
+import { evidence } from '../ledger/evidence.ts';
+import { latenciesOf } from '../measure.ts';
+import { breakerChanges, breakerState, callsMet, openLoop, policyOf, setFaults } from '../resilience.ts';
+import { pidOf, readStack } from '../stack.ts';
+import { readTrace, Span } from '../traces.ts';
+import { NeverError, waitFor } from '../wait.ts';
+
+const stack = readStack();
+const productId = 'wool-door-stop';
+const route = 'POST /api/v1/payments';
+const CALLS_MAX = 100_000;
+const FALLBACK_MS_MAX = 50;
+const shippedDeadlineMs = 60_000;
+const queued = { status: 'PAYMENT_PENDING', notice: 'payment queued for retry' };
+
+let customer: Customer;
+beforeAll(async () => {
+  customer = await Customer.of(stack, 'resilience');
+});
+afterAll(() => setFaults(stack, 'payment', []));
+
+/** An order at the service itself, as the gateway would hand it on. */
+const orderAtService = (idempotencyKey: string = randomUUID(), headers = {}): Promise<Answer> =>
+  ask(`${stack.endpoints.order.http}/api/v1/orders`, {
+    method: 'POST',
+    headers: { [httpHeaders.userId]: customer.sub, [httpHeaders.idempotencyKey]: idempotencyKey, ...headers },
+    body: { productId, quantity: 1 },
+  });
+const idOf = (answer: Answer): string => OrderResource.parse(answer.body).orderId;
+
+/** Payment well, the breaker closed, and no failure in a row. */
+const wellAgain = async (): Promise<void> => {
+  await setFaults(stack, 'payment', []);
+  await waitFor(
+    'an order to be paid',
+    async () => ((await orderAtService()).status === 201 ? true : undefined),
+    { deadlineMs: 30_000, intervalMs: 200 },
+  );
+  await breakerState(stack, 'payment', 'closed', 30_000);
+};
+const allShipped = (orderIds: readonly string[]): Promise<unknown> =>
+  Promise.all(orderIds.map((id) => customer.status(id, 'SHIPPED', shippedDeadlineMs)));
+
+describe('the breaker from order to payment', () => {
+  it('opens after exactly the configured failures, answers with the fallback at once, probes, and closes by itself (US6.1, US6.2, US6.4, US8.4, FR-013, FR-015, SC-009)', async (context) => {
+    await wellAgain();
+    const sinceMs = Date.now();
+    const { settings } = await policyOf(stack, 'payment');
+    const orderIds: string[] = [];
+    try {
+      await setFaults(stack, 'payment', [{ route, status: 503, calls: CALLS_MAX }]);
+      // One after the other, so that no call is under way when it opens.
+      while ((await policyOf(stack, 'payment')).state === 'closed')
+        orderIds.push(idOf(await orderAtService()));
+      const failures = await callsMet(stack, 'payment', CALLS_MAX);
+      expect(failures).toBe(settings.breakerFailures);
+
+      // Open: nobody is asked, and everybody is answered.
+      const open = await policyOf(stack, 'payment');
+      const fallbacks: Answer[] = [];
+      while (Date.now() < Date.parse(open.nextProbeAt ?? '') - 200) fallbacks.push(await orderAtService());
+      for (const { status, body } of fallbacks) {
+        expect(status).toBe(202);
+        expect(OrderResource.parse(body)).toMatchObject(queued);
+      }
+      expect(await callsMet(stack, 'payment', CALLS_MAX)).toBe(failures);
+      orderIds.push(...fallbacks.map(idOf));
+      // The same order again: nothing is written, so what is measured is the fallback and nothing else.
+      const [first = randomUUID()] = [randomUUID()];
+      await orderAtService(first);
+      const again: Answer[] = [];
+      for (let n = 0; n < 50; n += 1) again.push(await orderAtService(first));
+      orderIds.push(...new Set(again.map(idOf)));
+      const latency = {
+        newOrders: latenciesOf(fallbacks.map(({ latencyMs }) => latencyMs)),
+        repeated: latenciesOf(again.map(({ latencyMs }) => latencyMs)),
+      };
+      expect(latency.repeated.p99Ms).toBeLessThan(FALLBACK_MS_MAX);
+      expect(latency.newOrders.p50Ms).toBeLessThan(FALLBACK_MS_MAX);
+
+      // Half-open: as many probes as it has, while they hang and everybody else is answered at once.
+      await setFaults(stack, 'payment', [{ route, failure: 'hang', calls: CALLS_MAX }]);
+      const { nextProbeAt = '' } = await breakerState(stack, 'payment', 'open', 10_000);
+      await waitFor('the wait to be over', () => (Date.now() > Date.parse(nextProbeAt) ? true : undefined), {
+        deadlineMs: settings.breakerWaitMs + 1_000,
+      });
+      const probing = Array.from({ length: settings.breakerProbes }, () => orderAtService());
+      await waitFor(
+        'every probe to be out',
+        async () =>
+          (await callsMet(stack, 'payment', CALLS_MAX)) === settings.breakerProbes ? true : undefined,
+        { deadlineMs: settings.timeoutMs, intervalMs: 5 },
+      );
+      const whileProbing = await Promise.all(Array.from({ length: 20 }, () => orderAtService(first)));
+      const state = (await policyOf(stack, 'payment')).state;
+      expect(state).toBe('half-open');
+      expect(await callsMet(stack, 'payment', CALLS_MAX)).toBe(settings.breakerProbes);
+      for (const { status } of whileProbing) expect(status).toBe(202);
+      const hanging = latenciesOf(whileProbing.map(({ latencyMs }) => latencyMs));
+      expect(hanging.p50Ms).toBeLessThan(FALLBACK_MS_MAX);
+      orderIds.push(...(await Promise.all(probing)).map(idOf));
+
+      // Payment is well again: probes succeed, the breaker closes, and what was queued is paid and shipped.
+      await setFaults(stack, 'payment', []);
+      await breakerState(stack, 'payment', 'closed', 30_000);
+      await allShipped(orderIds);
+      const counted = await expectOnce(stack, [...new Set(orderIds)]);
+      const changes = breakerChanges(stack, 'payment', sinceMs).map(({ from, to }) => `${from} -> ${to}`);
+      expect(changes[0]).toBe('closed -> open');
+      expect(changes).toContain('open -> half-open');
+      expect(changes.at(-1)).toBe('half-open -> closed');
+      evidence(context, ['US6.1', 'US6.2', 'US6.4', 'US8.4', 'FR-013', 'FR-015', 'SC-009'], {
+        configured: settings,
+        callsUntilOpen: failures,
+        callsWhileOpen: 0,
+        probes: settings.breakerProbes,
+        fallback: queued,
+        latencyOfFallbacks: { ...latency, whileProbesHang: hanging },
+        changes,
+        orders: orderIds.length,
+        ...counted,
+      });
+      process.stdout.write(`breaker: ${JSON.stringify({ failures, latency, hanging, changes })}\n`);
+    } finally {
+      await setFaults(stack, 'payment', []);
+    }
+  });
+});
+
+describe('retries from order to payment', () => {
+  it('pause longer and longer, with jitter, and succeed when payment recovers (US6.3, FR-014)', async (context) => {
+    await wellAgain();
+    const { settings } = await policyOf(stack, 'payment');
+    const pauses: { readonly first: number; readonly second: number }[] = [];
+    const traces: string[] = [];
+    // What the budget has: two retries for each.
+    for (let n = 0; n < settings.retryBudgetReserve / 2; n += 1) {
+      await setFaults(stack, 'payment', [{ route, status: 503, calls: 2 }]);
+      const traceId = randomUUID().replaceAll('-', '');
+      const traceparent = `00-${traceId}-${traceId.slice(0, 16)}-01`;
+      const answer = await orderAtService(randomUUID(), { traceparent });
+      if (answer.status !== 201) continue; // the budget had less
+      traces.push(traceId);
+    }
+    expect(traces.length).toBeGreaterThanOrEqual(3);
+    for (const traceId of traces) {
+      const attempts = await waitFor(
+        `the attempts of ${traceId}`,
+        async () => {
+          const spans = z.array(Span).parse((await readTrace(stack, traceId)) ?? []);
+          const calls = spans.filter(
+            ({ kind, name, localEndpoint }) =>
+              kind === 'CLIENT' && name === route.toLowerCase() && localEndpoint.serviceName === 'order',
+          );
+          return calls.length === 3 ? calls : undefined;
+        },
+        { deadlineMs: 15_000, intervalMs: 250 },
+      );
+      const times = attempts
+        .map((span) => z.looseObject({ timestamp: z.number(), duration: z.number() }).parse(span))
+        .sort((a, b) => a.timestamp - b.timestamp);
+      const pauseMs = (index: number): number => {
+        const [before, after] = [times[index - 1], times[index]];
+        if (before === undefined || after === undefined) throw new Error('too few attempts');
+        return (after.timestamp - before.timestamp - before.duration) / 1_000;
+      };
+      pauses.push({ first: pauseMs(1), second: pauseMs(2) });
+      expect(attempts.filter(({ tags }) => tags['http.response.status_code'] === '503')).toHaveLength(2);
+    }
+    // By the formula of the decorrelated jitter (Polly's): the first pause is at most 1.38 × the delay, and both together at least that.
+    const bound = settings.retryDelayMs * 1.38;
+    for (const { first, second } of pauses) expect(first + second).toBeGreaterThan(bound);
+    const mean = (values: readonly number[]): number =>
+      values.reduce((sum, ms) => sum + ms, 0) / values.length;
+    const rounded = pauses.map(({ first, second }) => [Math.round(first), Math.round(second)]);
+    expect(new Set(rounded.flat()).size).toBeGreaterThan(traces.length);
+    evidence(context, ['US6.3', 'FR-014'], {
+      orders: traces.length,
+      attemptsOfEach: 3,
+      pausesMs: rounded,
+      meanMs: {
+        first: mean(pauses.map(({ first }) => first)),
+        second: mean(pauses.map(({ second }) => second)),
+      },
+      traces,
+    });
+    process.stdout.write(`retries: pauses of ${traces.length} orders in ms ${JSON.stringify(rounded)}\n`);
+  });
+});
+
+describe('payment dies under load', () => {
+  const perSecond = 50;
+  const seconds = 10;
+  const awayMs = 5_000;
+
+  it('no order is lost, none is charged twice, all are SHIPPED, and a dead payment is hardly called (US8.4, FR-013)', async (context) => {
+    await wellAgain();
+    const before = (await policyOf(stack, 'payment')).counts;
+    const statuses: Record<number, number> = {};
+    const latenciesMs: number[] = [];
+    const place = async (): Promise<string> => {
+      const idempotencyKey = randomUUID();
+      const send = async (): Promise<Answer | undefined> => {
+        const answer = await orderAtService(idempotencyKey).catch(() => undefined);
+        if (answer === undefined || answer.status >= 500) return undefined;
+        if (answer.status >= 400) throw new NeverError(`refused for good: ${JSON.stringify(answer.body)}`);
+        return answer;
+      };
+      const answer = await waitFor('an order to be taken', send, { deadlineMs: 30_000, intervalMs: 200 });
+      statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
+      if (answer.status === 202) latenciesMs.push(answer.latencyMs);
+      return idOf(answer);
+    };
+    const placing = openLoop({ count: perSecond * seconds, everyMs: 1_000 / perSecond }, place);
+    // Killed again whenever its supervisor has started it anew, until it was away for long enough.
+    await waitFor('the load to have begun', () => ((statuses[201] ?? 0) > perSecond ? true : undefined), {
+      deadlineMs: 20_000,
+    });
+    const killedAtMs = performance.now();
+    const killed = new Set<number>();
+    const kill = (): true | undefined => {
+      try {
+        const pid = pidOf(stack, 'payment');
+        if (!killed.has(pid)) process.kill(pid, 'SIGKILL');
+        killed.add(pid);
+      } catch {
+        // it does not run at the moment
+      }
+      return performance.now() - killedAtMs > awayMs ? true : undefined;
+    };
+    await waitFor('payment to have been away', kill, { deadlineMs: awayMs + 5_000, intervalMs: 20 });
+    const during = (await policyOf(stack, 'payment')).counts;
+    const orderIds = await placing;
+    await breakerState(stack, 'payment', 'closed', 60_000);
+    await allShipped(orderIds);
+    const counted = await expectOnce(stack, orderIds);
+    const calls = during.calls - before.calls;
+    const attempts = during.attempts - before.attempts;
+    expect(killed.size).toBeGreaterThan(0);
+    expect(statuses[202]).toBeGreaterThan(0);
+    expect(attempts).toBeLessThanOrEqual(1.2 * calls);
+    const trace = await failedAndPaid();
+    const fallbacks = latenciesOf(latenciesMs);
+    evidence(context, ['US8.4', 'FR-013'], {
+      orders: orderIds.length,
+      perSecond,
+      killed: killed.size,
+      awayMs,
+      ...counted,
+      answers: statuses,
+      latencyOfFallbacks: fallbacks,
+      callsUnderThePolicy: calls,
+      attemptsAtPayment: attempts,
+      opened: during.opened - before.opened,
+      trace,
+    });
+    process.stdout.write(
+      `payment killed: ${JSON.stringify({ statuses, killed: killed.size, calls, attempts, fallbacks, trace })}\n`,
+    );
+  });
+
+  /** One trace in which attempts at payment failed, one succeeded, and the order was shipped. */
+  const failedAndPaid = (): Promise<{ traceId: string; failed: number; spans: number }> =>
+    waitFor(
+      'a trace with failed attempts and all that follows',
+      async () => {
+        const query = new URLSearchParams({
+          serviceName: 'order',
+          spanName: route.toLowerCase(),
+          annotationQuery: 'error',
+          limit: '20',
+          lookback: '120000',
+        });
+        const answer = await ask(`${stack.endpoints.traces.api}/traces?${query.toString()}`);
+        for (const spans of z.array(z.array(Span)).parse(answer.body)) {
+          const attempts = spans.filter(
+            ({ kind, name }) => kind === 'CLIENT' && name === route.toLowerCase(),
+          );
+          const failed = attempts.filter(({ tags }) => tags.error !== undefined).length;
+          const services = new Set(spans.map(({ localEndpoint }) => localEndpoint.serviceName));
+          const [first] = spans;
+          if (first !== undefined && failed > 0 && attempts.length > failed && services.has('shipping'))
+            return { traceId: first.traceId, failed, spans: spans.length };
+        }
+        return undefined;
+      },
+      { deadlineMs: 20_000, intervalMs: 500 },
+    );
+});
