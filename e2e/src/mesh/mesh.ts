@@ -75,6 +75,34 @@ export const load = async (mesh: MeshUnderTest, node: string, what: Load): Promi
   return Loaded.parse(JSON.parse(result.stdout));
 };
 
+const batchMs = 2000;
+
+/** Makes calls until the returned function is called, by two processes whose batches overlap; resolves with all of them. */
+export const loadUntilStopped = (
+  mesh: MeshUnderTest,
+  node: string,
+  what: Omit<Load, 'count' | 'durationMs'>,
+): (() => Promise<Loaded>) => {
+  const stopped = { is: false };
+  const total: Loaded = { calls: 0, statuses: {}, errors: [], latenciesMs: [], bodies: {} };
+  const lane = async (): Promise<void> => {
+    while (!stopped.is) {
+      const { calls, statuses, errors } = await load(mesh, node, { ...what, durationMs: batchMs });
+      total.calls += calls;
+      total.errors.push(...errors);
+      for (const [status, count] of Object.entries(statuses))
+        total.statuses[status] = (total.statuses[status] ?? 0) + count;
+    }
+  };
+  const lanes = Promise.all([lane(), lane()]);
+  lanes.catch(() => undefined); // told when it is stopped
+  return async () => {
+    stopped.is = true;
+    await lanes;
+    return total;
+  };
+};
+
 /** Applies a policy as a person would, from a file. */
 export const applyPolicy = async (mesh: MeshUnderTest, policy: MeshPolicy): Promise<CommandResult> => {
   const folder = mkdtempSync(join(tmpdir(), 'parley-policy-'));

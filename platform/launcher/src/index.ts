@@ -2,6 +2,8 @@
 export type { Output } from './cli/output.ts';
 export { commandsOn } from './commands/index.ts';
 export { runFlow, type FlowOptions, type FlowResult, type FlowStep } from './flow/flow.ts';
+export { applyPolicy } from './mesh/apply.ts';
+export { startMesh, type Mesh, type MeshOptions } from './mesh/mesh.ts';
 export type { StackContext } from './stack/context.ts';
 export type { Check, EngineHost, MintToken, RunningEngine } from './stack/engine-host.ts';
 export { engineHostWith } from './stack/engines.ts';

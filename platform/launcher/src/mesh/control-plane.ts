@@ -7,7 +7,7 @@ import { meshNames, type Authority, type MeshFile } from '@parley/mesh';
 import { stringify } from 'yaml';
 import type { Output } from '../cli/output.ts';
 import { kubectl } from './kubectl.ts';
-import { controlPlanePorts as ports } from './ports.ts';
+import { controlPlanePorts as ports, virtualAddresses } from './ports.ts';
 import { emptied, startProcess, type MeshProcess } from './processes.ts';
 
 /** What the control plane is started with. */
@@ -182,7 +182,7 @@ const startKubernetes = async (
     'bind-address': '127.0.0.1',
     'advertise-address': '127.0.0.1',
     'cert-dir': join(folder, 'certs'),
-    'service-cluster-ip-range': '240.241.0.0/16',
+    'service-cluster-ip-range': virtualAddresses,
     'service-account-issuer': 'https://kubernetes.parley.mesh',
     'service-account-signing-key-file': join(folder, 'sa.key'),
     'service-account-key-file': join(folder, 'sa.pub'),

@@ -13,7 +13,7 @@ import { startControlPlane } from './control-plane.ts';
 import { writeMeshGateway } from './gateway.ts';
 import { startProcess, type MeshProcess } from './processes.ts';
 import { relay, relayTargets } from './relay.ts';
-import { isServiceNode, startService } from './services.ts';
+import { isServiceNode, keepService } from './services.ts';
 import { sidecarsOf, type Sidecars } from './sidecars.ts';
 import { meshStatus, nodeMetrics } from './status.ts';
 
@@ -92,7 +92,8 @@ const startMesh = async ({ mesh, runDir, output, started }: HubContext): Promise
 const startServices = async ({ mesh, runDir, output, started }: HubContext): Promise<void> => {
   const nodes = mesh.nodes.filter(isServiceNode);
   const start = async (node: (typeof nodes)[number]): Promise<void> => {
-    started.addProcess(await startService(node, { runDir, mesh, output }));
+    const service = await keepService(node, { runDir, mesh, output });
+    started.add(() => service.stop());
   };
   await timed('the services are ready', output, () => Promise.all(nodes.map(start)));
 };

@@ -33,7 +33,7 @@ const hostsOf = ({ hub, services }: MeshFile): string =>
   ].join('\n');
 
 const nat = (namespace: string, ...rule: string[]): Promise<string> =>
-  inside(namespace, 'iptables', '-w', '-t', 'nat', ...rule);
+  inside(namespace, 'iptables-nft', '-w', '-t', 'nat', ...rule);
 
 /** Engines listen on the loopback address of the hub, and everybody finds them on their own: the same configuration everywhere. */
 const forwardEngines = async (namespace: string, { hub, portBase }: MeshFile): Promise<void> => {

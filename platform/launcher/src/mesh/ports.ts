@@ -9,6 +9,9 @@ export const enginePorts = (portBase: number): readonly number[] => {
   return [kafka, registry, rabbitmqAmqp, zipkin];
 };
 
+/** Where the virtual addresses of services come from; the API server gives no other. */
+export const virtualAddresses = '240.241.0.0/16';
+
 /** Where pilot-agent and Envoy answer in a node's namespace; never captured. */
 export const sidecarPorts = { status: 15_020, ready: 15_021, prometheus: 15_090 } as const;
 

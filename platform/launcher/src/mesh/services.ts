@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { answersOk } from '@parley/engines/probe';
 import type { MeshFile, MeshNode } from '@parley/mesh';
+import { messageOf } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
 import { serviceEnv, shutdownDeadlineMs } from '../stack/addresses.ts';
 import { rootDir } from '../stack/context.ts';
@@ -40,7 +42,7 @@ export const envOf = (node: ServiceNode, runDir: string, mesh: MeshFile): Record
 };
 
 /** Starts a service in its namespace, from the same sources as in any stack, and waits until it is ready. */
-export const startService = (
+const startService = (
   node: ServiceNode,
   { runDir, mesh, output }: { readonly runDir: string; readonly mesh: MeshFile; readonly output: Output },
 ): Promise<MeshProcess> =>
@@ -56,3 +58,35 @@ export const startService = (
     graceMs: shutdownDeadlineMs + 2000,
     output,
   });
+
+const restartsMax = 20;
+const restartPauseMs = 500;
+
+/** As `startService`; one that ends by itself afterwards is started again. */
+export const keepService = async (
+  node: ServiceNode,
+  options: { readonly runDir: string; readonly mesh: MeshFile; readonly output: Output },
+): Promise<Pick<MeshProcess, 'stop'>> => {
+  const stopping = new AbortController();
+  let current = await startService(node, options);
+  const keep = async (): Promise<void> => {
+    for (let restart = 0; restart < restartsMax; restart++) {
+      await current.exited;
+      if (stopping.signal.aborted) return;
+      await delay(restartPauseMs);
+      current = await startService(node, options);
+      options.output.good(`${node.name} runs again`);
+    }
+    options.output.bad(`${node.name} ended ${restartsMax} times and is left alone`);
+  };
+  const kept = keep().catch((error: unknown) => {
+    options.output.bad(messageOf(error));
+  });
+  return {
+    stop: async () => {
+      stopping.abort();
+      await current.stop();
+      await kept;
+    },
+  };
+};

@@ -6,7 +6,7 @@ import { meshNames, spiffeIdOf, type Authority, type MeshFile, type MeshNode } f
 import { stringify } from 'yaml';
 import type { Output } from '../cli/output.ts';
 import { kubectl } from './kubectl.ts';
-import { controlPlanePorts, sidecarPorts } from './ports.ts';
+import { controlPlanePorts, sidecarPorts, virtualAddresses } from './ports.ts';
 import { startProcess, type MeshProcess } from './processes.ts';
 
 /** What sidecars are started with. */
@@ -125,6 +125,8 @@ export const startSidecar = async (options: SidecarOptions, node: Captured): Pro
       ...agent,
       '--proxyLogLevel',
       'warning',
+      '--proxyComponentLogLevel',
+      'connection:debug', // why a certificate is refused is said there only, once for each connection
     ],
     env: {
       INSTANCE_IP: node.address,
@@ -154,6 +156,8 @@ const openPorts = ({ mesh }: Pick<SidecarOptions, 'mesh'>, node: Captured): read
 
 const rulesOf = (options: Pick<SidecarOptions, 'mesh'>, node: Captured): readonly string[] => [
   ...['-p', '15001', '-z', '15006', '-u', proxyGroup, '-g', proxyGroup, '-m', 'REDIRECT'],
+  // Told which tables: its own guess changes once the other kind was looked at, and then it does not find its rules.
+  ...['--force-iptables-binary', 'nft'],
   ...['-i', '*', '-x', `${options.mesh.hub.address}/32`, '-b', '*', '-d', openPorts(options, node).join(',')],
 ];
 
@@ -162,8 +166,19 @@ const iptables = async (options: SidecarOptions, node: Captured, ...more: string
   await run('ip', ['netns', 'exec', node.namespace, ...command], { deadlineMs: rulesDeadlineMs });
 };
 
-/** Has every connection to and from a node go through its sidecar, by Istio's own tool. Established ones stay as they are. */
-export const capture = (options: SidecarOptions, node: Captured): Promise<void> => iptables(options, node);
+/** Ends connections to services that were made around the sidecar; where the kernel cannot, they stay until one side closes. */
+const endDirectConnections = async (node: Captured): Promise<void> => {
+  const ss = ['ss', '-K', '-t', 'state', 'established', 'dst', virtualAddresses];
+  await run('ip', ['netns', 'exec', node.namespace, ...ss], { deadlineMs: rulesDeadlineMs }).catch(
+    () => undefined,
+  );
+};
+
+/** Has every connection to and from a node go through its sidecar, by Istio's own tool. */
+export const capture = async (options: SidecarOptions, node: Captured): Promise<void> => {
+  await iptables(options, node);
+  await endDirectConnections(node);
+};
 
 /** Takes the rules away again: new connections are the kernel's alone from then on. */
 export const release = (options: SidecarOptions, node: Captured): Promise<void> =>

@@ -75,9 +75,5 @@ export const meshStatus = async ({ nodes }: MeshFile): Promise<readonly NodeStat
 export const nodeMetrics = async ({ nodes }: MeshFile, name: string): Promise<string | undefined> => {
   const node = nodes.find((candidate) => candidate.name === name);
   if (node === undefined || !isCaptured(node)) return undefined;
-  const [envoy = '', agent = ''] = await Promise.all([
-    textFrom(`http://${node.address}:${sidecarPorts.prometheus}/stats/prometheus`),
-    textFrom(`http://${node.address}:${sidecarPorts.status}/metrics`),
-  ]);
-  return `${envoy}\n${agent}`;
+  return textFrom(`http://${node.address}:${sidecarPorts.status}/metrics`); // the agent adds Envoy's to its own
 };
