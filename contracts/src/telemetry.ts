@@ -305,6 +305,13 @@ export const metricDefinitions = {
     description: 'Processor time used',
     attributes: [a.cpuMode],
   },
+  discoveryAge: {
+    name: 'parley.discovery.age',
+    kind: 'gauge',
+    unit: 's',
+    description: 'Since the registry last confirmed the list of instances that this one calls by',
+    attributes: [],
+  },
   lostSpans: {
     name: 'parley.telemetry.lost_spans',
     kind: 'counter',

@@ -7,7 +7,7 @@ import type { ErrorCatalog, KitErrorCode } from './errors.ts';
 import { openDiscovery } from './discovery/choose.ts';
 import type { Discovery } from './discovery/discovery.ts';
 import type { Instance, Resolve } from './discovery/instance.ts';
-import { discoveryRoute } from './discovery/route.ts';
+import { discoveryRoute, observeDiscovery } from './discovery/signals.ts';
 import { FaultInjector } from './faults/injector.ts';
 import { faultRoutes } from './faults/routes.ts';
 import { guardOf, type RequestGuard } from './guard.ts';
@@ -218,6 +218,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
         ports.ops = await listenOps(ops, config, lifecycle);
         lifecycle.addLast('telemetry', (deadlineMs) => telemetry.stop(deadlineMs));
         await discovery.start();
+        observeDiscovery(discovery);
         lifecycle.addLast('discovery', () => discovery.close());
         await start(signal);
         signal.throwIfAborted();
