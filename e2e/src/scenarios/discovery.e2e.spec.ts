@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ProductPage, type OrderResource } from '@parley/contracts/rest';
+import { describe, expect, it } from 'vitest';
+import { Customer } from '../client.ts';
+import { countLines, environmentOf, knownTo, linesOf, listedIn, scale, startGuest } from '../instances.ts';
+import { evidence } from '../ledger/evidence.ts';
+import { pidOf, readStack } from '../stack.ts';
+import { waitFor } from '../wait.ts';
+
+const stack = readStack();
+const { discovery, order, instances } = stack.endpoints;
+if (discovery === undefined) throw new Error('the stack has no registry of instances');
+const registryUrl = discovery.url;
+
+const foundMsMax = 30_000;
+const goneMsMax = 60_000;
+const leftMsMax = 5_000;
+const shippedMs = 60_000;
+/** How far an instance's share may be from an even one. */
+const unevenMax = 0.1;
+
+const isPayment = (line: Readonly<Record<string, unknown>>): boolean =>
+  line.msg === 'request' && line.method === 'POST' && line.route === '/api/v1/payments';
+
+/** Milliseconds from `sinceMs` until each of these says that it knows the instance, or no longer. */
+const seenAfter = async (
+  id: string,
+  { isThere, sinceMs, deadlineMs }: { isThere: boolean; sinceMs: number; deadlineMs: number },
+): Promise<{ registryMs: number; callerMs: number; gatewayMs: number }> => {
+  const seen = async (what: string, look: () => Promise<boolean>): Promise<number> => {
+    const isSeen = async (): Promise<true | undefined> => ((await look()) === isThere ? true : undefined);
+    await waitFor(`${id} in ${what}: ${String(isThere)}`, isSeen, { deadlineMs });
+    return Math.round(performance.now() - sinceMs);
+  };
+  const portOf = (): Promise<boolean> =>
+    Promise.resolve(readFileSync(join(stack.runDir, 'gateway/upstreams/payment.json'), 'utf8')).then(
+      (text) => (text.match(/port_value/g) ?? []).length > 1,
+    );
+  const [registryMs, callerMs, gatewayMs] = await Promise.all([
+    seen('the registry', async () => (await listedIn(registryUrl, 'payment')).includes(id)),
+    seen("order's list", async () => (await knownTo(order.ops, 'payment')).includes(id)),
+    seen("the gateway's upstreams", portOf),
+  ]);
+  return { registryMs, callerMs, gatewayMs };
+};
+
+/** Places orders until told to stop; every one must be taken. */
+const keepOrdering = (customer: Customer): { stop: () => Promise<readonly OrderResource[]> } => {
+  const stopping = new AbortController();
+  const taken: OrderResource[] = [];
+  const ordering = (async (): Promise<void> => {
+    for (;;) {
+      taken.push(await customer.ordered({ productId: 'wool-door-stop', quantity: 1 }));
+      if (stopping.signal.aborted) return;
+    }
+  })();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await ordering;
+      return taken;
+    },
+  };
+};
+
+describe('an instance that nobody was told of', () => {
+  it('lists itself, and its caller finds it and shares its calls with it within 30 s (US4.1, FR-009)', async (context) => {
+    const customer = await Customer.of(stack, 'found');
+    const guest = startGuest(stack, 'payment', 'payment-guest-1');
+    try {
+      const found = await seenAfter(guest.id, {
+        isThere: true,
+        sinceMs: guest.startedAtMs,
+        deadlineMs: foundMsMax,
+      });
+      const orders = keepOrdering(customer);
+      const paid = (): number | undefined => linesOf(guest.log()).filter(isPayment).length || undefined;
+      const payments = await waitFor('the guest to be asked for a payment', paid, { deadlineMs: foundMsMax });
+      const calledMs = Math.round(performance.now() - guest.startedAtMs);
+      const placed = await orders.stop();
+      expect(calledMs).toBeLessThan(foundMsMax);
+      // Its address was in nobody's configuration: the machine chose its port.
+      const listening = linesOf(guest.log()).find(({ msg }) => msg === 'listening');
+      const port = String(listening?.http);
+      expect(port).toMatch(/^\d+$/);
+      const configured = environmentOf(pidOf(stack, 'order')).PAYMENT_URL ?? '';
+      expect(configured).not.toContain(`:${port}`);
+      evidence(context, ['US4.1', 'FR-009'], {
+        instance: guest.id,
+        ...found,
+        calledMs,
+        boundMs: foundMsMax,
+        port,
+        configuredForOrder: configured,
+        payments,
+        orders: placed.length,
+      });
+    } finally {
+      await guest.end('SIGTERM');
+    }
+  });
+
+  it('is gone within 5 s of a clean stop and within 60 s of kill -9, and no order notices (US4.3, SC-007)', async (context) => {
+    const customer = await Customer.of(stack, 'gone');
+    const outcome: Record<string, object> = {};
+    const placed: OrderResource[] = [];
+    for (const [signal, boundMs] of [
+      ['SIGTERM', leftMsMax],
+      ['SIGKILL', goneMsMax],
+    ] as const) {
+      const guest = startGuest(stack, 'payment', `payment-guest-${signal}`);
+      try {
+        const { startedAtMs } = guest;
+        const found = await seenAfter(guest.id, {
+          isThere: true,
+          sinceMs: startedAtMs,
+          deadlineMs: foundMsMax,
+        });
+        const orders = keepOrdering(customer);
+        const sinceMs = performance.now();
+        const ending = guest.end(signal);
+        const gone = await seenAfter(guest.id, { isThere: false, sinceMs, deadlineMs: boundMs });
+        const ended = await ending;
+        placed.push(...(await orders.stop()));
+        expect(Math.max(...Object.values(found))).toBeLessThan(foundMsMax);
+        expect(Math.max(...Object.values(gone))).toBeLessThan(boundMs);
+        outcome[signal] = { ended, found, gone, boundMs };
+      } finally {
+        await guest.end('SIGKILL');
+      }
+    }
+    await Promise.all(placed.map(({ orderId }) => customer.status(orderId, 'SHIPPED', shippedMs)));
+    evidence(context, ['US4.3', 'SC-007'], { ...outcome, ordersMeanwhile: placed.length });
+  });
+});
+
+describe('a service of three instances', () => {
+  it('has its calls shared evenly: gRPC from order, and REST through the gateway (US4.2)', async (context) => {
+    const products = ['product-1', 'product-2', 'product-3'];
+    const customer = await Customer.of(stack, 'balance');
+    const shareOf = async (
+      total: number,
+      isMeant: (line: Readonly<Record<string, unknown>>) => boolean,
+      act: () => Promise<unknown>,
+    ): Promise<readonly number[]> => {
+      const counts = (): number[] => products.map((id) => countLines(stack, id, isMeant));
+      const before = counts();
+      await act();
+      const shares = (): readonly number[] | undefined => {
+        const now = counts().map((count, at) => count - (before[at] ?? 0));
+        return now.reduce((sum, count) => sum + count, 0) >= total ? now : undefined;
+      };
+      const share = await waitFor('every call to be logged', shares, { deadlineMs: 10_000 });
+      for (const count of share) {
+        expect(Math.abs(count / (total / products.length) - 1), share.join()).toBeLessThanOrEqual(unevenMax);
+      }
+      return share;
+    };
+    await scale(stack, 'product=3');
+    try {
+      const listed = async (): Promise<true | undefined> => {
+        const lists = [await listedIn(registryUrl, 'product'), await knownTo(order.ops, 'product')];
+        return lists.every((ids) => ids.toSorted().join() === products.join()) ? true : undefined;
+      };
+      await waitFor('all three to be listed', listed, { deadlineMs: foundMsMax });
+      const page = await customer.read('/api/v1/products?limit=100', ProductPage);
+      const stocked = page.items.filter(({ stock }) => stock >= 100).slice(0, 12);
+      const placed: OrderResource[] = [];
+      const reservations = await shareOf(
+        60,
+        ({ msg, rpc }) => msg === 'call' && typeof rpc === 'string' && rpc.endsWith('/ReserveStock'),
+        async () => {
+          const each = stocked.map(async ({ productId }) => {
+            for (let n = 0; n < 60 / stocked.length; n += 1)
+              placed.push(await customer.ordered({ productId, quantity: 1 }));
+          });
+          await Promise.all(each);
+        },
+      );
+      const reads = await shareOf(
+        90,
+        ({ msg, method, route }) => msg === 'request' && method === 'GET' && route === '/api/v1/products',
+        async () => {
+          for (let n = 0; n < 90; n += 1) await customer.read('/api/v1/products?limit=1', ProductPage);
+        },
+      );
+      await Promise.all(placed.map(({ orderId }) => customer.status(orderId, 'SHIPPED', shippedMs)));
+      evidence(context, ['US4.2'], {
+        instances: products,
+        grpcReserveStock: reservations,
+        restThroughGateway: reads,
+        unevenMax,
+        ordersShipped: placed.length,
+      });
+    } finally {
+      await scale(stack, 'product=1');
+    }
+    const { instances: after } = readStack().endpoints;
+    expect(after).toEqual(instances);
+  });
+});
