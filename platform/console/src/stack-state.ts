@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { serviceNames, type Endpoints } from '@parley/contracts/endpoints';
+import type { Endpoints } from '@parley/contracts/endpoints';
 import type { EngineState, InstanceState, StackState } from './api.ts';
 
 const PROBE_TIMEOUT_MS = 1_500;
@@ -73,10 +73,10 @@ interface Probe {
 }
 
 /** Addresses that endpoints.json may have besides the ones that every stack has. */
-const optionalUrl = (endpoints: Endpoints, part: string): string | undefined => {
+const optionalUrl = (endpoints: Endpoints, part: string, key: 'url' | 'ui' = 'url'): string | undefined => {
   const value = new Map<string, unknown>(Object.entries(endpoints)).get(part);
-  const url = typeof value === 'object' && value !== null && 'url' in value ? value.url : undefined;
-  return typeof url === 'string' ? url : undefined;
+  const found = new Map<string, unknown>(Object.entries(value ?? {})).get(key);
+  return typeof found === 'string' ? found : undefined;
 };
 
 const probesOf = (endpoints: Endpoints): readonly Probe[] => {
@@ -102,11 +102,14 @@ const probesOf = (endpoints: Endpoints): readonly Probe[] => {
   ];
 };
 
-const instancesOf = (endpoints: Endpoints): readonly Omit<InstanceState, 'up' | 'detail'>[] =>
-  serviceNames.map((service) => {
-    const { http, ops } = endpoints[service];
-    return { id: `${service}-1`, service, version: '', http, ops };
-  });
+const instancesOf = ({ instances }: Endpoints): readonly Omit<InstanceState, 'up' | 'detail'>[] =>
+  instances.map(({ id, service, version, host, ports }) => ({
+    id,
+    service,
+    version,
+    http: `http://${host}:${ports.http}`,
+    ops: `http://${host}:${ports.ops}`,
+  }));
 
 /** Asks everything of the stack at once; bounded by the timeout of one probe. */
 export const stackState = async (
@@ -131,7 +134,7 @@ export const stackState = async (
   ]);
   const { gateway, traces, rabbitmq } = endpoints;
   const metricsUrl = optionalUrl(endpoints, 'metrics');
-  const logsUrl = optionalUrl(endpoints, 'logs');
+  const logsUrl = optionalUrl(endpoints, 'logs', 'ui');
   return {
     checkedAtMs: Date.now(),
     instances,

@@ -8,7 +8,10 @@ import { openPage } from './browser.ts';
 const rootDir = join(import.meta.dirname, '../../..');
 const SETTLE_TIMEOUT_MS = 30_000;
 
-const pages = [{ name: 'overview', path: '/', seen: 'caption', height: 1_000 }] as const;
+const pages = [
+  { name: 'overview', path: '/', seen: 'caption', height: 1_000 },
+  { name: 'signals', path: '/signals?window=5', seen: '.panels .chart canvas', height: 1_320 },
+] as const;
 
 const { values } = parseArgs({
   options: { out: { type: 'string', default: join(rootDir, 'docs/images') }, theme: { type: 'string' } },

@@ -1,4 +1,4 @@
-import { useState, type ReactNode } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import type { StackState } from '../../src/api.ts';
 import { clock } from './format.ts';
 import { Link, useLocation } from './location.tsx';
@@ -7,9 +7,15 @@ import { ask, usePolled } from './polled.ts';
 import { Empty, Status } from './status.tsx';
 import { applyTheme, storedTheme, themes } from './theme.ts';
 
+/** Most of the page's script: the map and the charts. */
+const Signals = lazy(async () => ({ default: (await import('./signals/signals.tsx')).Signals }));
+
 const STACK_INTERVAL_MS = 2_000;
 
-const pages = [{ path: '/', label: 'Overview' }] as const;
+const pages = [
+  { path: '/', label: 'Overview' },
+  { path: '/signals', label: 'Signals' },
+] as const;
 
 const ThemeButton = (): ReactNode => {
   const [theme, setTheme] = useState(storedTheme);
@@ -79,8 +85,12 @@ export const App = (): ReactNode => {
           <Empty title={`There is no page at ${path}`}>
             <Link href="/">Go to the overview</Link>
           </Empty>
-        ) : (
+        ) : page.path === '/' ? (
           <Overview stack={stack} error={error} />
+        ) : (
+          <Suspense fallback={<p className="hint">Loading …</p>}>
+            <Signals stack={stack} />
+          </Suspense>
         )}
       </main>
     </>
