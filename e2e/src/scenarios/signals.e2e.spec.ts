@@ -1,113 +1,101 @@
-import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
-import {
-  attribute,
-  metricDefinitions,
-  prometheusLabel,
-  prometheusName,
-  spanDefinitions,
-  type MetricDefinition,
-} from '@parley/contracts/telemetry';
-import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { Customer } from '../client.ts';
-import { queryLogs } from '../logs.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { openPage, type OpenPage } from '@parley/console/testing';
+import { serviceNames } from '@parley/contracts/endpoints';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ask, Customer } from '../client.ts';
+import { evidence } from '../ledger/evidence.ts';
 import { readStack } from '../stack.ts';
-import { Span } from '../traces.ts';
 import { waitFor } from '../wait.ts';
 
-/** Which signals each service must have, as its part in an order is. A service x signal matrix. */
-const m = metricDefinitions;
-const runtime = [m.eventLoopUtilization, m.heapUsed, m.cpuTime, m.projectionLag, m.logRecords];
-const matrix: Readonly<Record<ServiceName, readonly MetricDefinition[]>> = {
-  order: [
-    ...runtime,
-    m.httpServerDuration,
-    m.httpClientDuration,
-    m.rpcClientDuration,
-    m.publishDuration,
-    m.processDuration,
-    m.consumerLag,
-    m.breakerState,
-    m.policyCalls,
-    m.orderTransitions,
-    m.timeToShipped,
-  ],
-  product: [...runtime, m.rpcServerDuration, m.publishDuration],
-  payment: [...runtime, m.httpServerDuration, m.publishDuration],
-  notification: [...runtime, m.publishDuration, m.processDuration, m.consumerLag],
-  shipping: [...runtime, m.publishDuration, m.processDuration],
-};
-const seriesMax = 1_000;
-
 const stack = readStack();
-const order = async (): Promise<void> => {
+const { endpoints } = stack;
+const consoleUrl = endpoints.console?.url ?? '';
+/** Of the seed: enough for every run. */
+const PRODUCT = 'wool-door-stop';
+const ORDERS_PER_SECOND = 8;
+/** The page looks at the last minute, and Prometheus every few seconds. */
+const SEEN_WITHIN_MS = 90_000;
+
+/** Orders at a steady rate, until it is stopped; resolves with how they were answered. */
+const placeSteadily = async (signal: AbortSignal): Promise<Record<number, number>> => {
   const customer = await Customer.of(stack, 'signals');
-  const { orderId } = await customer.ordered({ productId: 'wool-door-stop', quantity: 1 });
-  await customer.status(orderId, 'SHIPPED', 20_000);
+  const answers: Record<number, number> = {};
+  const pending = new Set<Promise<void>>();
+  const placeOne = async (): Promise<void> => {
+    const { status } = await customer.order({ productId: PRODUCT, quantity: 1 });
+    answers[status] = (answers[status] ?? 0) + 1;
+  };
+  while (!signal.aborted) {
+    const one = placeOne().catch(() => undefined);
+    pending.add(one);
+    void one.finally(() => pending.delete(one));
+    await pause(1000 / ORDERS_PER_SECOND); // the rate, not a wait
+  }
+  await Promise.all(pending);
+  return answers;
 };
 
-const scrape = async (service: ServiceName): Promise<readonly string[]> => {
-  const response = await fetch(`${stack.endpoints[service].ops}/metrics`, {
-    signal: AbortSignal.timeout(5_000),
-  });
-  expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
-  return (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+/** What the page shows of a service: each panel's figures, as text. */
+const panelsOf = async (page: OpenPage['page'], service: string): Promise<Record<string, string>> => {
+  const shown: Record<string, string> = {};
+  for (const panel of ['rate', 'errors', 'duration', 'saturation'])
+    shown[panel] = (await page.locator(`[data-panel="${service} ${panel}"] .values`).innerText())
+      .replaceAll(/\s+/g, ' ')
+      .trim();
+  return shown;
 };
 
-describe.each(serviceNames)('%s, after an order', (service) => {
-  it('has its metrics, by the names and labels of the contract and no others, and few series', async () => {
-    await order();
-    const series = await scrape(service);
-    expect(series.length).toBeLessThan(seriesMax);
-    const known = new Map(
-      Object.values(m).map((metric: MetricDefinition) => [prometheusName(metric), metric]),
-    );
-    const seen = new Set<string>();
-    for (const line of series) {
-      const [, sample = '', labels = ''] = /^([a-zA-Z0-9_]+)(?:\{(.*)\})? /.exec(line) ?? [];
-      if (sample === 'target_info') continue;
-      const name = known.has(sample) ? sample : sample.replace(/_(bucket|sum|count)$/, '');
-      const allowed = known.get(name)?.attributes.map(prometheusLabel);
-      expect(allowed, line).toBeDefined();
-      for (const [, label = ''] of labels.matchAll(/([a-z_]+)="/g))
-        expect(label === 'le' || allowed?.includes(label), line).toBe(true);
-      seen.add(name);
-    }
-    for (const metric of matrix[service]) expect(seen).toContain(prometheusName(metric));
-  });
+/** What Prometheus itself answers to the question that a panel names. */
+const askedDirectly = async (page: OpenPage['page'], panel: string): Promise<number> => {
+  const href = await page.locator(`[data-panel="${panel}"] .queries a`).first().getAttribute('href');
+  const url = new URL(href ?? '');
+  const query = encodeURIComponent(url.searchParams.get('g0.expr') ?? '');
+  const { body } = await ask(`${url.origin}/api/v1/query?query=${query}`);
+  const { data } = body as {
+    readonly data: { readonly result: readonly { readonly value: [number, string] }[] };
+  };
+  return Number(data.result[0]?.value[1]);
+};
 
-  it('has its spans, with the attributes of the contract and no others', async () => {
-    const { api } = stack.endpoints.traces;
-    const url = `${api}/traces?serviceName=${service}&limit=30&lookback=900000`;
-    const spans = await waitFor(
-      `spans of ${service}`,
-      async () => {
-        const traces = z.array(z.array(Span)).parse(await (await fetch(url)).json());
-        const own = traces.flat().filter(({ localEndpoint }) => localEndpoint.serviceName === service);
-        return own.length > 0 ? own : undefined;
-      },
-      { deadlineMs: 10_000 },
-    );
-    // `error` and the status are Zipkin's form of OpenTelemetry's span status; `link.` of its links.
-    const known = new Set<string>(['error', 'otel.status_code']);
-    for (const { attributes } of Object.values(spanDefinitions))
-      for (const name of attributes) known.add(name);
-    const tags = new Set(spans.flatMap((span) => Object.keys(span.tags)));
-    expect([...tags].filter((tag) => !known.has(tag) && !tag.startsWith('link.'))).toEqual([]);
-  });
-
-  it('has its lines in the log engine, with its instance and a level', async () => {
-    const lines = await waitFor(
-      `lines of ${service}`,
-      async () => {
-        const found = await queryLogs(stack, `_time:15m "${attribute.serviceName}":="${service}"`);
-        return found.length > 0 ? found : undefined;
-      },
-      { deadlineMs: 20_000 },
-    );
-    for (const line of lines) {
-      expect(line[attribute.serviceInstanceId]).toMatch(new RegExp(`^${service}-`));
-      expect(line.severity_text).toMatch(/^(trace|debug|info|warn|error|fatal)$/);
-    }
-  });
+const load = new AbortController();
+let answered: Promise<Record<number, number>>;
+beforeAll(() => {
+  answered = placeSteadily(load.signal);
 });
+afterAll(async () => {
+  load.abort();
+  await answered;
+});
+
+it('the dashboard shows rate, errors, durations and saturation of every service, each as Prometheus has it (US5.3, FR-011)', async (context) => {
+  await using opened = await openPage({ height: 1320 });
+  const { page, abroad, errors } = opened;
+  await page.goto(`${consoleUrl}/signals?window=5`);
+  await page.locator('.panels .chart').first().waitFor({ timeout: SEEN_WITHIN_MS });
+  const figures: Record<string, Record<string, string>> = {};
+  await waitFor(
+    'figures of every service',
+    async () => {
+      for (const service of serviceNames) figures[service] = await panelsOf(page, service);
+      const isShown = ({ rate, duration }: Record<string, string>): boolean =>
+        Number.parseFloat(rate ?? '') > 0 && !(duration ?? '–').includes('–');
+      return Object.values(figures).every(isShown) ? true : undefined;
+    },
+    { deadlineMs: SEEN_WITHIN_MS, intervalMs: 1_000 },
+  );
+  const prometheus: Record<string, Record<string, number>> = {};
+  for (const service of serviceNames) {
+    const [rate, errorRatio, p50Seconds] = [
+      await askedDirectly(page, `${service} rate`),
+      await askedDirectly(page, `${service} errors`),
+      await askedDirectly(page, `${service} duration`),
+    ];
+    prometheus[service] = { requestsPerSecond: rate, errorRatio, p50Seconds };
+    const shown = Number.parseFloat(figures[service]?.rate ?? '');
+    expect(Math.abs(rate - shown)).toBeLessThan(0.5 * rate + 1); // the page is some seconds older, and the load begins
+    expect(p50Seconds).toBeGreaterThan(0);
+    expect(errorRatio).toBeLessThan(1);
+  }
+  expect({ abroad, errors }).toEqual({ abroad: [], errors: [] });
+  evidence(context, ['US5.3', 'FR-011'], { shownByService: figures, askedDirectly: prometheus });
+}, 200_000);
