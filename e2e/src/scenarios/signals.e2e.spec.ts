@@ -13,6 +13,7 @@ const consoleUrl = endpoints.console?.url ?? '';
 /** Of the seed: enough for every run. */
 const PRODUCT = 'wool-door-stop';
 const ORDERS_PER_SECOND = 8;
+const PAYMENT_ERROR_RATE = 0.3;
 /** The page looks at the last minute, and Prometheus every few seconds. */
 const SEEN_WITHIN_MS = 90_000;
 
@@ -33,6 +34,17 @@ const placeSteadily = async (signal: AbortSignal): Promise<Record<number, number
   }
   await Promise.all(pending);
   return answers;
+};
+
+const paymentOps = endpoints.instances
+  .filter(({ service }) => service === 'payment')
+  .map(({ host, ports }) => `http://${host}:${ports.ops}/ops/faults`);
+
+const setFaults = async (faults: readonly object[]): Promise<void> => {
+  for (const url of paymentOps) {
+    const answer = await ask(url, { method: 'PUT', body: { faults } });
+    if (answer.status !== 200) throw new Error(`PUT ${url} was answered with ${answer.status}`);
+  }
 };
 
 /** What the page shows of a service: each panel's figures, as text. */
@@ -64,6 +76,7 @@ beforeAll(() => {
 });
 afterAll(async () => {
   load.abort();
+  await setFaults([]);
   await answered;
 });
 
@@ -98,4 +111,47 @@ it('the dashboard shows rate, errors, durations and saturation of every service,
   }
   expect({ abroad, errors }).toEqual({ abroad: [], errors: [] });
   evidence(context, ['US5.3', 'FR-011'], { shownByService: figures, askedDirectly: prometheus });
+}, 200_000);
+
+it('when payment fails at 30 %, the dashboard names it as the cause, on the map and in its panels, and order’s errors as the consequence (US5.4)', async (context) => {
+  await setFaults([
+    { route: 'POST /api/v1/payments', failure: 'error', status: 503, errorRate: PAYMENT_ERROR_RATE },
+  ]);
+  const startedAtMs = performance.now();
+  await using opened = await openPage({ height: 1320 });
+  const { page, abroad, errors } = opened;
+  await page.goto(`${consoleUrl}/signals?window=5`);
+  await page.getByRole('heading', { name: 'payment is failing' }).waitFor({ timeout: SEEN_WITHIN_MS });
+  const detectedMs = Math.round(performance.now() - startedAtMs);
+  const verdictOf = (selector: string): Promise<string | null> =>
+    page.locator(selector).getAttribute('data-verdict');
+  for (const kind of ['tr[data-service', '[data-node'])
+    expect([await verdictOf(`${kind}=payment]`), await verdictOf(`${kind}=order]`)]).toEqual([
+      'cause',
+      'consequence',
+    ]);
+  for (const service of ['product', 'notification', 'shipping'])
+    expect(await verdictOf(`tr[data-service=${service}]`)).toBe('well');
+  const errorRatio = await waitFor(
+    'an error ratio as it was set',
+    async () => {
+      const shown = Number.parseFloat((await panelsOf(page, 'payment')).errors ?? '') / 100;
+      return shown > PAYMENT_ERROR_RATE / 2 ? shown : undefined;
+    },
+    { deadlineMs: SEEN_WITHIN_MS, intervalMs: 1_000 },
+  );
+  expect(errorRatio).toBeLessThan(PAYMENT_ERROR_RATE * 1.6);
+  const edge = page.locator('.react-flow__edge.failing');
+  expect(await edge.getAttribute('aria-label')).toMatch(/^order to payment: .* fail/);
+  const said = await page.locator('.explanation').innerText();
+  expect(said).toMatch(/order: \d+(\.\d+)? % of its calls fail, a consequence of payment/);
+  expect({ abroad, errors }).toEqual({ abroad: [], errors: [] });
+  const direct = await askedDirectly(page, 'payment errors');
+  evidence(context, ['US5.4'], {
+    injectedErrorRate: PAYMENT_ERROR_RATE,
+    detectedAfterMs: detectedMs,
+    paymentErrorRatioShown: errorRatio,
+    paymentErrorRatioOfPrometheus: direct,
+    said: said.split('\n'),
+  });
 }, 200_000);
