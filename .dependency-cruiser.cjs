@@ -129,7 +129,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules', dependencyTypes: npmAndCore },
-    exclude: { path: '(^|/)node_modules/|generated/' },
+    exclude: { path: '(^|/)node_modules/|generated/|^platform/console/dist' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {
