@@ -110,8 +110,7 @@ describe('routing', () => {
     let next = 0;
     const worker = async (table: readonly Probe[]): Promise<void> => {
       while (next < requests) {
-        // 7 and the table's length have no common divisor: neighbours in the table are not neighbours in time.
-        const probe = table[(next++ * 7) % table.length];
+        const probe = table[next++ % table.length];
         if (probe === undefined) return;
         const answer = await probe.send();
         routes.add(probe.route.replace(/[0-9a-f-]{36}/, '{orderId}'));
@@ -160,6 +159,33 @@ describe('routing', () => {
       refusedAfterMs: refused.latencyMs,
       answersAgainAfterMs: Math.round(performance.now() - killedAt),
     });
+  });
+
+  it('a backend that takes the request and answers nothing is 504 when its route’s time is over, and nobody else waits (EC-3)', async (context) => {
+    const customer = await Customer.of(stack, 'hanging');
+    const path = `/api/v1/shipments/${randomUUID()}`;
+    const pid = pidOf(stack, 'shipping');
+    process.kill(pid, 'SIGSTOP'); // the kernel still takes connections for it
+    try {
+      const [hanging, other] = await Promise.all([
+        customer.ask(path),
+        customer.ask('/api/v1/products?limit=1'),
+      ]);
+      expect(hanging.headers.get('content-type')).toBe('application/problem+json');
+      expect(Problem.parse(hanging.body)).toMatchObject({ status: 504, code: 'DEADLINE_EXCEEDED' });
+      expect(hanging.latencyMs).toBeLessThan(8_000);
+      expect(other.status).toBe(200);
+      evidence(context, ['EC-3'], {
+        problem: Problem.parse(hanging.body),
+        answeredAfterMs: hanging.latencyMs,
+        otherRouteAnsweredAfterMs: other.latencyMs,
+      });
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    const answers = async (): Promise<true | undefined> =>
+      (await customer.ask(path)).status === 404 ? true : undefined;
+    await waitFor('shipping to answer again', answers, { deadlineMs: 60_000 });
   });
 });
 

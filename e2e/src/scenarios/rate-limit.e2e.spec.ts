@@ -14,8 +14,8 @@ const { gateway } = stack.endpoints;
 const productId = 'wool-door-stop';
 const limit = 100;
 const windowMs = 1000;
-/** The log's time of arrival and the limiter's clock are read a little apart. */
-const clockSlackMs = 2;
+/** The log has when a request began to arrive, the limiter looks at its clock when it is there: apart on a busy machine. */
+const clockSlackMs = 25;
 
 /** One who asks as fast as it likes, each request under a correlation id of its own. */
 const client = async (name: string) => {
@@ -69,8 +69,8 @@ describe('the limit of 100 requests a second for each client', () => {
     const [greedy, modest] = [await client('greedy'), await client('modest')];
     const countedBefore = await gatewayCounter(gateway.admin, 'envoy_parley_gateway_limited', 'orders');
     const [answers, modestAnswers] = await Promise.all([
-      openLoop({ perSecond: 150, count: 1800 }, () => greedy.send('/api/v1/orders?limit=1')),
-      openLoop({ perSecond: 40, count: 480 }, () => modest.send('/api/v1/orders?limit=1')),
+      openLoop({ perSecond: 150, count: 1200 }, () => greedy.send('/api/v1/orders?limit=1')),
+      openLoop({ perSecond: 40, count: 320 }, () => modest.send('/api/v1/orders?limit=1')),
     ]);
     const log = await gatewayLog(stack, greedy.ids);
     const admitted = admittedIn(log);
@@ -88,6 +88,7 @@ describe('the limit of 100 requests a second for each client', () => {
       admitted: admitted.length,
       idealAdmitted: ideal(log.map(({ arrivedAtMs }) => arrivedAtMs)),
       admittedPerSecond: perSecond,
+      windowLookedAtMs: windowMs - clockSlackMs,
       mostAdmittedInAnyWindow: mostInAnyWindow(admitted, windowMs - clockSlackMs),
       falselyRefused: falselyRefused(log),
       falselyRefusedShare: falselyRefused(log) / answers.length,
