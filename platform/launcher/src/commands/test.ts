@@ -6,7 +6,7 @@ import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { closingLine, writeReport, type Counts } from '../suite/counts.ts';
-import { refusalOfMesh } from '../mesh/mesh.ts';
+import { missingForMesh } from '../mesh/mesh.ts';
 import { withOwnMesh, withOwnStack } from '../suite/own-stack.ts';
 import { beginTestRun, removeAbandonedRuns } from '../suite/test-run.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
@@ -50,12 +50,15 @@ const runEndToEnd = async (withEngines: WithEngines, context: StageContext): Pro
  */
 const runInMesh = async (withEngines: WithEngines, context: StageContext): Promise<Counts> => {
   const { output, signal } = context;
-  const needs = refusalOfMesh();
-  if (needs !== undefined) {
-    output.line(`mesh tests are skipped: ${needs}`);
-    return runLevel('mesh', context, { PARLEY_MESH_NEEDS: needs });
-  }
+  const say = (line: string): void => {
+    output.line(line);
+  };
   try {
+    const needs = await missingForMesh({ say, signal });
+    if (needs !== undefined) {
+      output.bad(`mesh tests are skipped, and what they prove is not proven: needs ${needs}`);
+      return runLevel('mesh', context, { PARLEY_MESH_NEEDS: needs });
+    }
     return await withOwnMesh({ ...withEngines, output, signal }, (env) => runLevel('mesh', context, env));
   } catch (error) {
     output.bad(`mesh tests: ${messageOf(error)}`);

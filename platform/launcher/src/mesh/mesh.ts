@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { obtainMeshTools } from '@parley/engines';
+import { EnvironmentError, obtainMeshTools, run } from '@parley/engines';
 import { stackMark } from '@parley/engines/procfs';
 import { meshFileOf, type MeshFile } from '@parley/mesh';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
@@ -16,11 +16,12 @@ import type { EngineHost } from '../stack/engine-host.ts';
 import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
 import { acquireLock } from '../stack/lock.ts';
 import { makeNamespaces, removeAbandonedNamespaces, removeNamespacesOf } from './namespaces.ts';
-import { ownOwner, planMesh } from './plan.ts';
+import { namespaceOf, ownOwner, planMesh } from './plan.ts';
 import { meshEngines } from './ports.ts';
 import { relayTargets } from './relay.ts';
 
 const graceMs = 12_000;
+const reasonCharsMax = 300;
 /** Longer than everything in the hub takes to stop, one after the other. */
 const hubGraceMs = 90_000;
 
@@ -42,11 +43,38 @@ export interface MeshOptions {
 }
 
 /** Why a mesh with captured traffic cannot run here; undefined when it can. */
-export const refusalOfMesh = (): string | undefined => {
-  if (process.platform !== 'linux') return 'it needs Linux: network namespaces and iptables';
-  if (process.getuid?.() !== 0)
-    return 'it needs root: for network namespaces and the rules that capture traffic';
+const refusalOfMesh = (): string | undefined => {
+  if (process.platform !== 'linux') return 'Linux: network namespaces and iptables';
+  if (process.getuid?.() !== 0) return 'root: for network namespaces and the rules that capture traffic';
   return undefined;
+};
+
+const probeDeadlineMs = 10_000;
+
+/**
+ * What this machine lacks for a mesh, in words that follow "needs"; undefined when one can be started. Builds what a mesh
+ * runs on when it is not there, which takes minutes, and makes a namespace to see whether it may.
+ */
+export const missingForMesh = async (control: {
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}): Promise<string | undefined> => {
+  const refusal = refusalOfMesh();
+  if (refusal !== undefined) return refusal;
+  try {
+    await obtainMeshTools(control);
+  } catch (error) {
+    if (control.signal.aborted || !(error instanceof EnvironmentError)) throw error;
+    return `its tools: ${error.message.slice(0, reasonCharsMax)}`;
+  }
+  const probe = namespaceOf(ownOwner(), 'probe');
+  try {
+    await run('ip', ['netns', 'add', probe], { deadlineMs: probeDeadlineMs });
+    await run('ip', ['netns', 'del', probe], { deadlineMs: probeDeadlineMs });
+    return undefined;
+  } catch (error) {
+    return `the right to make network namespaces: ${messageOf(error).slice(0, reasonCharsMax)}`;
+  }
 };
 
 const startHub = (runDir: string, { hub, portBase }: MeshFile): ChildProcess =>
@@ -112,7 +140,7 @@ export const startMesh = async (
   const { runDir, portBase } = context;
   const refusal = refusalOfMesh();
   if (refusal !== undefined)
-    throw new CommandError(exitCodes.environment, `the mesh cannot run here: ${refusal}`);
+    throw new CommandError(exitCodes.environment, `the mesh cannot run here; it needs ${refusal}`);
   const release = await acquireLock(runDir, portBase);
   const owner = ownOwner();
   const say = (line: string): void => {

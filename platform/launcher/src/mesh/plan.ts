@@ -18,7 +18,8 @@ export interface Owner {
 /** This process. */
 export const ownOwner = (): Owner => ({ pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0 });
 
-const namespaceOf = ({ pid, startTicks }: Owner, name: string): string =>
+/** Name of a namespace of this owner's mesh. */
+export const namespaceOf = ({ pid, startTicks }: Owner, name: string): string =>
   `${prefix}-${pid}-${startTicks}-${name}`;
 
 /** Whose a namespace is; undefined when it is none of a mesh. */
