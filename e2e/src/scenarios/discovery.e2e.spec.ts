@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import { ProductPage, type OrderResource } from '@parley/contracts/rest';
 import { describe, expect, it } from 'vitest';
 import { Customer } from '../client.ts';
-import { countLines, environmentOf, knownTo, linesOf, listedIn, scale, startGuest } from '../instances.ts';
+import {
+  countLines,
+  environmentOf,
+  knownTo,
+  linesOf,
+  listedIn,
+  scale,
+  startGuest,
+  type Guest,
+} from '../instances.ts';
 import { evidence } from '../ledger/evidence.ts';
 import { pidOf, readStack } from '../stack.ts';
 import { waitFor } from '../wait.ts';
@@ -13,7 +22,9 @@ const { discovery, order, instances } = stack.endpoints;
 if (discovery === undefined) throw new Error('the stack has no registry of instances');
 const registryUrl = discovery.url;
 
+/** From the moment at which an instance listens; how long a process takes to get there is the machine's. */
 const foundMsMax = 30_000;
+const listensMsMax = 100_000;
 const goneMsMax = 60_000;
 const leftMsMax = 5_000;
 const shippedMs = 60_000;
@@ -22,6 +33,16 @@ const unevenMax = 0.1;
 
 const isPayment = (line: Readonly<Record<string, unknown>>): boolean =>
   line.msg === 'request' && line.method === 'POST' && line.route === '/api/v1/payments';
+
+/** Waits until a guest listens; answers its port and the milliseconds that its process took. */
+const listening = async (guest: Guest): Promise<{ port: string; startMs: number; sinceMs: number }> => {
+  const line = (): unknown => linesOf(guest.log()).find(({ msg }) => msg === 'listening')?.http;
+  const port = String(
+    await waitFor('the guest to listen', line, { deadlineMs: listensMsMax, intervalMs: 10 }),
+  );
+  const sinceMs = performance.now();
+  return { port, startMs: Math.round(sinceMs - guest.startedAtMs), sinceMs };
+};
 
 /** Milliseconds from `sinceMs` until each of these says that it knows the instance, or no longer. */
 const seenAfter = async (
@@ -69,25 +90,20 @@ describe('an instance that nobody was told of', () => {
     const customer = await Customer.of(stack, 'found');
     const guest = startGuest(stack, 'payment', 'payment-guest-1');
     try {
-      const found = await seenAfter(guest.id, {
-        isThere: true,
-        sinceMs: guest.startedAtMs,
-        deadlineMs: foundMsMax,
-      });
+      const { port, startMs, sinceMs } = await listening(guest);
+      const found = await seenAfter(guest.id, { isThere: true, sinceMs, deadlineMs: foundMsMax });
       const orders = keepOrdering(customer);
       const paid = (): number | undefined => linesOf(guest.log()).filter(isPayment).length || undefined;
       const payments = await waitFor('the guest to be asked for a payment', paid, { deadlineMs: foundMsMax });
-      const calledMs = Math.round(performance.now() - guest.startedAtMs);
+      const calledMs = Math.round(performance.now() - sinceMs);
       const placed = await orders.stop();
       expect(calledMs).toBeLessThan(foundMsMax);
       // Its address was in nobody's configuration: the machine chose its port.
-      const listening = linesOf(guest.log()).find(({ msg }) => msg === 'listening');
-      const port = String(listening?.http);
-      expect(port).toMatch(/^\d+$/);
       const configured = environmentOf(pidOf(stack, 'order')).PAYMENT_URL ?? '';
       expect(configured).not.toContain(`:${port}`);
       evidence(context, ['US4.1', 'FR-009'], {
         instance: guest.id,
+        startMs,
         ...found,
         calledMs,
         boundMs: foundMsMax,
@@ -111,16 +127,16 @@ describe('an instance that nobody was told of', () => {
     ] as const) {
       const guest = startGuest(stack, 'payment', `payment-guest-${signal}`);
       try {
-        const { startedAtMs } = guest;
-        const found = await seenAfter(guest.id, {
-          isThere: true,
-          sinceMs: startedAtMs,
-          deadlineMs: foundMsMax,
-        });
+        const { sinceMs } = await listening(guest);
+        const found = await seenAfter(guest.id, { isThere: true, sinceMs, deadlineMs: foundMsMax });
         const orders = keepOrdering(customer);
-        const sinceMs = performance.now();
+        const endedAtMs = performance.now();
         const ending = guest.end(signal);
-        const gone = await seenAfter(guest.id, { isThere: false, sinceMs, deadlineMs: boundMs });
+        const gone = await seenAfter(guest.id, {
+          isThere: false,
+          sinceMs: endedAtMs,
+          deadlineMs: boundMs,
+        });
         const ended = await ending;
         placed.push(...(await orders.stop()));
         expect(Math.max(...Object.values(found))).toBeLessThan(foundMsMax);
@@ -152,9 +168,9 @@ describe('a service of three instances', () => {
         return now.reduce((sum, count) => sum + count, 0) >= total ? now : undefined;
       };
       const share = await waitFor('every call to be logged', shares, { deadlineMs: 10_000 });
-      for (const count of share) {
-        expect(Math.abs(count / (total / products.length) - 1), share.join()).toBeLessThanOrEqual(unevenMax);
-      }
+      const even = share.reduce((sum, count) => sum + count, 0) / products.length; // retries are calls, too
+      for (const count of share)
+        expect(Math.abs(count / even - 1), share.join()).toBeLessThanOrEqual(unevenMax);
       return share;
     };
     await scale(stack, 'product=3');
@@ -165,7 +181,7 @@ describe('a service of three instances', () => {
       };
       await waitFor('all three to be listed', listed, { deadlineMs: foundMsMax });
       const page = await customer.read('/api/v1/products?limit=100', ProductPage);
-      const stocked = page.items.filter(({ stock }) => stock >= 100).slice(0, 12);
+      const stocked = page.items.filter(({ stock }) => stock >= 100).slice(0, 4);
       const placed: OrderResource[] = [];
       const reservations = await shareOf(
         60,
