@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import {
   deliver,
   done,
+  messagingMetrics,
   notYet,
   type AsyncHops,
   type DeadLetter,
@@ -13,6 +14,7 @@ import {
   type RetryPolicy,
   type Verdict,
 } from '@parley/delivery';
+import { attribute, messagingSystems } from '@parley/contracts/telemetry';
 import type { Logger } from 'pino';
 import { PARKED } from '../letters/letter.ts';
 import { UNDECODABLE, type LetterBox, type OpenLetter } from '../letters/letter-box.ts';
@@ -33,6 +35,8 @@ const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** For as long as it takes: a letter is written before anything goes on. */
 const BURY: RetryPolicy = { attempts: Number.POSITIVE_INFINITY, backoff: BACKOFF };
 const AFTER_ERROR_MS = 1000;
+/** Of dead letters, as metrics tell them: a handler's own may quote what it was given. */
+const REASONS = ['attempts-exhausted', PARKED, 'undecodable'];
 /** Records handled before offsets are committed: what a crash may repeat. */
 const CHUNK = 64;
 const VERDICT_WAIT_MS = 1000;
@@ -387,6 +391,11 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.#failing.delete(key);
     if (delivered.kind !== 'done') return false;
     const { reason, attempts } = letter;
+    messagingMetrics().deadLetters.add(1, {
+      [attribute.messagingSystem]: messagingSystems.kafka,
+      [attribute.messagingDestination]: position.topic,
+      [attribute.reason]: REASONS.find((known) => reason.startsWith(known)) ?? 'refused-by-handler',
+    });
     const context = { group: this.definition.group, ...position, reason, attempts };
     logger.warn(context, 'an event is a dead letter');
     return true;

@@ -3,6 +3,7 @@ import type { EngineHost, MintToken } from '../stack/engine-host.ts';
 import { benchCommand } from './bench.ts';
 import { cleanCommand } from './clean.ts';
 import { devCommandOn } from './dev.ts';
+import { dlqCommand } from './dlq.ts';
 import { doctorCommandOn } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { drillCommandWith } from '../drill/command.ts';
@@ -41,4 +42,5 @@ export const commandsOn = (engines: EngineHost, mintToken: MintToken): readonly 
   replayCommand,
   logCommand,
   logsCommand,
+  dlqCommand,
 ];
