@@ -35,8 +35,6 @@ const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** For as long as it takes: a letter is written before anything goes on. */
 const BURY: RetryPolicy = { attempts: Number.POSITIVE_INFINITY, backoff: BACKOFF };
 const AFTER_ERROR_MS = 1000;
-/** Of dead letters, as metrics tell them: a handler's own may quote what it was given. */
-const REASONS = ['attempts-exhausted', PARKED, 'undecodable'];
 /** Records handled before offsets are committed: what a crash may repeat. */
 const CHUNK = 64;
 const VERDICT_WAIT_MS = 1000;
@@ -394,7 +392,6 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     messagingMetrics().deadLetters.add(1, {
       [attribute.messagingSystem]: messagingSystems.kafka,
       [attribute.messagingDestination]: position.topic,
-      [attribute.reason]: REASONS.find((known) => reason.startsWith(known)) ?? 'refused-by-handler',
     });
     const context = { group: this.definition.group, ...position, reason, attempts };
     logger.warn(context, 'an event is a dead letter');
