@@ -56,6 +56,7 @@ const settings = {
   'spring.main.banner-mode': 'off',
   'spring.cloud.loadbalancer.enabled': false,
   'logging.level.root': 'warn',
+  'logging.level.parley': 'info', // that it has started; a log without a line tells nothing when it dies
   'eureka.instance.hostname': loopback,
   'eureka.client.register-with-eureka': false,
   'eureka.client.fetch-registry': false,

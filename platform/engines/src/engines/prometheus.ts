@@ -41,7 +41,7 @@ export const prometheus = defineEngine({
       'storage.tsdb.retention.size': '512MB',
       'web.listen-address': `${loopback}:${ports.prometheus}`,
       'query.timeout': '20s',
-      'log.level': 'warn',
+      'log.level': 'info', // some thirty lines a start, and what it did last is shown when it dies
     };
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
     return { command: program, args, env: {}, cwd };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Endpoints, Instance } from '@parley/contracts/endpoints';
 import { z } from 'zod';
+import { CommandError, exitCodes } from '../cli/exit.ts';
 import { runFiles } from '../stack/context.ts';
 import { opsUrl } from '../stack/instances.ts';
 import type { AlertLabels } from './alerts.ts';
@@ -73,7 +74,11 @@ const putFaults = async (instance: Instance, faults: readonly object[]): Promise
     body: JSON.stringify({ faults }),
     signal: AbortSignal.timeout(putDeadlineMs),
   });
-  if (!response.ok) throw new Error(`${instance.id} does not take faults: it answered ${response.status}`);
+  if (!response.ok)
+    throw new CommandError(
+      exitCodes.environment,
+      `${instance.id} does not take faults, which is for development only: it answered ${response.status}`,
+    );
 };
 
 /** Bound of a fault that nobody takes out, as when the drill is killed. */
