@@ -13,7 +13,7 @@ it('compose.yaml runs every engine without which no stack works, in the version 
   const tags = new Map(
     [...compose.matchAll(/^ {2}(\w+):\n {4}image: \S+:v?(\S+)$/gm)].map(([, a, b]) => [a, b]),
   );
-  expect([...tags.keys()].toSorted()).toEqual(always.map(({ name }) => name).toSorted());
+  expect([...tags.keys()]).toEqual(expect.arrayContaining(always.map(({ name }) => name)));
   for (const { name, version } of always)
     expect(`${name} ${tags.get(name)?.slice(0, version.length)}`).toBe(`${name} ${version}`);
 });
