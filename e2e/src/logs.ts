@@ -30,4 +30,4 @@ export const queryLogs = async (
 
 /** The services of lines, each once. */
 export const servicesOf = (lines: readonly Line[]): readonly string[] =>
-  [...new Set(lines.map((line) => String(line[attribute.serviceName])))].toSorted();
+  [...new Set(lines.map((line) => line[attribute.serviceName]))].toSorted();

@@ -57,7 +57,7 @@ const runInMesh = async (withEngines: WithEngines, context: StageContext): Promi
     const needs = await missingForMesh({ say, signal });
     if (needs !== undefined) {
       output.bad(`mesh tests are skipped, and what they prove is not proven: needs ${needs}`);
-      return runLevel('mesh', context, { PARLEY_MESH_NEEDS: needs });
+      return await runLevel('mesh', context, { PARLEY_MESH_NEEDS: needs });
     }
     return await withOwnMesh({ ...withEngines, output, signal }, (env) => runLevel('mesh', context, env));
   } catch (error) {
