@@ -1,11 +1,4 @@
-import {
-  DelegateBackoff,
-  ExponentialBackoff,
-  handleWhen,
-  type IBackoff,
-  isBrokenCircuitError,
-  retry,
-} from 'cockatiel';
+import { DelegateBackoff, handleWhen, isBrokenCircuitError, retry } from 'cockatiel';
 import { remainingMs } from '../context.ts';
 import type { RetryBudget } from './budget.ts';
 import { CallerGone, CallFailure } from './failure.ts';
@@ -35,15 +28,18 @@ interface Failed {
   readonly result: object;
 }
 
-/** The pauses: exponential with decorrelated jitter, and never shorter than the peer asked for. */
-const backoffOf = ({ retryDelayMs, retryDelayMsMax }: PolicySettings) => {
-  const jittered = new ExponentialBackoff({ initialDelay: retryDelayMs, maxDelay: retryDelayMsMax });
-  return new DelegateBackoff<Failed, IBackoff<unknown>>(({ result }, before) => {
-    const state = before === undefined ? jittered.next() : before.next(undefined);
+/**
+ * The pauses: exponential with decorrelated jitter, each one to three times as long as the one before up to the largest,
+ * and never shorter than the peer asked for.
+ */
+const backoffOf = ({ retryDelayMs, retryDelayMsMax }: PolicySettings) =>
+  new DelegateBackoff<Failed, number>(({ result }, before) => {
+    const grown =
+      before === undefined ? retryDelayMs * (0.5 + Math.random()) : before * (1 + 2 * Math.random());
+    const state = Math.min(grown, retryDelayMsMax);
     const asked = 'error' in result ? retryAfterMs(result.error) : 0;
-    return { delay: Math.max(state.duration, asked), state };
+    return { delay: Math.max(state, asked), state };
   });
-};
 
 /**
  * Runs `fn` again after a failure, if that is worth it, the peer does not ask for too long a pause, and the budget has a
