@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Endpoints } from '@parley/contracts/endpoints';
 import type { OrderEvent } from '@parley/contracts/events';
 import { errorCatalog } from '@parley/contracts/errors';
 import { orderEvents } from '@parley/contracts/topics';
@@ -63,7 +64,8 @@ async function endpointsFor(service: Service, name: string): Promise<string> {
     registry: { url: engines.registryUrl },
     rabbitmq: { amqp: 'amqp://127.0.0.1:1', management: ops },
     traces: { ui: ops, api: `${ops}/api/v2` },
-  };
+    instances: [],
+  } satisfies Endpoints;
   await writeFile(path, JSON.stringify(endpoints));
   return path;
 }
