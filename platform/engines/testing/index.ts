@@ -65,12 +65,16 @@ export const startTestEngines = async (options: TestEnginesOptions): Promise<Tes
   const ports = portsFor(claim.base);
   const runDir = options.dir ?? (await mkdtemp(join(tmpdir(), 'parley-engines-')));
   const running = new Map<EngineName, Engine>();
-  const configPath = join(runDir, 'envoy-test.yaml');
   await mkdir(runDir, { recursive: true });
-  await writeFile(configPath, (await options.envoyConfig?.({ ports, runDir })) ?? bareEnvoy(ports));
+  const configs: Partial<Record<EngineName, string>> = {
+    envoy: (await options.envoyConfig?.({ ports, runDir })) ?? bareEnvoy(ports),
+    prometheus: 'scrape_configs: []\n',
+  };
+  const configPathOf = (name: EngineName): string => join(runDir, `${name}-test.yaml`);
+  for (const name of names) await writeFile(configPathOf(name), configs[name] ?? '');
 
   const start = async (name: EngineName): Promise<void> => {
-    const engine = await startEngine(name, { runDir, ports, configPath });
+    const engine = await startEngine(name, { runDir, ports, configPath: configPathOf(name) });
     running.set(name, engine);
     await engine.ready;
   };

@@ -57,7 +57,10 @@ export function deadLetterSuite(nodes: Nodes): void {
     await expect
       .poll(() => states(log), PATIENCE)
       .toEqual(['s attempts-exhausted open', 's parked-behind open', 's parked-behind open']);
-    expect(log.health().reactions).toMatchObject([{ lag: 0, deadLetters: 3, openDeadLetters: 3 }]);
+    // The offset is committed after the letters are written.
+    await expect
+      .poll(() => log.health().reactions, PATIENCE)
+      .toMatchObject([{ lag: 0, deadLetters: 3, openDeadLetters: 3 }]);
     const { id } = await letterOf(log, 'attempts-exhausted');
     // While it is broken it dies again, and everything behind it waits.
     expect(await log.deadLetters.redrive(id, { why: 'try' })).toEqual({ kind: 'ok' });
