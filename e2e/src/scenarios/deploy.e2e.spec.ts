@@ -8,7 +8,8 @@ import { pidOf, readStack } from '../stack.ts';
 
 const stack = readStack();
 const deployMsMax = 15 * 60_000;
-const engines = ['kafka', 'registry', 'zipkin', 'envoy'] as const;
+/** Those that are kept in the cache; the others come with the system's packages. */
+const engines = ['kafka', 'registry', 'zipkin', 'eureka', 'victoria-logs', 'envoy'] as const;
 
 const StartRecord = z.object({
   at: z.iso.datetime(),

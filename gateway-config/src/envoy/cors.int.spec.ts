@@ -37,6 +37,16 @@ describe('pages of other origins', () => {
     }
   });
 
+  it('a preflight that names no method reaches no service', async () => {
+    const [origin = ''] = gatewayPolicy.cors.origins;
+    for (const path of ['/api/v1/orders', '/anywhere']) {
+      const headers = { origin, 'access-control-request-method': '' };
+      const answer = await gateway.ask(path, { method: 'OPTIONS', headers });
+      expect([404, 405]).toContain(answer.status);
+      expect(await answer.text()).not.toContain('"service"');
+    }
+  });
+
   it('another origin gets no leave, and its preflight reaches no service', async () => {
     const asked = await preflight('https://evil.example', '/graphql');
     expect(asked.headers.get('access-control-allow-origin')).toBeNull();

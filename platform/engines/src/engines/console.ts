@@ -9,7 +9,12 @@ const rootDir = join(import.meta.dirname, '../../../..');
 const consoleDir = join(rootDir, 'platform/console');
 const distDir = join(consoleDir, 'dist');
 /** What the page is built of. */
-const sources = [join(consoleDir, 'web'), join(consoleDir, 'src/api.ts'), join(consoleDir, 'package.json')];
+const sources = [
+  join(consoleDir, 'web'),
+  join(consoleDir, 'src/api.ts'),
+  join(consoleDir, 'package.json'),
+  join(rootDir, 'contracts/src'),
+];
 const buildDeadlineMs = 120_000;
 
 const newestMs = (path: string): number => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { messageOf } from '../cli/exit.ts';
 
 /** What the hub can be told. */
@@ -10,6 +10,12 @@ export interface ControlActions {
   readonly stopSidecars: () => Promise<void>;
   readonly startSidecars: () => Promise<void>;
 }
+
+/** Whether a request comes from a page in a browser, or by a name that somebody else chose: neither may steer the mesh. */
+const isForeign = ({ headers }: IncomingMessage): boolean =>
+  headers.origin !== undefined ||
+  headers['sec-fetch-site'] !== undefined ||
+  !/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '');
 
 /** Listens on the hub's loopback address: `GET /status`, `GET /nodes/<name>/metrics`, `POST /sidecars/stop`, `POST /sidecars/start`. */
 export const listenForControl = async (port: number, actions: ControlActions): Promise<Server> => {
@@ -23,6 +29,10 @@ export const listenForControl = async (port: number, actions: ControlActions): P
     'POST /sidecars/start': done(actions.startSidecars),
   };
   const server = createServer((request, response) => {
+    if (isForeign(request)) {
+      response.writeHead(403).end();
+      return;
+    }
     const node = /^\/nodes\/([a-z0-9-]+)\/metrics$/.exec(request.url ?? '')?.[1];
     if (node !== undefined && request.method === 'GET') {
       void actions.metrics(node).then((text) => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { EnvironmentError, obtainMeshTools, run } from '@parley/engines';
+import { obtainMeshTools, run } from '@parley/engines';
 import { stackMark } from '@parley/engines/procfs';
 import { meshFileOf, type MeshFile } from '@parley/mesh';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
@@ -52,8 +52,9 @@ const refusalOfMesh = (): string | undefined => {
 const probeDeadlineMs = 10_000;
 
 /**
- * What this machine lacks for a mesh, in words that follow "needs"; undefined when one can be started. Builds what a mesh
- * runs on when it is not there, which takes minutes, and makes a namespace to see whether it may.
+ * What this machine lacks for a mesh, in words that follow "needs"; undefined when one can be started. Makes a namespace
+ * to see whether it may, then builds what a mesh runs on when it is not there, which takes minutes. Rejects when that
+ * fails: a build that is broken is no lack of the machine.
  */
 export const missingForMesh = async (control: {
   readonly say: (line: string) => void;
@@ -61,20 +62,15 @@ export const missingForMesh = async (control: {
 }): Promise<string | undefined> => {
   const refusal = refusalOfMesh();
   if (refusal !== undefined) return refusal;
-  try {
-    await obtainMeshTools(control);
-  } catch (error) {
-    if (control.signal.aborted || !(error instanceof EnvironmentError)) throw error;
-    return `its tools: ${error.message.slice(0, reasonCharsMax)}`;
-  }
   const probe = namespaceOf(ownOwner(), 'probe');
   try {
     await run('ip', ['netns', 'add', probe], { deadlineMs: probeDeadlineMs });
     await run('ip', ['netns', 'del', probe], { deadlineMs: probeDeadlineMs });
-    return undefined;
   } catch (error) {
     return `the right to make network namespaces: ${messageOf(error).slice(0, reasonCharsMax)}`;
   }
+  await obtainMeshTools(control);
+  return undefined;
 };
 
 const startHub = (runDir: string, { hub, portBase }: MeshFile): ChildProcess =>
