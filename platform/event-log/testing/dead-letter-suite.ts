@@ -1,5 +1,5 @@
 /** What becomes of an event that a reaction cannot handle, and of those behind it. */
-import { deadLetter, done, type LetterSummary, type Verdict } from '@parley/delivery';
+import { deadLetter, done, notYet, type LetterSummary, type Verdict } from '@parley/delivery';
 import { expect, it } from 'vitest';
 import type { EventLog, EventTopic } from '../src/ports.ts';
 import { counted, counterOf, type Counted } from './counter.ts';
@@ -126,6 +126,27 @@ export function deadLetterSuite(nodes: Nodes): void {
     expect(await log.deadLetters.redrive(id, { why: 'mended', edited })).toEqual({ kind: 'ok' });
     await expect.poll(() => handled, PATIENCE).toEqual(['2', 'mended', '4']);
     expect(await log.deadLetters.redrive(id, { why: 'again' })).toEqual({ kind: 'not-found' });
+  });
+
+  it('a redrive that waits ends when its letter is discarded, and the next one is made', async () => {
+    const topic = one();
+    const dependency = { state: 'broken', asked: 0 };
+    const { log, handled, add } = await open(topic, (note) => {
+      if (dependency.state === 'broken') return deadLetter(note);
+      if (note !== 'waits') return done;
+      dependency.asked += 1;
+      return notYet('away');
+    });
+    await add('s', 'waits');
+    await add('t', 'other');
+    await expect.poll(() => states(log), PATIENCE).toHaveLength(2);
+    dependency.state = 'away';
+    const [waiting, other] = [await letterOf(log, 'waits'), await letterOf(log, 'other')];
+    expect(await log.deadLetters.redrive(waiting.id, { why: 'mended' })).toEqual({ kind: 'ok' });
+    await expect.poll(() => dependency.asked, PATIENCE).toBeGreaterThan(1);
+    expect(await log.deadLetters.redrive(other.id, { why: 'mended' })).toEqual({ kind: 'ok' });
+    expect(await log.deadLetters.discard(waiting.id, { why: 'no longer wanted' })).toEqual({ kind: 'ok' });
+    await expect.poll(() => handled, PATIENCE).toEqual(['other']);
   });
 
   it('a record that no reader can read is a letter at once, and parks nothing', async () => {

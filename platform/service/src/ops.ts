@@ -1,4 +1,4 @@
-import { Hono } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { runInContext } from './context.ts';
 import type { KitErrorCode } from './errors.ts';
@@ -38,6 +38,14 @@ export interface OpsApp {
 
 const BODY_BYTES_MAX = 64 * 1024;
 
+/** A page in somebody's browser may not change anything: browsers name its origin on every such request. */
+const refuseWebPages =
+  (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler =>
+  async (c, next) =>
+    c.req.method === 'GET' || c.req.method === 'HEAD' || c.req.header('origin') === undefined
+      ? next()
+      : problem(c, 'MALFORMED_REQUEST', { detail: 'Operations are not for web pages.' });
+
 /** `/livez`: the event loop turns. `/readyz`: 200 when every check is ready, else 503; both with the detail as JSON. */
 export const createOpsApp = (options: {
   readonly service: string;
@@ -51,6 +59,7 @@ export const createOpsApp = (options: {
   const app = new Hono();
   app.use('*', (c, next) => runInContext({ correlationId: c.req.header(CORRELATION_HEADER) }, next));
   app.use('*', refuseUnreadable(problem));
+  app.use('*', refuseWebPages(problem));
   app.use('*', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') }));
   app.notFound((c) => problem(c, 'ROUTE_NOT_FOUND'));
   app.onError((error, c) => {

@@ -27,6 +27,22 @@ describe('the operations server', () => {
     });
   });
 
+  it('lets no web page change anything', async () => {
+    const kit = build();
+    const calls: string[] = [];
+    const answer = () => {
+      calls.push('called');
+      return Promise.resolve({ kind: 'ok', body: {} } as const);
+    };
+    kit.service.addOps([{ method: 'POST', path: '/ops/thing', answer }]);
+    await kit.service.run(() => undefined);
+    const post = (headers: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${kit.service.ports.ops ?? 0}/ops/thing`, { method: 'POST', headers });
+    expect((await post({ origin: 'http://evil.example' })).status).toBe(400);
+    expect(calls).toEqual([]);
+    expect((await post({})).status).toBe(200);
+  });
+
   it('hands on what comes as JSON, and refuses too much of it', async () => {
     const kit = build();
     const answer = async ({ json }: { readonly json: () => Promise<unknown> }) =>

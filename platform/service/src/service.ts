@@ -147,15 +147,18 @@ const listen = async (options: {
   readonly config: ServiceConfig;
   readonly ports: { http?: number; grpc?: number };
   readonly lifecycle: Lifecycle;
+  readonly signal: AbortSignal;
 }): Promise<void> => {
-  const { http, grpc, config, ports, lifecycle } = options;
+  const { http, grpc, config, ports, lifecycle, signal } = options;
   const { PARLEY_HOST: host, HTTP_PORT: port, GRPC_PORT: grpcPort = 0 } = config;
   const server: HttpServer = await listenHttp(http, { port, host });
   ports.http = server.port;
   lifecycle.addServer('http', (deadlineMs) => server.drain(deadlineMs));
+  signal.throwIfAborted(); // what drains takes no calls and joins no list
   if (!grpc.hasServices) return;
   ports.grpc = await grpc.listen(grpcPort, host);
   lifecycle.addServer('grpc', (deadlineMs) => grpc.drain(deadlineMs));
+  signal.throwIfAborted();
 };
 
 /** Builds the service of one process. Nothing listens before `run`. */
@@ -222,9 +225,9 @@ export const createService = <const Code extends string>(options: ServiceOptions
         lifecycle.addLast('discovery', () => discovery.close());
         await start(signal);
         signal.throwIfAborted();
-        await listen({ http, grpc, config, ports, lifecycle });
-        logger.info({ ...ports }, 'listening');
         lifecycle.addFirst('discovery', () => discovery.leave());
+        await listen({ http, grpc, config, ports, lifecycle, signal });
+        logger.info({ ...ports }, 'listening');
         await discovery.join({ service: name, id: instance, version, host, ports });
       }),
     stop: () => lifecycle.stop('stop was called'),

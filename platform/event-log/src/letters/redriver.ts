@@ -37,7 +37,10 @@ export class Redriver<E extends DomainEvent> {
   wake(partition: number): void {
     this.#again.add(partition);
     if (this.#running.has(partition)) return;
-    const run = this.#run(partition).finally(() => this.#running.delete(partition));
+    const run = this.#run(partition).finally(() => {
+      this.#running.delete(partition);
+      if (this.#again.has(partition)) this.wake(partition); // woken after its last look
+    });
     this.#running.set(partition, run);
   }
 
@@ -49,24 +52,33 @@ export class Redriver<E extends DomainEvent> {
   async #run(partition: number): Promise<void> {
     const { letters, heldBy, logger } = this.#options;
     while (this.#again.delete(partition)) {
-      for (const letter of letters.due(partition)) {
-        const signal = heldBy(partition);
-        if (signal === undefined || signal.aborted) return;
-        try {
+      const signal = heldBy(partition);
+      if (signal === undefined || signal.aborted) return;
+      if (letters.due(partition).length === 0) continue;
+      const isLost = (): boolean => signal.aborted; // asked anew after each await
+      try {
+        await letters.caughtUp(partition, signal); // what has become of them since may not have been read yet
+        for (const letter of letters.due(partition)) {
+          if (isLost()) return;
+          if (!this.#isStillDue(letter)) continue;
           await this.#redrive(letter, signal);
-        } catch (error) {
-          logger.warn(
-            { letter: letter.id, err: error },
-            'a dead letter could not be settled; it is tried again',
-          );
-          setTimeout(() => {
-            this.wake(partition);
-          }, AGAIN_MS).unref();
-          return;
+          this.#again.add(partition); // what was parked behind it may be due
         }
-        this.#again.add(partition); // what was parked behind it may be due
+      } catch (error) {
+        if (isLost()) return;
+        logger.warn({ partition, err: error }, 'a dead letter could not be settled; it is tried again');
+        setTimeout(() => {
+          this.wake(partition);
+        }, AGAIN_MS).unref();
+        return;
       }
     }
+  }
+
+  /** False once it was discarded or settled, and once something newer is asked of it. */
+  #isStillDue({ origin, offset, requested }: OpenLetter): boolean {
+    const due = this.#options.letters.due(origin.partition);
+    return due.some((now) => now.offset === offset && now.requested?.id === requested?.id);
   }
 
   async #redrive(letter: OpenLetter, stopping: AbortSignal): Promise<void> {
@@ -81,7 +93,9 @@ export class Redriver<E extends DomainEvent> {
       policy,
       stopping,
       handle: (attempt) =>
-        stopping.aborted ? Promise.resolve(undefined) : handle(event, { signal: stopping, attempt }),
+        stopping.aborted || !this.#isStillDue(letter)
+          ? Promise.resolve(undefined)
+          : handle(event, { signal: stopping, attempt }),
     });
     if (delivered.kind === 'released') return;
     if (delivered.kind === 'done') {
@@ -92,6 +106,7 @@ export class Redriver<E extends DomainEvent> {
       logger.info(at, 'a dead letter was handled');
       return;
     }
+    if (!this.#isStillDue(letter)) return; // the mark would end the newer request
     const { reason, message } = delivered.letter;
     await letters.mark(letter, { kind: 'failed', why: `${reason}: ${message}` });
     logger.warn({ ...at, reason }, 'a dead letter died again');
