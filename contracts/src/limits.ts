@@ -1,5 +1,5 @@
 /**
- * What every protocol can carry. Avro's long holds more than GraphQL's Int and than an ISO 8601 date of four digits a
+ * Limits that every protocol can carry. Avro's long holds more than GraphQL's Int and than an ISO 8601 date of four digits a
  * year; a value beyond these limits is refused where it enters, since behind that the log keeps it for ever.
  */
 import { eventTopics } from './topics.ts';

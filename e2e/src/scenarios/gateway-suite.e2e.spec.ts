@@ -216,7 +216,7 @@ describe('the limit', () => {
       return { replies: await Promise.all(answers), lastedMs: performance.now() - startedAtMs };
     };
     let { replies, lastedMs } = await burst();
-    // What takes longer than a second sees the window slide.
+    // A burst that takes longer than a second sees the window slide.
     for (let n = 1; n < BURSTS_MAX && lastedMs >= 1_000; n += 1) ({ replies, lastedMs } = await burst());
     expect(lastedMs).toBeLessThan(1_000);
     const refused = replies.filter(({ status }) => status === 429);

@@ -75,7 +75,7 @@ const probesOf = (customer: Customer, orderId: string): readonly Probe[] => {
       send: () => customer.ask('/graphql', { method: 'POST', body: { query: graphql } }),
       expected: asked,
     },
-    // What leads nowhere, however near it is.
+    // Paths near a route that lead nowhere.
     ...[
       '/api/v1/order',
       '/api/v1/ordersx',

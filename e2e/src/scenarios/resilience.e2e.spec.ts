@@ -180,7 +180,7 @@ describe('retries from order to payment', () => {
     const { settings } = await policyOf(stack, 'payment');
     const pauses: { readonly first: number; readonly second: number }[] = [];
     const traces: string[] = [];
-    // What the budget has: two retries for each.
+    // The retry budget allows two retries for each order.
     for (let n = 0; n < settings.retryBudgetReserve / 2; n += 1) {
       await setFaults(stack, 'payment', [{ route, status: 503, calls: 2 }]);
       const traceId = randomUUID().replaceAll('-', '');

@@ -31,7 +31,7 @@ const UNSEEN_MS_MAX = 60_000;
 const UNSEEN_ATTEMPTS_MAX = 6;
 
 /**
- * What an order's end does to its stock: paid, its units leave; cancelled, they are given back. Answers `not-yet` when the
+ * Settles the stock of an order that ended: paid, its units leave; cancelled, they return. Answers `not-yet` when the
  * log did not confirm, or when the hold may not have reached this instance; rejects when the log refuses it. Idempotent.
  */
 export const createSettle =

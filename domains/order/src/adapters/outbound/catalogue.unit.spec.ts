@@ -86,7 +86,7 @@ describe.each(Object.keys(callers))('a %s client', (protocol) => {
       expect(answer?.code).toBe(code);
       expect(answer?.kind === 'unavailable').toBe(retryable || isPeersFailure);
     }
-    // What is not counted leaves the breaker closed, however often it happens.
+    // A failure that is not counted leaves the breaker closed, however often it happens.
     const others = CALLS * (RETRIES + 1) - peer.asked;
     for (let n = 0; n < others; n += 1) await callers[protocol]?.(policy);
     expect(policy.status().state).toBe(isPeersFailure ? 'open' : 'closed');
