@@ -39,7 +39,8 @@ export const DeadLetterDetail = DeadLetter.extend({
   key: z.string().nullable(),
   /** The original's value, base64. */
   value: z.string().nullable(),
-  decoded: z.unknown(),
+  /** Absent when it cannot be decoded. */
+  decoded: z.unknown().optional(),
 });
 export type DeadLetterDetail = z.infer<typeof DeadLetterDetail>;
 

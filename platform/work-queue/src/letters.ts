@@ -1,4 +1,5 @@
 /** Dead letters of a queue as people see them, whatever the queue runs on. */
+import { createHash } from 'node:crypto';
 import {
   errorHeaderNames,
   headerText,
@@ -21,6 +22,7 @@ export const settledQueueOf = ({ deadLetterQueue }: QueueDefinition): string => 
 
 /** A dead letter as it lies in its queue. */
 export interface StoredLetter {
+  /** Empty when its publisher gave it none. */
   readonly messageId: string;
   readonly type: string;
   readonly body: Buffer;
@@ -31,8 +33,12 @@ export interface StoredLetter {
 const text = (value: unknown): string =>
   typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
 
-export const idOf = ({ queue }: QueueDefinition, { messageId }: Pick<StoredLetter, 'messageId'>): string =>
-  `${queue}:${messageId}`;
+/** Letters without a message id are told apart by their bodies; of equal ones any is meant. */
+export const idOf = (
+  { queue }: QueueDefinition,
+  { messageId, body }: Pick<StoredLetter, 'messageId' | 'body'>,
+): string =>
+  `${queue}:${messageId === '' ? `sha256-${createHash('sha256').update(body).digest('hex').slice(0, 16)}` : messageId}`;
 
 export const redrivesOf = ({ headers }: Pick<StoredLetter, 'headers'>): number =>
   Number(text(headers[REDRIVES])) || 0;
