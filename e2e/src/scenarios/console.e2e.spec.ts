@@ -1,11 +1,16 @@
-import { openPage } from '@parley/console/testing';
-import { expect, it } from 'vitest';
+import { browserNeeds, openPage } from '@parley/console/testing';
+import { beforeEach, expect, it } from 'vitest';
 import { ask } from '../client.ts';
 import { mintToken, readStack } from '../stack.ts';
 
 const stack = readStack();
 const { url = '' } = stack.endpoints.console ?? {};
 const timeout = 20_000;
+
+beforeEach((context) => {
+  const needs = browserNeeds();
+  if (needs !== undefined) context.skip(`needs ${needs}`);
+});
 
 it('the console’s overview shows that all is up and places an order, by keyboard alone and without a network', async () => {
   await using opened = await openPage();

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { openPage, type OpenPage } from '@parley/console/testing';
+import { browserNeeds, openPage, type OpenPage } from '@parley/console/testing';
 import { serviceNames } from '@parley/contracts/endpoints';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { ask, Customer } from '../client.ts';
 import { evidence } from '../ledger/evidence.ts';
 import { readStack } from '../stack.ts';
@@ -69,10 +69,15 @@ const askedDirectly = async (page: OpenPage['page'], panel: string): Promise<num
   return Number(data.result[0]?.value[1]);
 };
 
+const needs = browserNeeds();
+beforeEach((context) => {
+  if (needs !== undefined) context.skip(`needs ${needs}`);
+});
+
 const load = new AbortController();
-let answered: Promise<Record<number, number>>;
+let answered: Promise<Record<number, number>> | undefined;
 beforeAll(() => {
-  answered = placeSteadily(load.signal);
+  if (needs === undefined) answered = placeSteadily(load.signal);
 });
 afterAll(async () => {
   load.abort();

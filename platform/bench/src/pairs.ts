@@ -53,6 +53,8 @@ export interface ClaimResult {
   readonly a: SideResult;
   readonly b: SideResult;
   readonly ratio: Spread;
+  /** Of what else both sides measured, pair by pair, by its name. */
+  readonly alsoRatios: Readonly<Record<string, Spread>>;
   readonly pairs: number;
   readonly bound: Claim['bound'];
   readonly holds: boolean;
@@ -108,6 +110,45 @@ function summarize(name: string, runs: readonly Measured[]): SideResult {
   return { name, ...spread(runs.map(({ figure }) => figure)), also: Object.fromEntries(also) };
 }
 
+/** Ratios of what else both sides measured, pair by pair. */
+function alsoRatiosOf(a: readonly Measured[], b: readonly Measured[]): Record<string, Spread> {
+  const ratios = new Map<string, number[]>();
+  a.forEach(({ also = {} }, pair) => {
+    for (const [name, ofA] of Object.entries(also)) {
+      const ofB = b[pair]?.also?.[name];
+      if (ofB !== undefined) ratios.set(name, [...(ratios.get(name) ?? []), ofA / ofB]);
+    }
+  });
+  return Object.fromEntries([...ratios].map(([name, values]) => [name, spread(values)]));
+}
+
+/**
+ * What a claim measured besides its figure as a claim of its own, of the same pairs.
+ * @throws RangeError when one of the sides did not measure it
+ */
+export function claimOf(
+  result: ClaimResult,
+  also: { readonly name: string; readonly title: string; readonly unit: string },
+): ClaimResult {
+  const ratio = result.alsoRatios[also.name];
+  const sideOf = ({ name, also: measured }: SideResult): SideResult => {
+    const figure = measured[also.name];
+    if (figure === undefined) throw new RangeError(`${name} has no ${also.name}`);
+    return { name, ...figure, also: {} };
+  };
+  if (ratio === undefined) throw new RangeError(`no pair has ${also.name}`);
+  return {
+    ...result,
+    title: also.title,
+    unit: also.unit,
+    a: sideOf(result.a),
+    b: sideOf(result.b),
+    ratio,
+    alsoRatios: {},
+    holds: meets(ratio.median, result.bound),
+  };
+}
+
 /**
  * One warm-up of each side, then `pairs` (at least 5) alternating pairs. Which side goes first changes from pair to
  * pair. Between two sides it looks at `signal`. @throws CountMismatch, ResultMismatch
@@ -146,6 +187,7 @@ export async function runClaim(
     a: summarize(claim.a.name, a),
     b: summarize(claim.b.name, b),
     ratio,
+    alsoRatios: alsoRatiosOf(a, b),
     pairs,
     bound: claim.bound,
     holds: meets(ratio.median, claim.bound),

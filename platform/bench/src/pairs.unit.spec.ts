@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CountMismatch, percentile, ResultMismatch, runClaim, spread, type Claim } from './pairs.ts';
+import { claimOf, CountMismatch, percentile, ResultMismatch, runClaim, spread, type Claim } from './pairs.ts';
 
 const claim = (a: number, b: number, bound: Claim['bound'], order: string[] = []): Claim => ({
   title: 't',
@@ -48,6 +48,22 @@ describe('a paired claim', () => {
     const b = { name: 'b', run: () => (stop.abort(), told.b.run()) };
     await expect(runClaim({ ...told, b }, { ...five, signal: stop.signal })).rejects.toThrow('aborted');
     expect(order).toEqual(['a', 'b']);
+  });
+
+  it('judges what else was measured by the ratios of the same pairs', async () => {
+    const side = (name: string, ...p50s: number[]) => ({
+      name,
+      run: () => {
+        const p50Ms = p50s.shift() ?? Number.NaN;
+        return Promise.resolve({ figure: 1, count: 1, expected: 1, also: { p50Ms } });
+      },
+    });
+    const [a, b] = [side('a', 99, 12, 24, 30, 12, 12), side('b', 1, 10, 20, 20, 10, 10)];
+    const result = await runClaim({ ...claim(1, 1, { atMost: 1.25 }), a, b }, five);
+    const p50 = claimOf(result, { name: 'p50Ms', title: 'p50', unit: 'ms' });
+    expect(p50).toMatchObject({ title: 'p50', ratio: { min: 1.2, median: 1.2, max: 1.5 }, holds: true });
+    expect(p50.a).toMatchObject({ name: 'a', min: 12, median: 12, max: 30 });
+    expect(() => claimOf(result, { name: 'p99Ms', title: '', unit: '' })).toThrow(RangeError);
   });
 
   it('refuses fewer than five pairs', async () => {

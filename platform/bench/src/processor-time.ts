@@ -1,11 +1,11 @@
 /** Processor time of processes, from /proc. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
 
 /** Linux' USER_HZ, which /proc/<pid>/stat counts in, is 100 on every platform that Node runs on. */
 const MS_PER_TICK = 10;
 const UTIME_FIELD = 11; // counted behind the command's name, whose blanks would shift what is before it
-const NODE = /\/domains\/([a-z]+)\/src\/main\.ts/;
-
 const textOf = (path: string): string => {
   try {
     return readFileSync(path, 'utf8');
@@ -14,16 +14,13 @@ const textOf = (path: string): string => {
   }
 };
 
-/** Pids of the service processes of one stack, by the run folder in their environment. */
-export const servicePids = (runDir: string): readonly number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter(
-      (pid) =>
-        NODE.test(textOf(`/proc/${pid}/cmdline`)) &&
-        textOf(`/proc/${pid}/environ`).split('\0').includes(`PARLEY_SUPERVISED=${runDir}`),
-    )
-    .map(Number);
+const PidFile = z.looseObject({ pid: z.int() });
+
+/** Pids of the instances of a stack, as its launcher wrote them down. @throws Error when one is not there. */
+export const pidsOf = (runDir: string, instances: readonly { readonly id: string }[]): readonly number[] =>
+  instances.map(
+    ({ id }) => PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', `${id}.json`), 'utf8'))).pid,
+  );
 
 /** User and system time that the processes have used so far, in milliseconds, together. */
 export const processorMs = (pids: readonly number[]): number => {

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -66,6 +69,34 @@ describe('a question to Prometheus', () => {
     ['at a time that is none', 'query_range', { ...range, start: 'yesterday' }],
   ])('%s is refused before it is asked', async (_what, kind, parameters) => {
     expect(await askPrometheus('http://127.0.0.1:1', kind, parameters)).toMatchObject({ kind: 'invalid' });
+  });
+
+  it('that is answered without end is given up at the bound, and the connection is closed', async () => {
+    const closed = Promise.withResolvers<undefined>();
+    let sentBytes = 0;
+    const endless = createServer((_, response) => {
+      response.once('close', closed.resolve);
+      const piece = Buffer.alloc(64 * 1024, 'x');
+      const send = (): void => {
+        if (response.destroyed) return;
+        sentBytes += piece.length;
+        response.write(piece, () => setImmediate(send));
+      };
+      send();
+    }).listen(0, '127.0.0.1');
+    await once(endless, 'listening');
+    const { port } = endless.address() as AddressInfo; // listening on TCP
+    try {
+      expect(await askPrometheus(`http://127.0.0.1:${port}`, 'query', { query: 'up' })).toEqual({
+        kind: 'invalid',
+        error: 'the answer has more than 8388608 bytes',
+      });
+      await closed.promise;
+      expect(sentBytes).toBeLessThan(2 * 8_388_608);
+    } finally {
+      endless.closeAllConnections();
+      endless.close();
+    }
   });
 
   it('that is not answered is told as such', async () => {

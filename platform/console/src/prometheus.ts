@@ -21,6 +21,22 @@ export type Proxied =
 const pointsOf = ({ start, end, step }: z.infer<typeof Range>): number =>
   (Number(end) - Number(start)) / Math.max(Number(step), 1e-3);
 
+/** Thrown while an answer is read that grows too large; what was read of it is let go. */
+class TooLarge extends Error {}
+
+/** The text of an answer, of which never more than `ANSWER_BYTES_MAX` is held. @throws TooLarge */
+const boundedText = async (response: Response): Promise<string> => {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    // Leaving the loop cancels the rest of the answer.
+    if (bytes > ANSWER_BYTES_MAX) throw new TooLarge(`the answer has more than ${ANSWER_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+};
+
 /** Asks Prometheus' query API; nothing else of it can be reached through the console. */
 export const askPrometheus = async (
   metricsUrl: string,
@@ -38,11 +54,9 @@ export const askPrometheus = async (
   for (const [name, value] of Object.entries(parsed.data)) url.searchParams.set(name, String(value));
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const body = await response.text();
-    return body.length > ANSWER_BYTES_MAX
-      ? { kind: 'invalid', error: `the answer has more than ${ANSWER_BYTES_MAX} bytes` }
-      : { kind: 'answer', status: response.status, body };
+    return { kind: 'answer', status: response.status, body: await boundedText(response) };
   } catch (error) {
+    if (error instanceof TooLarge) return { kind: 'invalid', error: error.message };
     return { kind: 'away', error: error instanceof Error ? error.message : String(error) };
   }
 };

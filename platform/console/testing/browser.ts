@@ -49,14 +49,20 @@ const watch = async (context: BrowserContext): Promise<string[]> => {
   return abroad;
 };
 
+/** What this machine lacks for a page in a browser, in words that follow "needs"; undefined when one can be opened. */
+export const browserNeeds = (): string | undefined =>
+  existsSync(executablePath)
+    ? undefined
+    : `${executablePath}: apt-get install -y --no-install-recommends chromium`;
+
 /** Opens an empty page in Debian's Chromium, without a network. @throws Error naming the package when it is not there. */
 export const openPage = async ({
   theme = 'light',
   width = 1280,
   height = 900,
 }: BrowserOptions = {}): Promise<OpenPage> => {
-  if (!existsSync(executablePath))
-    throw new Error(`there is no ${executablePath}: apt-get install -y --no-install-recommends chromium`);
+  const needs = browserNeeds();
+  if (needs !== undefined) throw new Error(`this needs ${needs}`);
   const browser = await chromium.launch({ executablePath, args: flags });
   const context = await browser.newContext({ colorScheme: theme, viewport: { width, height } });
   const abroad = await watch(context);

@@ -1,1 +1,1 @@
-export { openPage, type BrowserOptions, type OpenPage } from './browser.ts';
+export { browserNeeds, openPage, type BrowserOptions, type OpenPage } from './browser.ts';

@@ -139,11 +139,15 @@ const start = async (flags: Flags): Promise<number> => {
 
 const showDoctor = async (): Promise<number> => {
   const checks = await doctor();
-  for (const { ok, name, version, detail, fix } of checks) {
-    const more = [detail, fix].filter((text) => text !== undefined);
-    process.stdout.write(`${[`${ok ? '✓' : '✗'} ${name} ${version ?? ''}`, ...more].join('  ')}\n`);
+  for (const { ok, name, version, detail, fix, optionalFor } of checks) {
+    const isMissing = !ok && optionalFor === undefined;
+    const use = optionalFor === undefined ? undefined : `optional, for ${optionalFor}`;
+    const more = [detail, use, fix].filter((text) => text !== undefined);
+    process.stdout.write(
+      `${[`${ok ? '✓' : isMissing ? '✗' : '–'} ${name} ${version ?? ''}`, ...more].join('  ')}\n`,
+    );
   }
-  return checks.every(({ ok }) => ok) ? 0 : 3;
+  return checks.every(({ ok, optionalFor }) => ok || optionalFor !== undefined) ? 0 : 3;
 };
 
 const main = async (): Promise<number> => {

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { aotFailureOf } from './aot-cache.ts';
 import { cacheDir } from './artifacts/cache.ts';
 import { damageIn } from './artifacts/manifest.ts';
-import { fixFor, type Prerequisite } from './artifacts/debian.ts';
+import { chromium } from './artifacts/chromium.ts';
+import { fixFor, meshPrerequisites, type Prerequisite } from './artifacts/debian.ts';
 import { javaEntry, javaRuntime } from './artifacts/pypi.ts';
 import type { JavaProgram } from './engine.ts';
+import { meshToolsEntry, meshVersions } from './mesh-tools.ts';
 import { engineNamed, type EngineName } from './ports.ts';
 import { defaultEngines } from './selection.ts';
 
@@ -18,6 +20,8 @@ export interface Check {
   readonly detail?: string;
   /** The command that brings it, when it is not there. */
   readonly fix?: string;
+  /** What alone needs it; a stack starts and runs without. Absent: every stack needs it. */
+  readonly optionalFor?: string;
 }
 
 const obtainCommand = 'npm run obtain';
@@ -40,23 +44,30 @@ interface Kept {
   readonly version: string;
   readonly cacheEntry: string;
   readonly java?: JavaProgram;
+  /** The command that brings it. */
+  readonly obtainedBy?: string;
 }
 
-const inCache = async ({ name, version, cacheEntry, java }: Kept): Promise<Check> => {
+const inCache = async ({
+  name,
+  version,
+  cacheEntry,
+  java,
+  obtainedBy = obtainCommand,
+}: Kept): Promise<Check> => {
   const root = cacheDir();
   const folder = join(root, cacheEntry);
   const reason = unreadable(root);
   if (reason !== undefined)
     return { name, ok: false, version, detail: `the cache cannot be read: ${reason}`, fix: otherCache };
-  if (!existsSync(folder))
-    return { name, ok: false, version, detail: 'not obtained yet', fix: obtainCommand };
+  if (!existsSync(folder)) return { name, ok: false, version, detail: 'not obtained yet', fix: obtainedBy };
   const damage = await damageIn(folder, 'contents');
   const failure = java && aotFailureOf(java);
   const slow = failure && `starts slowly, for the reason in ${failure.path}; ${obtainCommand} tries again`;
   const detail = slow === undefined ? {} : { detail: slow };
   return damage === undefined
     ? { name, ok: true, version, ...detail }
-    : { name, ok: false, version, detail: `damaged: ${damage}`, fix: obtainCommand };
+    : { name, ok: false, version, detail: `damaged: ${damage}`, fix: obtainedBy };
 };
 
 /** What the machine itself has. What only obtaining needs is not called missing once everything is obtained. */
@@ -68,9 +79,28 @@ const onMachine = async (what: Prerequisite, isNeeded: boolean): Promise<Check> 
   return { name, ok: false, fix: fixFor([what]) };
 };
 
+const meshTools: Kept = {
+  name: 'istio, kubernetes',
+  version: `${meshVersions.istio.slice(-12)}, ${meshVersions.kubernetes.slice(1)}`,
+  cacheEntry: meshToolsEntry,
+  obtainedBy: 'npm run mesh',
+};
+
+/** What single capabilities need besides: missing, they alone cannot be used. */
+const optional = async (): Promise<Check[]> => {
+  const marked = async (optionalFor: string, checks: readonly Promise<Check>[]): Promise<Check[]> =>
+    (await Promise.all(checks)).map((check) => ({ ...check, optionalFor }));
+  const ofMesh = meshPrerequisites.map((what) => onMachine(what, true));
+  const all = await Promise.all([
+    marked("the console's tests and pictures", [onMachine(chromium, true)]),
+    marked('the mesh', [...ofMesh, inCache(meshTools)]),
+  ]);
+  return all.flat();
+};
+
 /**
  * What of these engines is there and whole, looking only: nothing is installed, obtained or started. Reads all that was
- * obtained: a second or two.
+ * obtained: a second or two. What only single capabilities need comes last, marked `optionalFor`.
  */
 export const doctor = async (names: readonly EngineName[] = defaultEngines): Promise<Check[]> => {
   const engines = names.map(engineNamed);
@@ -87,5 +117,5 @@ export const doctor = async (names: readonly EngineName[] = defaultEngines): Pro
   const machine = await Promise.all(
     [...prerequisites].map((what) => onMachine(what, toRun.has(what) || !isAllObtained)),
   );
-  return [...machine, ...obtained];
+  return [...machine, ...obtained, ...(await optional())];
 };

@@ -1,3 +1,5 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { stripVTControlCharacters, styleText } from 'node:util';
 
 /**
@@ -14,11 +16,29 @@ export interface Output {
 
 type Style = 'green' | 'red' | 'gray';
 
-/** Says lines on a stream; stderr keeps stdout free for results. */
-export const outputTo = (stream: NodeJS.WriteStream): Output => {
+/**
+ * Appends lines to a file, whose folder is made for the first one only: one that was removed meanwhile stays so. What
+ * cannot be written is left out: a full disk keeps nobody from working.
+ */
+export const appendingTo = (path: string): ((line: string) => void) => {
+  let isFirst = true;
+  return (line) => {
+    try {
+      if (isFirst) mkdirSync(dirname(path), { recursive: true });
+      appendFileSync(path, `${line}\n`);
+    } catch {
+      // it is on the terminal
+    }
+    isFirst = false;
+  };
+};
+
+/** Says lines on a stream, and each to `also` without colour; stderr keeps stdout free for results. */
+export const outputTo = (stream: NodeJS.WriteStream, also?: (line: string) => void): Output => {
   const colours = stream.isTTY && (process.env.NO_COLOR ?? '') === '';
   const say = (text: string, style?: Style): void => {
     const plain = stripVTControlCharacters(text);
+    also?.(plain);
     stream.write(`${colours && style !== undefined ? styleText(style, plain, { stream }) : plain}\n`);
   };
   return {

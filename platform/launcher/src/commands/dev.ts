@@ -1,8 +1,8 @@
 import type { Command } from '../cli/command.ts';
 import { exitCodes } from '../cli/exit.ts';
-import { outputTo } from '../cli/output.ts';
+import { appendingTo, outputTo } from '../cli/output.ts';
 import { rowsOfEngines } from '@parley/engines';
-import { contextFrom, enginesOf } from '../stack/context.ts';
+import { contextFrom, enginesOf, runFiles } from '../stack/context.ts';
 import { memoryBytesOf } from '@parley/engines/procfs';
 import { orAbort } from '@parley/engines/wait';
 import { supervisedPids } from '../stack/supervised.ts';
@@ -39,7 +39,9 @@ export const devCommandOn = (host: EngineHost): Command => ({
     const startedAt = startOf(process.env);
     const context = contextFrom(process.env);
     const scale = scaleFrom(values, context);
-    const output = outputTo(process.stdout);
+    const isDetached = process.send !== undefined; // by npm run up, which waits for a message and keeps what is said
+    const keep = isDetached ? undefined : appendingTo(runFiles(context.runDir).launcherLog);
+    const output = outputTo(process.stdout, keep);
     const { promise: stopAsked, resolve } = Promise.withResolvers<undefined>();
     const signal = abortOnSignals(() => {
       output.line('stopping …');
@@ -52,7 +54,6 @@ export const devCommandOn = (host: EngineHost): Command => ({
       const startMs = Date.now() - startedAt;
       const { endpoints } = stack;
       const productId = (await firstProductId(endpoints.gateway.url)) ?? '<product id>';
-      const isDetached = process.send !== undefined; // by npm run up, which waits for the message below
       const env = chosenStack(process.env);
       const engineRows = rowsOfEngines(enginesOf(context), context.portBase);
       output.line(startTable({ endpoints, engineRows, startMs, memoryBytes, productId, env, isDetached }));

@@ -34,16 +34,26 @@ const portsCheck = async (context: StackContext): Promise<Check> => {
   return { ...check, ok: false, detail: rows.slice(0, -1).join('; '), mend: rows.at(-1) };
 };
 
+const isSound = ({ ok, optionalFor }: Check): boolean => ok || optionalFor !== undefined;
+
+const noteOf = ({ detail, optionalFor }: Check): string =>
+  [detail, optionalFor === undefined ? undefined : `optional, for ${optionalFor}`]
+    .filter((text) => text !== undefined)
+    .join('; ');
+
 const show = (checks: readonly Check[], output: Output): void => {
-  const cells = checks.map(({ name, version, detail }) => [name, version ?? '', detail ?? '']);
+  const cells = checks.map((check) => [check.name, check.version ?? '', noteOf(check)]);
   const lines = formatTable(cells).split('\n');
-  checks.forEach(({ ok, mend }, at) => {
-    if (ok) output.good(lines[at] ?? '');
-    else output.bad(lines[at] ?? '');
+  checks.forEach((check, at) => {
+    const { ok, mend } = check;
+    const line = lines[at] ?? '';
+    if (ok) output.good(line);
+    else if (isSound(check)) output.line(`– ${line}`);
+    else output.bad(line);
     if (!ok && mend !== undefined) output.line(`    ${mend}`);
   });
-  if (checks.every(({ ok }) => ok)) output.line('all is there. Next: npm run dev');
-  else if (checks.some(({ name, ok }) => !ok && name !== portsName))
+  if (checks.every(isSound)) output.line('all that a stack needs is there. Next: npm run dev');
+  else if (checks.some((check) => !isSound(check) && check.name !== portsName))
     output.line('npm run dev installs and obtains what is missing where it may, as root or with sudo');
 };
 
@@ -51,14 +61,15 @@ const show = (checks: readonly Check[], output: Output): void => {
 export const doctorCommandOn = (host: Pick<EngineHost, 'doctor'>): Command => ({
   name: 'doctor',
   summary: 'shows each prerequisite and engine: there or not, its version, the command that mends it',
-  help: ['--json    the same for programs; the exit code is 3 when something is missing either way'],
+  help: [
+    '--json    the same for programs; the exit code is 3 when something that a stack needs is missing either way',
+  ],
   options: { json: { type: 'boolean' } },
   run: async ({ json }) => {
     const context = contextFrom(process.env);
     const checks = [nodeCheck, ...(await host.doctor(enginesOf(context))), await portsCheck(context)];
-    const isSound = checks.every((check) => check.ok);
     if (json === true) process.stdout.write(`${JSON.stringify(checks, undefined, 2)}\n`);
     else show(checks, outputTo(process.stdout));
-    return isSound ? exitCodes.ok : exitCodes.environment;
+    return checks.every(isSound) ? exitCodes.ok : exitCodes.environment;
   },
 });

@@ -30,7 +30,8 @@ const check = (ok: boolean): Check => ({
   detail: undefined,
   mend: ok ? undefined : 'npm run obtain',
 });
-const doctorOf = (ok: boolean) => doctorCommandOn({ doctor: () => Promise.resolve([check(ok)]) }).run({}, []);
+const doctorOf = (ok: boolean, ...more: Check[]) =>
+  doctorCommandOn({ doctor: () => Promise.resolve([check(ok), ...more]) }).run({}, []);
 
 it('a stack that runs is shown with its own port base, whatever base is asked for', async () => {
   vi.stubEnv('PARLEY_PORT_BASE', '5000');
@@ -45,5 +46,15 @@ it('what is missing comes with the command that mends it and exit code 3', async
   expect(await doctorOf(false)).toBe(3);
   expect(printed).toContain('    npm run obtain\n');
   expect(printed).toContain('npm run dev installs and obtains what is missing');
+  await release();
+});
+
+it('what only one capability needs is marked so, comes with its command, and is no failure', async () => {
+  const release = await acquireLock(runDir, 12_000);
+  const mend = 'apt-get install chromium';
+  const chromium = { name: 'chromium', ok: false, version: undefined, detail: undefined, mend };
+  expect(await doctorOf(true, { ...chromium, optionalFor: 'pictures' })).toBe(0);
+  expect(printed).toMatch(/– chromium +optional, for pictures\n {4}apt-get install chromium\n/);
+  expect(printed).toContain('all that a stack needs is there');
   await release();
 });

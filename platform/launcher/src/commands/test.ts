@@ -29,14 +29,24 @@ interface WithEngines {
   readonly keep: boolean;
 }
 
-/** The end-to-end tests on a stack of their own; one that does not start is one failure. */
-const runEndToEnd = async (withEngines: WithEngines, context: StageContext): Promise<Counts> => {
-  const { output, run, signal } = context;
+/** Without a browser the tests of the console alone are skipped: they look for it themselves, and the ledger tells. */
+const obtainBrowserIfPossible = async ({ output, run, signal }: StageContext): Promise<void> => {
   const say = (line: string): void => {
     output.line(line);
   };
   try {
     await obtainBrowser({ say, signal, marks: { TMPDIR: run.tmpDir } });
+  } catch (error) {
+    signal.throwIfAborted();
+    output.bad(`tests of the console are skipped, and what they prove is not proven: ${messageOf(error)}`);
+  }
+};
+
+/** The end-to-end tests on a stack of their own; one that does not start is one failure. */
+const runEndToEnd = async (withEngines: WithEngines, context: StageContext): Promise<Counts> => {
+  const { output, signal } = context;
+  try {
+    await obtainBrowserIfPossible(context);
     return await withOwnStack({ ...withEngines, output, signal }, (env) => runLevel('e2e', context, env));
   } catch (error) {
     output.bad(`end-to-end tests: ${messageOf(error)}`);

@@ -51,10 +51,9 @@ export const upCommand: Command = {
     const signal = abortOnSignals();
     const holder = await holderOf(runDir);
     if (holder !== undefined) return awaitOther(runDir, holder.pid, signal);
-    const { logs } = runFiles(runDir);
+    const { logs, launcherLog: logPath } = runFiles(runDir);
     mkdirSync(logs, { recursive: true });
     await shortenLogs(runDir); // before the log is followed from its end
-    const logPath = join(logs, 'launcher.log');
     const log = openSync(logPath, 'a+');
     const main = join(import.meta.dirname, '..', 'main.ts');
     const child = spawn(process.execPath, [main, 'dev', ...argv], {

@@ -1,11 +1,14 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodes } from '../cli/exit.ts';
 import { endpointsOf } from '../stack/addresses.ts';
+import { rulesFolder } from '../metrics/prometheus-config.ts';
 import { drill } from './drill.ts';
-import type { DrillStack, Fault } from './faults.ts';
+import { faults, type DrillStack, type Fault } from './faults.ts';
 
 /** Prometheus as far as a drill asks it: an alert that fires while the fault is in. */
 describe('a drill', () => {
@@ -78,4 +81,12 @@ describe('a drill', () => {
     });
     expect(isIn).toBe(false);
   });
+});
+
+it('every alert rule has a drill, and every drill waits for one of the rules', () => {
+  const rules = readFileSync(join(rulesFolder, 'parley.rules.yaml'), 'utf8');
+  const alerts = [...rules.matchAll(/^ *- alert: (\w+)$/gm)].map(([, name]) => name);
+  const drilled = new Set(faults.map(({ alert }) => alert.alertname));
+  expect(alerts.length).toBeGreaterThan(0);
+  expect([...drilled].toSorted()).toEqual(alerts.toSorted());
 });

@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Endpoints, Instance } from '@parley/contracts/endpoints';
-import { z } from 'zod';
+import type { Endpoints, Instance, ServiceName } from '@parley/contracts/endpoints';
+import { shippingRequests } from '@parley/contracts/queues';
 import { CommandError, exitCodes } from '../cli/exit.ts';
-import { runFiles } from '../stack/context.ts';
 import { opsUrl } from '../stack/instances.ts';
 import type { AlertLabels } from './alerts.ts';
+import { sendUnreadableRequest } from './dead-letter.ts';
+import { freezeEngine, freezeInstance } from './freeze.ts';
 
 /** The stack that a fault is put into, and how to use it as a customer. */
 export interface DrillStack {
@@ -25,25 +24,6 @@ export interface Fault {
   /** Puts it in. Resolves with what takes it out again, which never rejects and may be called at any time. */
   inject(stack: DrillStack): Promise<() => Promise<void>>;
 }
-
-const PidFile = z.looseObject({ pid: z.int() });
-
-const pidOf = (runDir: string, name: string): number =>
-  PidFile.parse(JSON.parse(readFileSync(join(runFiles(runDir).pids, `${name}.json`), 'utf8'))).pid;
-
-/** Stops a process in the middle of whatever it does: its connections stay open, and nothing answers. */
-const freeze = (runDir: string, name: string): (() => Promise<void>) => {
-  const pid = pidOf(runDir, name);
-  process.kill(pid, 'SIGSTOP');
-  return () => {
-    try {
-      process.kill(pid, 'SIGCONT');
-    } catch {
-      // somebody ended it meanwhile
-    }
-    return Promise.resolve();
-  };
-};
 
 const orderEveryMs = 200;
 
@@ -84,10 +64,21 @@ const putFaults = async (instance: Instance, faults: readonly object[]): Promise
 /** Bound of a fault that nobody takes out, as when the drill is killed. */
 const faultForMs = 300_000;
 
-/** A share of what all instances of payment are asked is answered with an error. */
-const failPayments = async ({ endpoints }: DrillStack): Promise<() => Promise<void>> => {
-  const instances = endpoints.instances.filter(({ service }) => service === 'payment');
-  const fault = { route: 'POST /api/v1/payments', status: 500, errorRate: 0.3, forMs: faultForMs };
+/** What of a service's requests fails. */
+interface Failing {
+  readonly service: ServiceName;
+  readonly route: string;
+  /** Above 0, at most 1. */
+  readonly share: number;
+}
+
+/** A share of what all instances of a service are asked is answered with an error. */
+const fail = async (
+  { endpoints }: DrillStack,
+  { service, route, share }: Failing,
+): Promise<() => Promise<void>> => {
+  const instances = endpoints.instances.filter((instance) => instance.service === service);
+  const fault = { route, status: 500, errorRate: share, forMs: faultForMs };
   const restore = async (): Promise<void> => {
     await Promise.allSettled(instances.map((instance) => putFaults(instance, []))); // one that has gone fails no more
   };
@@ -106,24 +97,61 @@ export const faults: readonly Fault[] = [
     name: 'instance-gone',
     summary: 'an instance of payment hangs (SIGSTOP)',
     alert: { alertname: 'InstanceGone', service_name: 'payment', instance: 'payment-1' },
-    inject: ({ runDir }) => Promise.resolve(freeze(runDir, 'payment-1')),
+    inject: ({ runDir }) => Promise.resolve(freezeInstance(runDir, 'payment-1')),
   },
   {
     name: 'payment-errors',
     summary: 'payment answers 30 % of the payments with an error while orders are placed',
     alert: { alertname: 'ServiceErrors', service_name: 'payment' },
-    inject: async (stack) => withOrders(stack, await failPayments(stack)),
+    inject: async (stack) =>
+      withOrders(
+        stack,
+        await fail(stack, { service: 'payment', route: 'POST /api/v1/payments', share: 0.3 }),
+      ),
+  },
+  {
+    name: 'order-errors',
+    summary: 'order answers 60 % of the orders that are placed with an error',
+    alert: { alertname: 'OrderFlowBurnsBudget', service_name: 'order' },
+    inject: async (stack) =>
+      withOrders(stack, await fail(stack, { service: 'order', route: 'POST /api/v1/orders', share: 0.6 })),
   },
   {
     name: 'breaker-open',
     summary: 'payment hangs while orders are placed, until order no longer calls it',
     alert: { alertname: 'BreakerOpen', service_name: 'order', parley_policy: 'payment' },
-    inject: (stack) => Promise.resolve(withOrders(stack, freeze(stack.runDir, 'payment-1'))),
+    inject: (stack) => Promise.resolve(withOrders(stack, freezeInstance(stack.runDir, 'payment-1'))),
+  },
+  {
+    name: 'consumer-lag',
+    summary: 'RabbitMQ hangs while orders are placed: notification hands on nothing and falls behind',
+    alert: {
+      alertname: 'ConsumerLag',
+      service_name: 'notification',
+      messaging_consumer_group_name: 'parley.notification.on-payment',
+    },
+    inject: (stack) => Promise.resolve(withOrders(stack, freezeEngine(stack.runDir, 'rabbitmq'))),
+  },
+  {
+    name: 'dead-letters',
+    summary: 'a request to ship that shipping cannot read; its dead letter is discarded afterwards',
+    alert: {
+      alertname: 'DeadLetters',
+      service_name: 'shipping',
+      messaging_destination_name: shippingRequests.queue,
+    },
+    inject: ({ endpoints }) => sendUnreadableRequest(endpoints),
   },
   {
     name: 'log-engine-away',
     summary: 'the log engine hangs (SIGSTOP)',
     alert: { alertname: 'LogEngineAway', engine: 'victoria-logs' },
-    inject: ({ runDir }) => Promise.resolve(freeze(runDir, 'victoria-logs')),
+    inject: ({ runDir }) => Promise.resolve(freezeEngine(runDir, 'victoria-logs')),
+  },
+  {
+    name: 'engine-away',
+    summary: 'RabbitMQ hangs (SIGSTOP)',
+    alert: { alertname: 'EngineAway', engine: 'rabbitmq' },
+    inject: ({ runDir }) => Promise.resolve(freezeEngine(runDir, 'rabbitmq')),
   },
 ];

@@ -13,7 +13,7 @@ export type Level = (typeof levels)[number];
 
 const levelWords: readonly (readonly [RegExp, Level])[] = [
   [/\b(FATAL|CRITICAL|EMERGENCY|critical)\b/, 'fatal'],
-  [/\b(ERROR|SEVERE)\b|\[(error|err)\]/, 'error'],
+  [/\b(ERROR|SEVERE)\b|\[(error|err)\]|^✗ /, 'error'], // the last one is the launcher's
   [/\b(WARN|WARNING)\b|\[(warning|warn)\]/, 'warn'],
   [/\bDEBUG\b|\[debug\]/, 'debug'],
   [/\bTRACE\b|\[trace\]/, 'trace'],

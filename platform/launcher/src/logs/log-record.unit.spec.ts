@@ -60,6 +60,7 @@ describe('the record of a log line', () => {
       'error',
       '2026-11-28T18:54:16.837428Z',
     ],
+    ['launcher.log', '✗ order-1 ended with code 1', 'launcher', 'error', now],
     ['launcher.log', '{ not JSON', 'launcher', 'info', now],
   ])('of %s is its text, with level and time where it says them', (file, line, service, level, time) => {
     expect(recordOf(line, file, now)).toMatchObject({

@@ -65,6 +65,8 @@ export interface RunFiles {
   readonly scale: string;
   /** One log file for each engine and instance. */
   readonly logs: string;
+  /** What the launcher itself says. */
+  readonly launcherLog: string;
   /** `<instance>.json`: the process of each running instance. */
   readonly pids: string;
   /** Temporary files of the engines while they run. */
@@ -79,6 +81,7 @@ export const runFiles = (runDir: string): RunFiles => ({
   start: join(runDir, 'start.json'),
   scale: join(runDir, 'scale.json'),
   logs: join(runDir, 'logs'),
+  launcherLog: join(runDir, 'logs', 'launcher.log'),
   pids: join(runDir, 'pids'),
   tmp: join(runDir, 'tmp'),
   snapshots: join(runDir, 'snapshots'),

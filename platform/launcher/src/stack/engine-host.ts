@@ -19,6 +19,8 @@ export interface Check {
   /** What is out of the ordinary, in a few words. */
   readonly detail: string | undefined;
   readonly mend: string | undefined;
+  /** What alone needs it; a stack starts and runs without. Absent: every stack needs it. */
+  readonly optionalFor?: string;
 }
 
 /** Who is told what goes on, and what ends it. */

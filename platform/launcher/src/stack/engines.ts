@@ -65,5 +65,12 @@ export const engineHostWith = (rendererOf: (name: EngineName) => ConfigRenderer 
 /** Looks only: nothing is installed, obtained or started. */
 async function checkEngines(names: readonly EngineName[]): ReturnType<EngineHost['doctor']> {
   const checks = await doctor(names);
-  return checks.map(({ name, ok, version, detail, fix }) => ({ name, ok, version, detail, mend: fix }));
+  return checks.map(({ name, ok, version, detail, fix, optionalFor }) => ({
+    name,
+    ok,
+    version,
+    detail,
+    mend: fix,
+    ...(optionalFor === undefined ? {} : { optionalFor }),
+  }));
 }

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import type { Endpoints } from '@parley/contracts/endpoints';
+import { shippingRequests } from '@parley/contracts/queues';
+import { waitUntil } from '@parley/engines/wait';
+import { z } from 'zod';
+import { CommandError, exitCodes } from '../cli/exit.ts';
+import { LetterClient, type FoundLetter } from '../dlq/client.ts';
+
+/** The development account of the broker, which listens on loopback only. */
+const credentials = `Basic ${Buffer.from('guest:guest').toString('base64')}`;
+const publishDeadlineMs = 5000;
+const settleDeadlineMs = 15_000;
+const Published = z.looseObject({ routed: z.boolean() });
+
+const publish = async (management: string, messageId: string): Promise<void> => {
+  const { exchange, routingKey, messageType } = shippingRequests;
+  const response = await fetch(`${management}/api/exchanges/%2F/${encodeURIComponent(exchange)}/publish`, {
+    method: 'POST',
+    headers: { authorization: credentials, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      routing_key: routingKey,
+      properties: { message_id: messageId, correlation_id: messageId, type: messageType, delivery_mode: 2 },
+      payload: 'no request to ship, but a drill',
+      payload_encoding: 'string',
+    }),
+    signal: AbortSignal.timeout(publishDeadlineMs),
+  });
+  if (!response.ok || !Published.parse(await response.json()).routed)
+    throw new CommandError(
+      exitCodes.environment,
+      `RabbitMQ did not take the message: it answered ${response.status}`,
+    );
+};
+
+/**
+ * Sends shipping a request that it cannot read. Resolves with what discards the dead letter that becomes of it: no
+ * order is behind it.
+ */
+export const sendUnreadableRequest = async (endpoints: Endpoints): Promise<() => Promise<void>> => {
+  const messageId = randomUUID();
+  await publish(endpoints.rabbitmq.management, messageId);
+  const client = new LetterClient(endpoints);
+  const discard = async (): Promise<boolean> => {
+    const isOurs = ({ service, position }: FoundLetter): boolean =>
+      service === 'shipping' && position === messageId;
+    const letter = (await client.list()).find(isOurs);
+    if (letter === undefined) return false;
+    return (await client.order('discard', letter, { why: 'sent by a drill' })).kind !== 'refused';
+  };
+  return async () => {
+    // One that cannot be discarded stays in `npm run dlq`, under its reason.
+    await waitUntil(discard, { deadlineMs: settleDeadlineMs }).catch(() => undefined);
+  };
+};
