@@ -23,6 +23,6 @@ export {
 export { defaultEngines, needsOf, selectEngines, stopWaves, wordsFor } from './selection.ts';
 export type { Exit } from './process.ts';
 export { startCommand, typedCommand } from './typed-command.ts';
-export { type Engine, startEngine, type StartOptions } from './start.ts';
+export { type Engine, startEngine, startReady, type StartOptions } from './start.ts';
 export { meshToolsAt, meshToolsEntry, meshVersions, type MeshTools, obtainMeshTools } from './mesh-tools.ts';
 export { envoyBinary } from './engines/envoy.ts';

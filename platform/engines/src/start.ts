@@ -6,7 +6,7 @@ import { engineNamed, type EngineName, type Ports } from './ports.ts';
 import { type Exit, killAllOf, processesOf, supervise, tmpDirOf } from './process.ts';
 import { memoryBytesOf } from './procfs.ts';
 import { signal } from './signal.ts';
-import { waitUntil } from './wait.ts';
+import { orAbort, waitUntil } from './wait.ts';
 
 const stopDeadlineMs = 15_000;
 const linesInError = 20;
@@ -88,4 +88,33 @@ export const startEngine = async (name: EngineName, options: StartOptions): Prom
     lastLines: (count) => child.lastLines(count),
     residentBytes: () => memoryBytesOf(processesOf(runDir, name)),
   };
+};
+
+/**
+ * Starts an engine and resolves when it is ready. One that ends by itself before that is started once more: Apicurio, for
+ * one, does when a busy Kafka does not know yet the topics that Apicurio made a moment ago. On failure, an abort of `signal`
+ * included, none of its processes stays.
+ */
+export const startReady = async (
+  name: EngineName,
+  options: StartOptions,
+  {
+    signal: abort,
+    endedEarly,
+  }: { readonly signal?: AbortSignal; readonly endedEarly?: (error: Error) => void } = {},
+): Promise<Engine> => {
+  for (let again = false; ; again = true) {
+    const engine = await startEngine(name, options);
+    const seen = { ended: false };
+    void engine.exited.then(() => (seen.ended = true));
+    try {
+      await (abort === undefined ? engine.ready : orAbort(engine.ready, abort));
+      return engine;
+    } catch (error) {
+      const endedByItself = seen.ended;
+      await engine.stop();
+      if (again || !endedByItself || abort?.aborted === true || !(error instanceof Error)) throw error;
+      endedEarly?.(error);
+    }
+  }
 };

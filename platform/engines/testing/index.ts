@@ -52,7 +52,7 @@ const claimBase = (asked: number | undefined): Promise<PortClaim> =>
     : Promise.resolve({ base: asked, release: () => Promise.resolve() });
 
 /** An Envoy that has its admin listener and routes nothing. */
-const bareEnvoy = (ports: Ports): string =>
+export const bareEnvoy = (ports: Ports): string =>
   JSON.stringify({
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: ports.gatewayAdmin } } },
   });

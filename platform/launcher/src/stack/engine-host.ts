@@ -42,10 +42,10 @@ export interface EngineHost {
    */
   mend(names: readonly EngineName[], progress: Progress): Promise<void>;
   /**
-   * Starts one engine and waits until it is ready. Rejects with the last lines of its log when it does not get there;
-   * an abort ends the wait. Whenever it rejects, nothing of the engine runs.
+   * Starts one engine and waits until it is ready; one that ends by itself before that is started once more, which is
+   * said. Rejects with the last lines of its log when it does not get there; an abort ends the wait. Whenever it rejects, nothing of the engine runs.
    */
-  start(name: EngineName, context: StackContext, signal: AbortSignal): Promise<RunningEngine>;
+  start(name: EngineName, context: StackContext, progress: Progress): Promise<RunningEngine>;
   /** Looks for engines and for what they need of this machine. */
   doctor(names: readonly EngineName[]): Promise<readonly Check[]>;
 }

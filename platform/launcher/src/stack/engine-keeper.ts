@@ -30,7 +30,10 @@ export const keepEngine = async (
   { context, output, signal }: KeepOptions,
 ): Promise<KeptEngine> => {
   const stopping = new AbortController();
-  let running: RunningEngine | undefined = await host.start(name, context, signal);
+  const say = (line: string): void => {
+    output.bad(line);
+  };
+  let running: RunningEngine | undefined = await host.start(name, context, { signal, say });
   const keep = async (): Promise<void> => {
     const stopped = (): boolean => stopping.signal.aborted; // asked anew after each await
     let failures = 0;
@@ -46,7 +49,7 @@ export const keepEngine = async (
       await delay(restart.pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopped()) return;
       try {
-        running = await host.start(name, context, stopping.signal);
+        running = await host.start(name, context, { signal: stopping.signal, say });
         output.good(`${name} runs again`);
       } catch (error) {
         if (stopped()) return;

@@ -1,4 +1,4 @@
-import { doctor, obtainAll, portsFor, startEngine, type ObtainProgress } from '@parley/engines';
+import { doctor, obtainAll, portsFor, startReady, type ObtainProgress } from '@parley/engines';
 import { join } from 'node:path';
 import { formatBytes } from '../cli/table.ts';
 import { runFiles } from './context.ts';
@@ -6,7 +6,6 @@ import type { EngineName } from '@parley/engines';
 import type { ConfigRenderer } from './engine-configs.ts';
 import type { EngineHost } from './engine-host.ts';
 import { stackMark } from '@parley/engines/procfs';
-import { orAbort } from '@parley/engines/wait';
 
 const progressLine = ({ name, step, seconds, sizeBytes }: ObtainProgress): string => {
   const size = sizeBytes === undefined ? '' : `, ${formatBytes(sizeBytes)}`;
@@ -34,21 +33,20 @@ export const engineHostWith = (rendererOf: (name: EngineName) => ConfigRenderer 
         say(progressLine(progress));
       },
     }),
-  start: async (name, context, signal) => {
+  start: async (name, context, { signal, say }) => {
     const { runDir, portBase } = context;
     const configPath = await rendererOf(name)?.(context);
     signal.throwIfAborted();
-    const engine = await startEngine(name, {
-      runDir,
-      ports: portsFor(portBase),
-      ...(configPath === undefined ? {} : { configPath }),
-    });
-    try {
-      await orAbort(engine.ready, signal);
-    } catch (error) {
-      await engine.stop();
-      throw error;
-    }
+    const engine = await startReady(
+      name,
+      { runDir, ports: portsFor(portBase), ...(configPath === undefined ? {} : { configPath }) },
+      {
+        signal,
+        endedEarly: () => {
+          say(`${name} ended before it was ready; it is started once more`);
+        },
+      },
+    );
     const exited = engine.exited.then(({ code, signal: endedBy }) =>
       endedBy === null ? `ended with code ${code ?? 0}` : `was ended by ${endedBy}`,
     );

@@ -34,7 +34,7 @@ describe('a start that cannot succeed', () => {
       obtain: () => Promise.resolve(),
       mend: () => Promise.resolve(),
       doctor: () => Promise.resolve([]),
-      start: (name, _context, signal) =>
+      start: (name, _context, { signal }) =>
         name === 'rabbitmq'
           ? Promise.reject(new Error('rabbitmq ended before it was ready'))
           : new Promise((_, reject) => {
