@@ -38,8 +38,12 @@ export const Problem = z.object({
 export type Problem = z.infer<typeof Problem>;
 
 /** The number that decimal digits write; anything else (`1e1`, `0x10`, `+10`, ` 10`, `010`, `10.0`) is none. */
-const fromDecimal = (text: unknown): unknown =>
-  typeof text === 'string' && /^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : text;
+const fromDecimal = (text: unknown, context: z.RefinementCtx): unknown => {
+  if (text === undefined) return text;
+  if (typeof text === 'string' && /^(?:0|[1-9]\d*)$/.test(text)) return Number(text);
+  context.addIssue('expected a whole number in decimal digits');
+  return z.NEVER;
+};
 
 /** A number in a query: decimal digits and nothing else. */
 export const wholeNumber = (number: z.ZodType<number>): z.ZodType<number> =>
