@@ -1,10 +1,8 @@
 import {
   BrokenCircuitError,
-  circuitBreaker,
-  type CircuitBreakerPolicy,
   CircuitState,
   ConsecutiveBreaker,
-  handleWhen,
+  type IBreaker,
   SamplingBreaker,
 } from 'cockatiel';
 import { CallerGone, CallFailure } from './failure.ts';
@@ -18,87 +16,107 @@ export interface BreakerChange {
   readonly to: BreakerState;
 }
 
-const states: Readonly<Record<CircuitState, BreakerState>> = {
-  [CircuitState.Closed]: 'closed',
-  [CircuitState.Open]: 'open',
-  [CircuitState.HalfOpen]: 'half-open',
-  [CircuitState.Isolated]: 'open',
+/** One period of a breaker; what a call says counts only in the period in which it began. */
+type Period =
+  | { readonly state: 'closed' }
+  | { readonly state: 'open'; readonly endsAtMs: number }
+  | { readonly state: 'half-open'; underWay: number; succeeded: number };
+
+/** What the end of a call says of the peer. */
+type Says = 'well' | 'failed' | 'nothing';
+
+const saysOf = (error: unknown): Says => {
+  if (error instanceof CallerGone) return 'nothing';
+  return error instanceof CallFailure && !error.counts ? 'well' : 'failed';
 };
 
-/** An answer that is a failure of the call and none of the peer: the breaker is to see that the peer is there. */
-class Answered {
-  readonly failure: CallFailure;
-
-  constructor(failure: CallFailure) {
-    this.failure = failure;
-  }
-}
+const openerOf = (settings: PolicySettings): IBreaker =>
+  settings.breaker === 'sampling'
+    ? new SamplingBreaker({
+        threshold: settings.breakerShare,
+        duration: settings.breakerSampleMs,
+        minimumRps: settings.breakerPerSecondMin,
+      })
+    : new ConsecutiveBreaker(settings.breakerFailures);
 
 /**
  * Opens when the peer fails as often as the settings say, refuses for a while, and lets a number of probes through then.
- * While they are out, everyone else is refused at once.
+ * While they are out, everyone else is refused at once. A call that began before a change of state says nothing after it,
+ * and a probe whose caller gave up makes place for another. cockatiel decides when to open; its own state machine knows
+ * neither, and makes callers wait for the probes.
  */
 export class Breaker {
-  readonly #breaker: CircuitBreakerPolicy;
+  readonly #opener: IBreaker;
   readonly #settings: PolicySettings;
-  #state: BreakerState = 'closed';
-  #probes = 0;
-  #nextProbeAtMs: number | undefined;
+  readonly #changed: (change: BreakerChange) => void;
+  #period: Period = { state: 'closed' };
 
   constructor(settings: PolicySettings, changed: (change: BreakerChange) => void) {
     this.#settings = settings;
-    this.#breaker = circuitBreaker(
-      // A half-open breaker counts an ignored error as a success, so the caller's own end is not ignored while a probe is out.
-      handleWhen((error) => !(error instanceof CallerGone) || this.#isProbing()),
-      {
-        halfOpenAfter: settings.breakerWaitMs,
-        halfOpenSampling: { calls: settings.breakerProbes, threshold: 0 },
-        breaker:
-          settings.breaker === 'sampling'
-            ? new SamplingBreaker({
-                threshold: settings.breakerShare,
-                duration: settings.breakerSampleMs,
-                minimumRps: settings.breakerPerSecondMin,
-              })
-            : new ConsecutiveBreaker(settings.breakerFailures),
-      },
-    );
-    this.#breaker.onStateChange((next) => {
-      const change = { from: this.#state, to: states[next] };
-      this.#state = change.to;
-      this.#probes = 0;
-      this.#nextProbeAtMs = change.to === 'open' ? Date.now() + settings.breakerWaitMs : undefined;
-      changed(change);
-    });
+    this.#changed = changed;
+    this.#opener = openerOf(settings);
   }
 
   get state(): BreakerState {
-    return this.#state;
+    return this.#period.state;
   }
 
   /** Milliseconds since the epoch from which on a probe is let through; undefined unless it is open. */
   get nextProbeAtMs(): number | undefined {
-    return this.#nextProbeAtMs;
+    if (this.#period.state !== 'open') return undefined;
+    return Date.now() + this.#period.endsAtMs - performance.now();
   }
 
   /** Runs `fn`, or rejects with BrokenCircuitError. */
-  async execute<T>(fn: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    // cockatiel lets others wait for the probes; they are to be answered at once.
-    if (this.#isProbing() && this.#probes >= this.#settings.breakerProbes) throw new BrokenCircuitError();
-    const outcome = await this.#breaker.execute(async (inner): Promise<T | Answered> => {
-      if (this.#isProbing()) this.#probes += 1; // before the first await, so that no other call comes between
-      try {
-        return await fn(inner.signal);
-      } catch (error) {
-        if (error instanceof CallFailure && !error.counts) return new Answered(error);
-        throw error;
-      }
-    }, signal);
-    if (outcome instanceof Answered) throw outcome.failure;
-    return outcome;
+  async execute<T>(fn: () => Promise<T>): Promise<T> {
+    const period = this.#enter();
+    let says: Says = 'well';
+    try {
+      return await fn();
+    } catch (error) {
+      says = saysOf(error);
+      throw error;
+    } finally {
+      if (this.#period === period) this.#left(period, says);
+    }
   }
 
-  #isProbing(): boolean {
-    return this.#breaker.state === CircuitState.HalfOpen;
+  /** @throws BrokenCircuitError */
+  #enter(): Period {
+    const { breakerProbes } = this.#settings;
+    if (this.#period.state === 'open' && performance.now() >= this.#period.endsAtMs)
+      this.#become({ state: 'half-open', underWay: 0, succeeded: 0 });
+    const period = this.#period;
+    if (period.state === 'closed') return period;
+    if (period.state === 'open' || period.underWay + period.succeeded >= breakerProbes)
+      throw new BrokenCircuitError();
+    period.underWay += 1;
+    return period;
+  }
+
+  #left(period: Period, says: Says): void {
+    if (period.state === 'half-open') period.underWay -= 1;
+    if (says === 'failed') {
+      const state = period.state === 'half-open' ? CircuitState.HalfOpen : CircuitState.Closed;
+      if (this.#opener.failure(state) || period.state === 'half-open') this.#open();
+    } else if (says === 'well') {
+      if (period.state !== 'half-open') this.#opener.success(CircuitState.Closed);
+      else if (++period.succeeded >= this.#settings.breakerProbes) this.#close();
+    }
+  }
+
+  #open(): void {
+    this.#become({ state: 'open', endsAtMs: performance.now() + this.#settings.breakerWaitMs });
+  }
+
+  #close(): void {
+    this.#opener.success(CircuitState.HalfOpen); // forgets what was before it opened
+    this.#become({ state: 'closed' });
+  }
+
+  #become(period: Period): void {
+    const from = this.#period.state;
+    this.#period = period;
+    this.#changed({ from, to: period.state });
   }
 }

@@ -171,7 +171,7 @@ class CockatielPolicy implements Policy {
   async #once<T>(fn: Attempt<T>, signal: AbortSignal, caller: AbortSignal | undefined): Promise<T> {
     if (isCallerGone(caller)) throw new CallerGone('the caller is gone');
     if (this.#breaker === undefined) return this.#attempt(fn, signal, caller);
-    return this.#breaker.execute((inner) => this.#attempt(fn, inner, caller), signal);
+    return this.#breaker.execute(() => this.#attempt(fn, signal, caller));
   }
 
   async #attempt<T>(fn: Attempt<T>, signal: AbortSignal, caller: AbortSignal | undefined): Promise<T> {

@@ -74,13 +74,43 @@ describe('a policy', () => {
     expect(policy.status().state).toBe('closed');
   });
 
-  it('is not closed by a probe whose caller gave up', async () => {
+  it('learns nothing from a probe whose caller gave up: it stays half-open, and the next call is the probe', async () => {
     const policy = await opened(5_000);
     const caller = new AbortController();
     const { outcome } = await probing(policy, never, caller.signal);
     caller.abort();
     await expect(outcome).rejects.toMatchObject({ reason: 'timeout' });
-    expect(policy.status().state).toBe('open');
+    expect(policy.status().state).toBe('half-open');
+    expect(policy.status().counts.opened).toBe(1);
+    expect(await policy.execute(() => 'well')).toBe('well');
+    expect(policy.status().state).toBe('closed');
+  });
+
+  it('does not open again for a call that began before it was half-open and fails while a probe is out', async () => {
+    const policy = createPolicy({
+      name: 'p',
+      timeoutMs: 5_000,
+      breaker: 'consecutive',
+      breakerFailures: 1,
+      breakerWaitMs: 10,
+    });
+    const [early, alsoEarly, probe] = [
+      Promise.withResolvers<string>(),
+      Promise.withResolvers<string>(),
+      Promise.withResolvers<string>(),
+    ];
+    const slow = policy.execute(() => early.promise);
+    const slower = policy.execute(() => alsoEarly.promise);
+    await expect(policy.execute(() => Promise.reject(new Error('down')))).rejects.toThrow('down');
+    const { outcome } = await probing(policy, () => probe.promise);
+    early.reject(new Error('down'));
+    await expect(slow).rejects.toThrow('down');
+    expect(policy.status()).toMatchObject({ state: 'half-open', counts: { opened: 1 } });
+    probe.resolve('well');
+    await outcome;
+    alsoEarly.reject(new Error('down'));
+    await expect(slower).rejects.toThrow('down');
+    expect(policy.status()).toMatchObject({ state: 'closed', counts: { opened: 1 } });
   });
 
   it('does not hold against a peer that its caller ran out of time', async () => {
