@@ -2,6 +2,9 @@ import { z } from 'zod';
 
 const url = z.url();
 const hostPort = z.string().regex(/^[A-Za-z0-9.-]+:\d{1,5}$/, 'must be host:port');
+const hostPorts = z
+  .string()
+  .regex(/^[A-Za-z0-9.-]+:\d{1,5}(,[A-Za-z0-9.-]+:\d{1,5})*$/, 'must be host:port,host:port …');
 
 /** The five services, in the order in which an order meets them. */
 export const serviceNames = ['order', 'product', 'payment', 'notification', 'shipping'] as const;
@@ -36,7 +39,8 @@ export const Endpoints = z.object({
   payment: service,
   notification: service,
   shipping: service,
-  kafka: z.object({ bootstrap: hostPort }),
+  /** Every broker, separated by commas: what Kafka's clients call `bootstrap.servers`. */
+  kafka: z.object({ bootstrap: hostPorts }),
   registry: z.object({ url }),
   rabbitmq: z.object({ amqp: z.string().startsWith('amqp://'), management: url }),
   traces: z.object({ ui: url, api: url }),

@@ -97,7 +97,7 @@ export const kafkaOf = ({ endpoints }: Pick<StackUnderTest, 'endpoints'>): Kafka
   patchKafkajs();
   return new kafkajs.Kafka({
     clientId: 'e2e',
-    brokers: [endpoints.kafka.bootstrap],
+    brokers: endpoints.kafka.bootstrap.split(','),
     logLevel: kafkajs.logLevel.NOTHING,
   });
 };

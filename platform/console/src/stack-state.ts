@@ -92,7 +92,11 @@ const probesOf = (endpoints: Endpoints): readonly Probe[] => {
   };
   return [
     http('envoy', gateway.url, `${gateway.admin}/ready`),
-    { name: 'kafka', address: kafka.bootstrap, ask: () => acceptsTcp(kafka.bootstrap) },
+    ...kafka.bootstrap.split(',').map((address, at) => ({
+      name: at === 0 ? 'kafka' : `kafka-${at + 1}`,
+      address,
+      ask: () => acceptsTcp(address),
+    })),
     http('registry', registry.url, `${registry.url}/subjects`),
     http('rabbitmq', rabbitmq.management),
     http('zipkin', traces.ui, `${traces.api}/services`),

@@ -9,6 +9,8 @@ export interface EngineContext<PortName extends string = string> {
   /** The stack's run folder; an engine keeps its state in `<runDir>/<name>`. */
   readonly runDir: string;
   readonly ports: PortsNamed<PortName>;
+  /** Names of the engines of its stack; without it, a cluster has one node. */
+  readonly engines?: readonly string[];
   /** The file that was rendered for it, when its declaration says that it `isConfiguredByStack`. */
   readonly configPath?: string;
   /** File that a Java engine is to write its AOT cache to when it ends; it then starts without one. */
@@ -76,6 +78,11 @@ export interface EngineDeclaration<
   readonly ports: PortsNamed<PortName>;
   /** Engines that must be ready before it starts, and stop after it. It sees their ports. */
   readonly needs?: readonly { readonly name: string; readonly ports: PortsNamed<NeededPortName> }[];
+  /**
+   * Of which cluster it is a node, by the name of its first one. Nodes start side by side, see each other's ports, and whoever
+   * needs the first one needs all that the stack has.
+   */
+  readonly cluster?: { readonly name: string; readonly ports: PortsNamed<NeededPortName> };
   /** Name of its entry in the cache, undefined when Debian has it. */
   readonly cacheEntry: string | undefined;
   /** What the machine must have to obtain it; looked at when it is not in the cache. */
@@ -87,7 +94,8 @@ export interface EngineDeclaration<
   /** Its configuration follows from the state of a stack, so whoever starts it renders a file: `EngineContext.configPath`. */
   readonly isConfiguredByStack?: boolean;
   readonly readyDeadlineMs: number;
-  addresses(ports: PortsNamed<PortName>): Addresses;
+  /** @param engines those of the stack */
+  addresses(ports: PortsNamed<PortName | NeededPortName>, engines: readonly string[]): Addresses;
   /** Brings it onto this machine if it is not there. Safe in two processes at once. */
   obtain(control?: ObtainControl): Promise<void>;
   /** Writes its configuration and first state. Called before every start. */

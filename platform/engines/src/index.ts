@@ -20,7 +20,18 @@ export {
   portsFor,
   refusalOfBase,
 } from './ports.ts';
-export { defaultEngines, needsOf, selectEngines, stopWaves, wordsFor } from './selection.ts';
+export {
+  brokerCounts,
+  brokersIn,
+  defaultEngines,
+  needsOf,
+  nodesOf,
+  selectEngines,
+  stopWaves,
+  withBrokers,
+  wordsFor,
+} from './selection.ts';
+export { brokersOfData } from './engines/kafka.ts';
 export type { Exit } from './process.ts';
 export { startCommand, typedCommand } from './typed-command.ts';
 export { type Engine, startEngine, startReady, type StartOptions } from './start.ts';

@@ -18,13 +18,27 @@ export const answersOk = async (
 
 /** Metadata request, version 1, correlation id 0, no client id, for no topic. */
 const metadataRequest = Buffer.from('0000000e' + '0003' + '0001' + '00000000' + 'ffff' + '00000000', 'hex');
-const brokerCountOffset = 8; // after size and correlation id
+const brokersOffset = 8; // after size and correlation id
+
+/** The ports of the brokers that an answer names: an array of id, host, port and rack. Throws a RangeError on half an answer. */
+const portsIn = (answer: Buffer): number[] => {
+  const ports: number[] = [];
+  let at = brokersOffset + 4;
+  for (let left = answer.readInt32BE(brokersOffset); left > 0; left--) {
+    at += 4;
+    at += 2 + answer.readInt16BE(at);
+    ports.push(answer.readInt32BE(at));
+    at += 4;
+    at += 2 + Math.max(0, answer.readInt16BE(at)); // -1 for none
+  }
+  return ports;
+};
 
 /**
- * Whether Kafka names at least one live broker. An open port is too early: the broker listens before the controller lets
- * it serve, and a broker that is still fenced is not in the list.
+ * Whether the Kafka broker at a port names itself among the live ones. An open port is too early: the broker listens before
+ * the controller lets it serve, and a broker that is still fenced is not in the list.
  */
-export const namesABroker = (port: number): Promise<boolean> =>
+export const namesItself = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
     let received = Buffer.alloc(0);
@@ -44,6 +58,11 @@ export const namesABroker = (port: number): Promise<boolean> =>
     socket.on('connect', () => socket.write(metadataRequest));
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
-      if (received.length >= brokerCountOffset + 4) end(received.readInt32BE(brokerCountOffset) > 0);
+      if (received.length < 4 || received.length < 4 + received.readInt32BE(0)) return;
+      try {
+        end(portsIn(received).includes(port));
+      } catch {
+        end(false); // whatever answers there is no Kafka
+      }
     });
   });

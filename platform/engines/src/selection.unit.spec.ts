@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { declarations } from './engines/index.ts';
 import { engineNames, portsFor } from './ports.ts';
-import { defaultEngines, needsOf, selectEngines, stopWaves, withNeeds, wordsFor } from './selection.ts';
+import {
+  brokerCounts,
+  brokersIn,
+  defaultEngines,
+  needsOf,
+  selectEngines,
+  stopWaves,
+  withBrokers,
+  withNeeds,
+  wordsFor,
+} from './selection.ts';
 
 describe('the engines of a stack', () => {
   it('are listed after those that they need, so that the list is an order of starts', () => {
@@ -25,6 +35,17 @@ describe('the engines of a stack', () => {
 
   it('are completed with what they need', () => {
     expect(withNeeds(['registry'])).toEqual(['kafka', 'registry']);
+  });
+
+  it('have one broker or all three, of which whoever needs Kafka needs every one that is there', () => {
+    const three = withBrokers(defaultEngines, 3);
+    expect(three.filter((name) => name.startsWith('kafka'))).toEqual(['kafka', 'kafka-2', 'kafka-3']);
+    expect([brokersIn(defaultEngines), brokersIn(three)]).toEqual(brokerCounts);
+    expect(withBrokers(three, 1)).toEqual(defaultEngines);
+    expect(needsOf('registry')).toEqual(['kafka', 'kafka-2', 'kafka-3']);
+    const nodes = stopWaves(three).find((wave) => wave.includes('kafka'));
+    expect(nodes).toEqual(['kafka', 'kafka-2', 'kafka-3']); // side by side, and after the registry
+    expect(() => selectEngines(['+kafka-2'])).toThrow('a part of the cluster of kafka, without kafka-3');
   });
 
   it.each([

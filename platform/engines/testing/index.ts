@@ -1,12 +1,13 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { kafkaBootstrap } from '../src/engines/kafka.ts';
 import { killLeftovers } from '../src/leftovers.ts';
 import { obtainAll } from '../src/obtain.ts';
 import { claimEnginePorts, type PortClaim } from '../src/port-claim.ts';
 import { type EngineName, type Ports, portsFor } from '../src/ports.ts';
 import { killAllOf } from '../src/process.ts';
-import { withNeeds } from '../src/selection.ts';
+import { nodesOf, withNeeds } from '../src/selection.ts';
 import { type Engine, startEngine } from '../src/start.ts';
 
 export { endGroup } from '../src/process-group.ts';
@@ -28,7 +29,7 @@ export interface TestEnginesOptions {
 export interface TestEngines {
   readonly ports: Ports;
   readonly runDir: string;
-  /** host:port */
+  /** host:port of each broker, separated by commas */
   readonly bootstrap: string;
   /** Confluent-compatible base URL. */
   readonly registryUrl: string;
@@ -74,7 +75,7 @@ export const startTestEngines = async (options: TestEnginesOptions): Promise<Tes
   for (const name of names) await writeFile(configPathOf(name), configs[name] ?? '');
 
   const start = async (name: EngineName): Promise<void> => {
-    const engine = await startEngine(name, { runDir, ports, configPath: configPathOf(name) });
+    const engine = await startEngine(name, { runDir, ports, engines: names, configPath: configPathOf(name) });
     running.set(name, engine);
     await engine.ready;
   };
@@ -90,7 +91,14 @@ export const startTestEngines = async (options: TestEnginesOptions): Promise<Tes
     if (options.dir === undefined) await rm(runDir, { recursive: true, force: true });
   };
   try {
-    for (const name of names) await start(name);
+    // Nodes of a cluster are ready together, or none is.
+    for (const name of names)
+      if (!running.has(name))
+        await Promise.all(
+          nodesOf(name)
+            .filter((node) => names.includes(node))
+            .map(start),
+        );
   } catch (error) {
     await stop();
     throw error;
@@ -98,7 +106,7 @@ export const startTestEngines = async (options: TestEnginesOptions): Promise<Tes
   return {
     ports,
     runDir,
-    bootstrap: `127.0.0.1:${ports.kafka}`,
+    bootstrap: kafkaBootstrap(ports, names),
     registryUrl: `http://127.0.0.1:${ports.registry}/apis/ccompat/v7`,
     amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.rabbitmqAmqp}`,
     rabbitmqManagementUrl: `http://127.0.0.1:${ports.rabbitmqManagement}`,

@@ -7,6 +7,8 @@ import { addPart } from './part.ts';
 /** The environment of a service on the event log. */
 export type ParleyConfig = ServiceConfig & {
   readonly KAFKA_BOOTSTRAP: string;
+  readonly KAFKA_REPLICATION_FACTOR: number;
+  readonly KAFKA_MIN_INSYNC_REPLICAS: number;
   readonly REGISTRY_URL: string;
   readonly TRACE_ASYNC_HOPS: 'child' | 'link';
   readonly SNAPSHOT_DIR?: string | undefined;
@@ -30,6 +32,10 @@ export const eventLogOf = (service: Service<ErrorCode>, config: ParleyConfig): E
     clientId: config.INSTANCE_ID ?? service.name,
     bootstrap: config.KAFKA_BOOTSTRAP,
     registryUrl: config.REGISTRY_URL,
+    durability: {
+      replicationFactor: config.KAFKA_REPLICATION_FACTOR,
+      minInSyncReplicas: config.KAFKA_MIN_INSYNC_REPLICAS,
+    },
     logger: service.logger,
     asyncHops: config.TRACE_ASYNC_HOPS,
     snapshotDir: config.SNAPSHOT_DIR,

@@ -9,6 +9,15 @@ const port = z
 /** A field that holds `host:port`. */
 export const hostPort = z.string().regex(/^[A-Za-z0-9.-]+:\d{1,5}$/, 'must be host:port');
 
+/** A field that holds `host:port` of one or more brokers, separated by commas. */
+const bootstrapServers = z
+  .string()
+  .regex(/^[A-Za-z0-9.-]+:\d{1,5}(,[A-Za-z0-9.-]+:\d{1,5})*$/, 'must be host:port,host:port …');
+
+/** The most that Kafka has: it counts them in 16 bits. */
+const COPIES_MAX = 32_767;
+const copies = z.coerce.number().pipe(z.int().min(1).max(COPIES_MAX)).default(1);
+
 /** A field that holds the base URL of a peer. */
 export const baseUrl = z.url({ protocol: /^https?$/ });
 
@@ -37,7 +46,11 @@ export const serviceConfigShape = {
   OPS_PORT: port,
   /** Present on services that answer gRPC. */
   GRPC_PORT: port.optional(),
-  KAFKA_BOOTSTRAP: hostPort,
+  KAFKA_BOOTSTRAP: bootstrapServers,
+  /** Copies of each partition that the service's topics must have at least; it makes those that are missing with as many. */
+  KAFKA_REPLICATION_FACTOR: copies,
+  /** Copies that have a record before it is acknowledged, at least. */
+  KAFKA_MIN_INSYNC_REPLICAS: copies,
   REGISTRY_URL: baseUrl,
   /** Folder for snapshots of the read models, of this service alone. Absent: every start replays the log. */
   SNAPSHOT_DIR: z.string().min(1).optional(),

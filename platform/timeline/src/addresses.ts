@@ -5,7 +5,7 @@ import { Endpoints, serviceNames } from '@parley/contracts/endpoints';
 import { CommandError } from './cli/exit.ts';
 
 export interface LogAddresses {
-  /** host:port */
+  /** host:port of each broker, separated by commas */
   readonly bootstrap: string;
   /** Base URL of the registry's Confluent-compatible API. */
   readonly registryUrl: string;
@@ -47,8 +47,11 @@ export function endpointsFrom(env: Environment): Endpoints {
 export function logAddressesFrom(env: Environment): LogAddresses {
   const { KAFKA_BOOTSTRAP: bootstrap, REGISTRY_URL: registryUrl } = env;
   if (bootstrap !== undefined && registryUrl !== undefined) {
-    if (!/^[A-Za-z0-9.-]+:\d{1,5}$/.test(bootstrap) || !URL.canParse(registryUrl))
-      throw new CommandError('usage', 'KAFKA_BOOTSTRAP must be host:port and REGISTRY_URL a URL');
+    if (!/^[A-Za-z0-9.-]+:\d{1,5}(,[A-Za-z0-9.-]+:\d{1,5})*$/.test(bootstrap) || !URL.canParse(registryUrl))
+      throw new CommandError(
+        'usage',
+        'KAFKA_BOOTSTRAP must be host:port (of more brokers with commas) and REGISTRY_URL a URL',
+      );
     return { bootstrap, registryUrl };
   }
   const endpoints = endpointsFrom(env);

@@ -7,7 +7,7 @@ import type { PlainAnswer, PlainJob } from './plain-process.ts';
 
 /** Starts and connects it. */
 export async function startPlain(bootstrap: string): Promise<PlainProducer> {
-  const child = fork(join(import.meta.dirname, 'plain-process.ts'), [bootstrap], {
+  const child = fork(join(import.meta.dirname, 'plain-process.ts'), bootstrap.split(','), {
     env: { ...process.env, NODE_NO_WARNINGS: '1' },
   });
   const producer = new PlainProducer(child);

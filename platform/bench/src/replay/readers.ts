@@ -136,7 +136,7 @@ async function endOffsets(kafka: Kafka): Promise<readonly number[]> {
 
 /** kafkajs `eachBatch`, avsc and the projection's fold into a map, with the fetch sizes of the event log. */
 export async function replayBare({ bootstrap, registryUrl }: LogAddress): Promise<Replayed> {
-  const kafka = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING });
+  const kafka = new kafkajs.Kafka({ brokers: bootstrap.split(','), logLevel: kafkajs.logLevel.NOTHING });
   const started = startMeasuring();
   const decoders = await decodersFrom(registryUrl);
   const ends = await endOffsets(kafka);

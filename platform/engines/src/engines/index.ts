@@ -1,7 +1,7 @@
 import { consoleServer } from './console.ts';
 import { envoy } from './envoy.ts';
 import { eureka } from './eureka.ts';
-import { kafka } from './kafka.ts';
+import { kafka, kafka2, kafka3 } from './kafka.ts';
 import { prometheus } from './prometheus.ts';
 import { rabbitmq } from './rabbitmq.ts';
 import { registry } from './registry.ts';
@@ -12,6 +12,8 @@ import { zipkin } from './zipkin.ts';
 export const declarations = [
   consoleServer,
   kafka,
+  kafka2,
+  kafka3,
   registry,
   rabbitmq,
   zipkin,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { cached } from '../artifacts/cache.ts';
 import { javaEntry, javaRuntime } from '../artifacts/pypi.ts';
 import { portsFor } from '../ports.ts';
-import { kafka } from './kafka.ts';
+import { brokersOfData, kafka, kafka2, kafkaProperties } from './kafka.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -37,4 +37,19 @@ it('its state is made without the flags that the environment has for every Java'
   const said = readFileSync(seen, 'utf8');
   expect(said).toMatch(/^,, .+ kafka\.tools\.StorageTool format /);
   expect(said).toContain(` ${folder} kafka `); // by these it is found when its launcher was killed
+});
+
+it('data of three brokers is started with three only, whichever node has it', async () => {
+  expect(brokersOfData(folder)).toBeUndefined();
+  const ports = portsFor(4000);
+  mkdirSync(join(folder, 'kafka-2', 'data'), { recursive: true });
+  writeFileSync(join(folder, 'kafka-2', 'data', 'meta.properties'), '');
+  writeFileSync(
+    join(folder, 'kafka-2', 'server.properties'),
+    kafkaProperties(ports, 'data', { node: 2, brokers: 3 }),
+  );
+  expect(brokersOfData(folder)).toBe(3);
+  const refusal = /that of 3 Kafka brokers, not of 1. Type: --brokers 3/;
+  for (const node of [kafka, kafka2])
+    await expect(node.prepare({ runDir: folder, ports })).rejects.toThrow(refusal);
 });

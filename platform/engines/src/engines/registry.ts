@@ -7,7 +7,7 @@ import { obtainJava } from '../artifacts/pypi.ts';
 import { defineEngine, urlOf, type JavaProgram, type PortsNamed } from '../engine.ts';
 import { answersOk } from '../probe.ts';
 import { jvmOf } from './java.ts';
-import { kafka } from './kafka.ts';
+import { kafkaBootstrap, kafkaCluster, type KafkaPorts } from './kafka.ts';
 
 const version = '3.3.3';
 const cacheEntry = `registry-${version}`;
@@ -46,7 +46,8 @@ const program: JavaProgram = {
 
 /** Environment of the registry: its state lies in Kafka and survives a restart. */
 export const registryEnv = (
-  ports: PortsNamed<'registry' | 'registryManagement' | 'kafka'>,
+  ports: PortsNamed<'registry' | 'registryManagement'> & KafkaPorts,
+  engines?: readonly string[],
 ): Record<string, string> => ({
   QUARKUS_HTTP_HOST: '127.0.0.1',
   QUARKUS_HTTP_PORT: String(ports.registry),
@@ -54,7 +55,7 @@ export const registryEnv = (
   QUARKUS_MANAGEMENT_PORT: String(ports.registryManagement),
   QUARKUS_LOG_LEVEL: 'WARN',
   APICURIO_STORAGE_KIND: 'kafkasql',
-  APICURIO_KAFKASQL_BOOTSTRAP_SERVERS: `127.0.0.1:${ports.kafka}`,
+  APICURIO_KAFKASQL_BOOTSTRAP_SERVERS: kafkaBootstrap(ports, engines),
   APICURIO_KAFKASQL_CONSUMER_POLL_TIMEOUT: '100', // the default of 5 s makes a start take half a minute
 });
 
@@ -64,7 +65,7 @@ export const registry = defineEngine({
   version,
   presence: 'always',
   ports: { registry: 181, registryManagement: 182 },
-  needs: [kafka],
+  needs: [kafkaCluster],
   cacheEntry,
   obtainedWith: [python3, pip, maven],
   runsWith: [],
@@ -81,14 +82,14 @@ export const registry = defineEngine({
     await Promise.all([obtain(control), obtainJava(control)]);
   },
   prepare: async (context) => {
-    const { runDir, ports } = context;
+    const { runDir, ports, engines } = context;
     const [folder, java] = await Promise.all([obtain(), obtainJava()]);
     const cwd = join(runDir, 'registry');
     mkdirSync(cwd, { recursive: true });
     return {
       command: java,
       args: [...jvmOf(program, folder, context), 'io.quarkus.runner.GeneratedMain'],
-      env: registryEnv(ports),
+      env: registryEnv(ports, engines),
       cwd,
     };
   },

@@ -23,6 +23,7 @@ const logInto =
 /** One kafkajs client per process, with bounded patience: our own loops decide how often to try again. */
 export function kafkaClient(options: {
   readonly clientId: string;
+  /** host:port of one or more brokers, separated by commas. */
   readonly bootstrap: string;
   readonly logger: Logger;
   readonly socketFactory?: ISocketFactory;
@@ -30,7 +31,7 @@ export function kafkaClient(options: {
   patchKafkajs();
   return new kafkajs.Kafka({
     clientId: options.clientId,
-    brokers: [options.bootstrap],
+    brokers: options.bootstrap.split(','),
     connectionTimeout: 1000,
     requestTimeout: 5000,
     retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 10 },

@@ -12,7 +12,7 @@ export interface KafkaLogOptions {
   /** Name of the service: part of `ce_source`. */
   readonly service: string;
   readonly clientId: string;
-  /** host:port of a broker. */
+  /** host:port of one or more brokers, separated by commas. */
   readonly bootstrap: string;
   /** Base URL of the registry's Confluent-compatible API. */
   readonly registryUrl: string;

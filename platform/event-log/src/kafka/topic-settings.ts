@@ -37,6 +37,10 @@ export interface TopicFault {
   readonly shouldBe: string;
 }
 
+/** What to do about it, in words that end a message. */
+const MENDING =
+  'Alter the topics (kafka-configs.sh; copies: kafka-reassign-partitions.sh), or ask for less where less is meant: services take KAFKA_REPLICATION_FACTOR and KAFKA_MIN_INSYNC_REPLICAS';
+
 /** Topics are there with settings that the log is not built on; final until someone changes the topics or what is declared. */
 export class TopicsRefused extends Error {
   override readonly name = 'TopicsRefused';
@@ -48,7 +52,7 @@ export class TopicsRefused extends Error {
     const texts = faults.map(
       ({ topic, setting, is, shouldBe }) => `${topic}: ${setting} is ${is} and should be ${shouldBe}`,
     );
-    super(texts.join('; '));
+    super(`${texts.join('; ')}. ${MENDING}`);
     this.faults = faults;
   }
 }

@@ -20,7 +20,7 @@ import { untilItWorks } from './until-it-works.ts';
 
 export interface KafkaTransportOptions {
   readonly clientId: string;
-  /** host:port */
+  /** host:port of one or more brokers, separated by commas */
   readonly bootstrap: string;
   /** Base URL of the registry's Confluent-compatible API. */
   readonly registryUrl: string;

@@ -10,6 +10,7 @@ import { firstProductId } from '../stack/readiness.ts';
 import { startStack } from '../stack/stack.ts';
 import { startTable } from '../stack/start-table.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
+import { brokersHelp, brokersOption, withBrokersFrom } from './brokers-option.ts';
 import { scaleFrom, scaleHelp, scaleOption } from './scale-option.ts';
 import { abortOnSignals } from './signals.ts';
 
@@ -31,13 +32,14 @@ export const devCommandOn = (host: EngineHost): Command => ({
   summary: 'obtains and starts the whole stack, reloads services on change; Ctrl-C stops all of it',
   help: [
     scaleHelp,
+    brokersHelp,
     'PARLEY_PORT_BASE (4000) and PARLEY_RUN_DIR (.parley) choose another stack; PARLEY_WATCH=0 switches reload off',
     'PARLEY_ENGINES adds engines to the default ones, or leaves some out: PARLEY_ENGINES=+name,-other',
   ],
-  options: scaleOption,
+  options: { ...scaleOption, ...brokersOption },
   run: async (values) => {
     const startedAt = startOf(process.env);
-    const context = contextFrom(process.env);
+    const context = withBrokersFrom(values, contextFrom(process.env));
     const scale = scaleFrom(values, context);
     const isDetached = process.send !== undefined; // by npm run up, which waits for a message and keeps what is said
     const keep = isDetached ? undefined : appendingTo(runFiles(context.runDir).launcherLog);

@@ -7,6 +7,7 @@ import type { Check, EngineHost } from '../stack/engine-host.ts';
 import { holderOf } from '../stack/lock.ts';
 import { outgoingWarning } from '../stack/ports.ts';
 import { takenPortsMessage } from '../stack/taken-ports.ts';
+import { withBrokersFrom } from './brokers-option.ts';
 
 /** The launcher runs on it, so it is there; which one is worth knowing. */
 const nodeCheck: Check = {
@@ -66,7 +67,7 @@ export const doctorCommandOn = (host: Pick<EngineHost, 'doctor'>): Command => ({
   ],
   options: { json: { type: 'boolean' } },
   run: async ({ json }) => {
-    const context = contextFrom(process.env);
+    const context = withBrokersFrom({}, contextFrom(process.env));
     const checks = [nodeCheck, ...(await host.doctor(enginesOf(context))), await portsCheck(context)];
     if (json === true) process.stdout.write(`${JSON.stringify(checks, undefined, 2)}\n`);
     else show(checks, outputTo(process.stdout));

@@ -10,6 +10,7 @@ import { followLog } from '../stack/follow-log.ts';
 import { holderOf } from '../stack/lock.ts';
 import { shortenLogs } from '../stack/old-logs.ts';
 import { waitUntil } from '@parley/engines/wait';
+import { brokersHelp, brokersOption, withBrokersFrom } from './brokers-option.ts';
 import { scaleFrom, scaleHelp, scaleOption } from './scale-option.ts';
 import { abortOnSignals } from './signals.ts';
 
@@ -42,10 +43,10 @@ const awaitOther = async (runDir: string, pid: number, signal: AbortSignal): Pro
 export const upCommand: Command = {
   name: 'up',
   summary: 'starts the stack in the background and returns when it is ready',
-  help: [scaleHelp, 'stop it with npm run down; a stack that already runs is left as it is'],
-  options: scaleOption,
+  help: [scaleHelp, brokersHelp, 'stop it with npm run down; a stack that already runs is left as it is'],
+  options: { ...scaleOption, ...brokersOption },
   run: async (values, argv) => {
-    const context = contextFrom(process.env);
+    const context = withBrokersFrom(values, contextFrom(process.env));
     const { runDir } = context;
     scaleFrom(values, context); // refused here, before a stack is begun
     const signal = abortOnSignals();

@@ -15,7 +15,7 @@ export const rulesFolder = join(import.meta.dirname, '..', '..', 'alerts');
 /** Engines of a stack that show metrics of their own. */
 const engineTargets = (context: StackContext): object[] =>
   enginesOf(context).flatMap((name) => {
-    const { metrics } = addressesOf(name, context.portBase);
+    const { metrics } = addressesOf(name, context.portBase, enginesOf(context));
     return metrics === undefined
       ? []
       : [

@@ -47,11 +47,10 @@ const usersOf: Readonly<Partial<Record<EngineName, readonly ServiceName[]>>> = {
 
 /** Where a service finds the engines of its stack. */
 const engineEnv = (service: ServiceName, context: HasAddresses): Record<string, string> => {
-  const used = enginesOf(context).filter((name) => usersOf[name]?.includes(service) ?? true);
-  return Object.assign({}, ...used.map((name) => addressesOf(name, context.portBase).serviceEnv)) as Record<
-    string,
-    string
-  >;
+  const engines = enginesOf(context);
+  const used = engines.filter((name) => usersOf[name]?.includes(service) ?? true);
+  const envs = used.map((name) => addressesOf(name, context.portBase, engines).serviceEnv);
+  return Object.assign({}, ...envs) as Record<string, string>;
 };
 
 /** The addresses of every instance of a service, comma-separated. */

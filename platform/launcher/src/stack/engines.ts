@@ -1,7 +1,7 @@
 import { doctor, obtainAll, portsFor, startReady, type ObtainProgress } from '@parley/engines';
 import { join } from 'node:path';
 import { formatBytes } from '../cli/table.ts';
-import { runFiles } from './context.ts';
+import { enginesOf, runFiles } from './context.ts';
 import type { EngineName } from '@parley/engines';
 import type { ConfigRenderer } from './engine-configs.ts';
 import type { EngineHost } from './engine-host.ts';
@@ -39,7 +39,12 @@ export const engineHostWith = (rendererOf: (name: EngineName) => ConfigRenderer 
     signal.throwIfAborted();
     const engine = await startReady(
       name,
-      { runDir, ports: portsFor(portBase), ...(configPath === undefined ? {} : { configPath }) },
+      {
+        runDir,
+        ports: portsFor(portBase),
+        engines: enginesOf(context),
+        ...(configPath === undefined ? {} : { configPath }),
+      },
       {
         signal,
         endedEarly: () => {
