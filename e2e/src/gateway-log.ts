@@ -4,18 +4,19 @@ import { z } from 'zod';
 import type { StackUnderTest } from './stack.ts';
 import { waitFor } from './wait.ts';
 
+const Asked = z.looseObject({ correlationId: z.string().nullable() });
 const Line = z.looseObject({
-  time: z.iso.datetime(),
+  limitDecidedAtMs: z.number(),
   status: z.int(),
   upstream: z.string().nullable(),
-  correlationId: z.string().nullable(),
+  correlationId: z.string(),
 });
 
 /** One request as the gateway's own log has it. */
 export interface Logged {
   readonly correlationId: string;
-  /** When it arrived, milliseconds since the epoch. */
-  readonly arrivedAtMs: number;
+  /** When the limiter decided about it, milliseconds since the epoch by the limiter's clock. */
+  readonly decidedAtMs: number;
   readonly status: number;
   /** Whether a service was asked. */
   readonly reachedService: boolean;
@@ -27,8 +28,9 @@ const linesOf = (path: string): readonly string[] =>
     .filter((line) => line.startsWith('{') && line.endsWith('}'));
 
 /**
- * The log's lines of these correlation ids, in order of arrival, once all are written. A request that the gateway refuses
- * itself names its route's service too, so whether one was asked is told by the number of attempts.
+ * The log's lines of these correlation ids, which are of counted requests, in the order in which the limiter decided,
+ * once all are written. A request that the gateway refuses itself names its route's service too, so whether one was asked
+ * is told by the number of attempts.
  */
 export const gatewayLog = async (
   { runDir }: Pick<StackUnderTest, 'runDir'>,
@@ -37,18 +39,18 @@ export const gatewayLog = async (
   const wanted = new Set(correlationIds);
   const look = (): readonly Logged[] | undefined => {
     const found = linesOf(join(runDir, 'logs/gateway-access.log')).flatMap((text): Logged[] => {
+      if (!wanted.has(Asked.parse(JSON.parse(text)).correlationId ?? '')) return [];
       const line = Line.parse(JSON.parse(text));
-      if (line.correlationId === null || !wanted.has(line.correlationId)) return [];
       return [
         {
           correlationId: line.correlationId,
-          arrivedAtMs: Date.parse(line.time),
+          decidedAtMs: line.limitDecidedAtMs,
           status: line.status,
           reachedService: Number(line.attempts ?? 0) > 0,
         },
       ];
     });
-    return found.length < wanted.size ? undefined : found.toSorted((a, b) => a.arrivedAtMs - b.arrivedAtMs);
+    return found.length < wanted.size ? undefined : found.toSorted((a, b) => a.decidedAtMs - b.decidedAtMs);
   };
   return waitFor('the gateway to have written its log', look, { deadlineMs: 10_000, intervalMs: 200 });
 };

@@ -14,8 +14,6 @@ const { gateway } = stack.endpoints;
 const productId = 'wool-door-stop';
 const limit = 100;
 const windowMs = 1000;
-/** The log has when a request began to arrive, the limiter looks at its clock when it is there: apart on a busy machine. */
-const clockSlackMs = 25;
 
 /** One who asks as fast as it likes, each request under a correlation id of its own. */
 const client = async (name: string) => {
@@ -35,7 +33,7 @@ const client = async (name: string) => {
 
 const isRefused = ({ status }: { readonly status: number }): boolean => status === 429;
 const admittedIn = (log: readonly Logged[]): readonly number[] =>
-  log.filter((line) => !isRefused(line)).map(({ arrivedAtMs }) => arrivedAtMs);
+  log.filter((line) => !isRefused(line)).map(({ decidedAtMs }) => decidedAtMs);
 
 /** What a limiter without a fault lets through of these arrivals: in any window at most `limit`. */
 const ideal = (arrivals: readonly number[]): number => {
@@ -48,8 +46,8 @@ const ideal = (arrivals: readonly number[]): number => {
 };
 
 /** The most that lie within one window, wherever it begins. */
-const mostInAnyWindow = (times: readonly number[], lengthMs: number): number =>
-  Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + lengthMs).length));
+const mostInAnyWindow = (times: readonly number[]): number =>
+  Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + windowMs).length));
 
 /** Refused although fewer than the limit had been let through in the window before. */
 const falselyRefused = (log: readonly Logged[]): number => {
@@ -57,10 +55,8 @@ const falselyRefused = (log: readonly Logged[]): number => {
   return log
     .filter(isRefused)
     .filter(
-      ({ arrivedAtMs }) =>
-        admitted.filter(
-          (at) => at > arrivedAtMs - windowMs - clockSlackMs && at <= arrivedAtMs + clockSlackMs,
-        ).length < limit,
+      ({ decidedAtMs }) =>
+        admitted.filter((at) => at > decidedAtMs - windowMs && at <= decidedAtMs).length < limit,
     ).length;
 };
 
@@ -74,7 +70,7 @@ describe('the limit of 100 requests a second for each client', () => {
     ]);
     const log = await gatewayLog(stack, greedy.ids);
     const admitted = admittedIn(log);
-    const firstAt = log[0]?.arrivedAtMs ?? 0;
+    const firstAt = log[0]?.decidedAtMs ?? 0;
     const perSecond: number[] = [];
     for (const at of admitted) {
       const second = Math.floor((at - firstAt) / windowMs);
@@ -86,21 +82,17 @@ describe('the limit of 100 requests a second for each client', () => {
       offered: answers.length,
       offeredPerSecond: 150,
       admitted: admitted.length,
-      idealAdmitted: ideal(log.map(({ arrivedAtMs }) => arrivedAtMs)),
+      idealAdmitted: ideal(log.map(({ decidedAtMs }) => decidedAtMs)),
       admittedPerSecond: perSecond,
-      windowLookedAtMs: windowMs - clockSlackMs,
-      mostAdmittedInAnyWindow: mostInAnyWindow(admitted, windowMs - clockSlackMs),
+      mostAdmittedInAnyWindow: mostInAnyWindow(admitted),
       falselyRefused: falselyRefused(log),
-      falselyRefusedShare: falselyRefused(log) / answers.length,
       refusedAndCounted: [refused.length, counted - countedBefore],
       clientBelowTheLimit: { offered: modestAnswers.length, refused: modestAnswers.filter(isRefused).length },
     };
     expect(refused.length).toBeGreaterThan(0);
-    expect(measured.mostAdmittedInAnyWindow).toBeLessThanOrEqual(limit);
-    expect(Math.abs(measured.admitted - measured.idealAdmitted)).toBeLessThanOrEqual(
-      0.01 * measured.idealAdmitted,
-    );
-    expect(measured.falselyRefusedShare).toBeLessThan(0.01);
+    expect(measured.mostAdmittedInAnyWindow).toBe(limit);
+    expect(measured.admitted).toBe(measured.idealAdmitted);
+    expect(measured.falselyRefused).toBe(0);
     expect(modestAnswers.map(({ status }) => status)).toEqual(modestAnswers.map(() => 200));
     expect(counted - countedBefore).toBe(refused.length);
     for (const { body, headers } of refused) {
@@ -147,7 +139,7 @@ describe('limit and breaker', () => {
       expect(reads.some(isRefused)).toBe(true);
       expect(limited.filter(({ reachedService }) => reachedService)).toEqual([]);
       expect(log.filter((line) => !isRefused(line)).every(({ reachedService }) => reachedService)).toBe(true);
-      expect(mostInAnyWindow(admittedIn(log), windowMs - clockSlackMs)).toBeLessThanOrEqual(limit);
+      expect(mostInAnyWindow(admittedIn(log))).toBeLessThanOrEqual(limit);
       expect(falselyRefused(log)).toBe(0);
       // Each fallback has taken one of the client's requests from it, as an answer of any other kind would.
       const left = leftAfterFallbacks.map((text) => Number(/r=(\d+)/.exec(text ?? '')?.[1]));

@@ -4,7 +4,7 @@ import { arrivalFilters } from './arrival.ts';
 import { correlationFormat } from './correlation.ts';
 import { corsFilter } from './cors.ts';
 import { localReplies } from './local-replies.ts';
-import { limitCounter, limitFilter } from './limit.ts';
+import { decidedAtFormat, limitCounter, limitFilter } from './limit.ts';
 import { followedFile } from './followed.ts';
 import { routeConfig, routeConfigName, routesFile } from './route-config.ts';
 import { tokenFilter } from './tokens.ts';
@@ -77,6 +77,7 @@ const accessLog = (path: string): Fragment =>
         latencyMs: '%DURATION%',
         upstream: '%UPSTREAM_CLUSTER%',
         attempts: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%',
+        limitDecidedAtMs: decidedAtFormat,
         correlationId: correlationFormat,
         traceId: '%TRACE_ID%',
         spanId: '%SPAN_ID%',

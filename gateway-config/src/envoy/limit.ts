@@ -4,8 +4,8 @@ import type { Route } from '../policy/routes.ts';
 import { extension, typed, type Fragment } from './typed.ts';
 
 const name = 'parley.limit';
-/** Under the filter's name in the dynamic metadata of a request: what the headers say, and whether it was refused. */
-const keys = { told: 'told', policy: 'policy', refused: 'refused' } as const;
+/** Under the filter's name in a request's dynamic metadata: what the headers say, when it was decided, whether it was refused. */
+const keys = { told: 'told', policy: 'policy', decidedAt: 'decidedAtMs', refused: 'refused' } as const;
 
 /**
  * A window that slides: of any `windowSeconds` a client gets at most `requests` through, and whoever asks for no
@@ -75,6 +75,7 @@ function envoy_on_request(handle)
   end
   local seconds = math.ceil((window.at[window.first] + window_ms - now) / 1000)
   local metadata = stream:dynamicMetadata()
+  metadata:set("${name}", "${keys.decidedAt}", now)
   metadata:set("${name}", "${keys.told}", '"client";r=' .. (requests - window.n) .. ";t=" .. seconds)
   metadata:set("${name}", "${keys.policy}", '"client";q=' .. requests .. ";w=" .. window_s)
   if refused then
@@ -106,6 +107,12 @@ export const limitHeaders: readonly (readonly [string, string])[] = [
   ['ratelimit', `%DYNAMIC_METADATA(${name}:${keys.told})%`],
   ['ratelimit-policy', `%DYNAMIC_METADATA(${name}:${keys.policy})%`],
 ];
+
+/**
+ * When the limiter decided, milliseconds since the epoch by its own clock, for the access log: by it, what was let
+ * through is counted exactly. The log's own time is that of a request's first byte, which may wait for a busy worker.
+ */
+export const decidedAtFormat = `%DYNAMIC_METADATA(${name}:${keys.decidedAt})%`;
 
 /** One counter of refused requests for each route, in the gateway's own metrics. */
 export const limitCounter: Fragment = {
