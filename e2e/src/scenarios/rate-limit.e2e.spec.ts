@@ -65,8 +65,8 @@ describe('the limit of 100 requests a second for each client', () => {
     const [greedy, modest] = [await client('greedy'), await client('modest')];
     const countedBefore = await gatewayCounter(gateway.admin, 'envoy_parley_gateway_limited', 'orders');
     const [answers, modestAnswers] = await Promise.all([
-      openLoop({ perSecond: 150, count: 1200 }, () => greedy.send('/api/v1/orders?limit=1')),
-      openLoop({ perSecond: 40, count: 320 }, () => modest.send('/api/v1/orders?limit=1')),
+      openLoop({ perSecond: 150, count: 3000 }, () => greedy.send('/api/v1/orders?limit=1')),
+      openLoop({ perSecond: 40, count: 800 }, () => modest.send('/api/v1/orders?limit=1')),
     ]);
     const log = await gatewayLog(stack, greedy.ids);
     const admitted = admittedIn(log);

@@ -15,6 +15,7 @@ Measures a claim against a named rival on engines of its own, in alternating pai
   codec     encoding and decoding of the log's events against bare avsc
   telemetry what traces, metrics and logs cost an order, against none
   policy    a call under a policy, and the answer of an open breaker, in process
+  gateway   a read through the gateway with all policies against the same route of a bare Envoy
   mesh      a call through two sidecars with mutual TLS against the same one without; needs root
   ready     a restart of the order service on a million events against one on ten thousand
 
@@ -40,6 +41,7 @@ const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<rea
   rebuild: async (context) => (await import('./rebuild/rebuild.ts')).benchRebuild(context),
   telemetry: async (context) => (await import('./telemetry/telemetry.ts')).benchTelemetry(context),
   policy: async (context) => (await import('./policy/policy.ts')).benchPolicy(context),
+  gateway: async (context) => (await import('./gateway/gateway.ts')).benchGateway(context),
   mesh: async (context) => (await import('./mesh/mesh.ts')).benchMesh(context),
   ready: async (context) => (await import('./ready/ready.ts')).benchReady(context),
 };
