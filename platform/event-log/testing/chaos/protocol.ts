@@ -1,4 +1,5 @@
 /** What the chaos test and its writer processes tell each other. */
+import type { TopicDurability } from '../../src/kafka/topic-settings.ts';
 
 /** The one argument of a writer process, as JSON. */
 export interface WriterOrder {
@@ -7,6 +8,7 @@ export interface WriterOrder {
   readonly bootstrap: string;
   readonly registryUrl: string;
   readonly topic: string;
+  readonly durability: TopicDurability;
   readonly streams: number;
   /** Commands that it has under way at a time. */
   readonly loops: number;

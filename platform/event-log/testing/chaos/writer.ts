@@ -23,6 +23,7 @@ const log = openKafkaLog({
   bootstrap: order.bootstrap,
   registryUrl: order.registryUrl,
   logger: pino({ level: 'silent' }),
+  durability: order.durability,
 });
 const counters = log.aggregate(counterOf(countedTopic(order.topic)));
 const stopping = new AbortController();
