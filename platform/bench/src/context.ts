@@ -4,6 +4,10 @@ export interface BenchContext {
   readonly pairs: number;
   /** Compares with node-rdkafka, too, where a benchmark knows how. */
   readonly rdkafka?: boolean;
+  /** Where a benchmark has parts by the number of clients, the only one that runs. */
+  readonly clients?: number | undefined;
+  /** The same by the number of instances of every service. */
+  readonly instances?: number | undefined;
   /** Tells people how it goes, one line at a time. */
   readonly print: (line: string) => void;
   /** Aborted when the benchmark must stop: it rejects soon and leaves nothing behind. */

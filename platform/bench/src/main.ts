@@ -4,11 +4,12 @@ import { EnvironmentError } from '@parley/engines';
 import type { BenchContext } from './context.ts';
 import { PAIRS_MIN } from './pairs.ts';
 
-const USAGE = `Usage: npm run bench -- <benchmark> [--pairs N] [--rdkafka] [--json]
+const USAGE = `Usage: npm run bench -- <benchmark> [--pairs N] [--rdkafka] [--clients N] [--instances N] [--json]
 
 Measures a claim against a named rival on engines of its own, in alternating pairs.
 
   flow      orders at 20/s on a whole stack against the sum of their hops; time until SHIPPED
+  throughput orders a second until SHIPPED, against the same flow of plain processes; 1, 8, 32, 128 clients
   append    appends acknowledged by echo against plain kafkajs
   replay    a million recorded events into the order projection against bare kafkajs
   rebuild   a read model rebuilt beside the live one while it is read, against a plain replay
@@ -21,6 +22,7 @@ Measures a claim against a named rival on engines of its own, in alternating pai
 
   --pairs N   how many pairs, at least ${PAIRS_MIN} (default ${PAIRS_MIN})
   --rdkafka   replay: against node-rdkafka too, which is compiled once (minutes; needs a C++ compiler and OpenSSL)
+  --clients N, --instances N   throughput: only the part with so many clients (1 to 512), instances (1 to 8)
   --json      one JSON document on standard output; how it goes is said on standard error
 
 Exit codes: 0 every claim holds, 1 a claim missed its bound or counts did not match, 2 usage, 3 environment.
@@ -35,6 +37,7 @@ interface Result {
 /** Loaded when run: what one of them brings into the process is not to slow another. */
 const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<readonly Result[]>>> = {
   flow: async (context) => (await import('./flow/flow.ts')).benchFlow(context),
+  throughput: async (context) => (await import('./throughput/throughput.ts')).benchThroughput(context),
   append: async (context) => (await import('./append/append.ts')).benchAppend(context),
   replay: async (context) => (await import('./replay/replay.ts')).benchReplay(context),
   codec: async (context) => (await import('./codec/codec.ts')).benchCodec(context),
@@ -56,6 +59,16 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
+const CLIENTS_MAX = 512;
+const INSTANCES_MAX = 8;
+
+/** A whole number from 1 as it was typed; undefined when it was not, null when it is none. */
+const countFrom = (typed: string | undefined, max: number): number | undefined | null => {
+  if (typed === undefined) return undefined;
+  const count = Number(typed);
+  return Number.isInteger(count) && count >= 1 && count <= max ? count : null;
+};
+
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -63,6 +76,8 @@ async function main(args: readonly string[]): Promise<number> {
     options: {
       pairs: { type: 'string', default: String(PAIRS_MIN) },
       rdkafka: { type: 'boolean', default: false },
+      clients: { type: 'string' },
+      instances: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -74,14 +89,30 @@ async function main(args: readonly string[]): Promise<number> {
   const [name = '', ...others] = positionals;
   const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
   const pairs = Number(values.pairs);
-  if (benchmark === undefined || others.length > 0 || !Number.isInteger(pairs) || pairs < PAIRS_MIN) {
+  const clients = countFrom(values.clients, CLIENTS_MAX);
+  const instances = countFrom(values.instances, INSTANCES_MAX);
+  if (
+    benchmark === undefined ||
+    others.length > 0 ||
+    !Number.isInteger(pairs) ||
+    pairs < PAIRS_MIN ||
+    clients === null ||
+    instances === null
+  ) {
     process.stderr.write(USAGE);
     return exitCodes.usage;
   }
   const print = (line: string): void => {
     (values.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
-  const results = await benchmark({ pairs, rdkafka: values.rdkafka, print, signal: stopSignal() });
+  const results = await benchmark({
+    pairs,
+    rdkafka: values.rdkafka,
+    clients,
+    instances,
+    print,
+    signal: stopSignal(),
+  });
   if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
   return results.every((result) => result.holds) ? exitCodes.ok : exitCodes.failed;
 }

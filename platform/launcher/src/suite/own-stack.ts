@@ -7,6 +7,7 @@ import { CommandError, exitCodes } from '../cli/exit.ts';
 import { enginesFrom, rootDir, runFiles, type StackContext } from '../stack/context.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { portsOfStack } from '../stack/ports.ts';
+import type { Scale } from '../stack/scale.ts';
 import { startStack } from '../stack/stack.ts';
 import { startMesh } from '../mesh/mesh.ts';
 import { ownRunDir } from './test-run.ts';
@@ -43,6 +44,8 @@ export interface OwnStackOptions {
   readonly suffix?: string;
   /** For the services, besides what this process has. */
   readonly serviceEnv?: Readonly<Record<string, string>>;
+  /** How many instances each service has. Default: one. */
+  readonly scale?: Scale | undefined;
 }
 
 /** What a stack of whatever kind is to its tests. */
@@ -95,8 +98,9 @@ export const withOwnStack = <T>(
   options: OwnStackOptions,
   use: (env: NodeJS.ProcessEnv) => Promise<T>,
 ): Promise<T> => {
-  const { engines: host, output, signal } = options;
-  const start: Startable['start'] = (context) => startStack(context, { host, output, watch: false, signal });
+  const { engines: host, output, signal, scale } = options;
+  const start: Startable['start'] = (context) =>
+    startStack(context, { host, output, watch: false, signal, scale });
   return withOwn(options, { what: 'stack', start }, use);
 };
 

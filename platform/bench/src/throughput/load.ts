@@ -1,0 +1,173 @@
+/** Clients that place one order after the other, while the backlog does not grow. */
+import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import { httpHeaders } from '@parley/contracts/headers';
+import { percentile, type Measured } from '../pairs.ts';
+import { processorMs } from '../processor-time.ts';
+import type { Shipped } from './shipped.ts';
+
+const REQUEST_TIMEOUT_MS = 10_000;
+const WARM_UP_MS = 2_500;
+const WINDOW_MS = 7_000;
+const SHIPPED_DEADLINE_MS = 30_000;
+/**
+ * Orders that may be placed and not SHIPPED: a client waits while there are more. So what is measured is a rate at which
+ * orders are shipped as they come, and no client that outruns the services makes it look higher.
+ */
+const backlogMaxOf = (clients: number): number => 64 + 2 * clients;
+
+/** Where orders are placed, and whose processor time they cost. */
+export interface Target {
+  readonly name: string;
+  /** The order service's instances. */
+  readonly orderUrls: readonly string[];
+  readonly products: readonly string[];
+  readonly servicePids: readonly number[];
+  readonly enginePids: readonly number[];
+  /** Of the other side, which has nothing to do meanwhile, and costs something all the same. */
+  readonly otherPids: readonly number[];
+}
+
+class Clients {
+  readonly #target: Target;
+  readonly #shipped: Shipped;
+  readonly #clients: number;
+  readonly #agent: Agent;
+  readonly placed: string[] = [];
+  readonly latenciesMs: number[] = [];
+  readonly #shippedBefore: number;
+  #stopped = false;
+
+  constructor(target: Target, shipped: Shipped, clients: number) {
+    this.#target = target;
+    this.#shipped = shipped;
+    this.#clients = clients;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: clients });
+    this.#shippedBefore = shipped.count;
+  }
+
+  get shipped(): number {
+    return this.#shipped.count - this.#shippedBefore;
+  }
+
+  get backlog(): number {
+    return this.placed.length - this.shipped;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let next = 0;
+    const client = async (): Promise<void> => {
+      while (!this.#stopped) {
+        signal.throwIfAborted();
+        if (this.backlog >= backlogMaxOf(this.#clients)) {
+          await Promise.race([this.#shipped.more(), pause(REQUEST_TIMEOUT_MS, undefined, { ref: false })]);
+          continue;
+        }
+        const startedAtMs = performance.now();
+        this.placed.push(await this.#place(next++));
+        this.latenciesMs.push(performance.now() - startedAtMs);
+      }
+    };
+    await Promise.all(Array.from({ length: this.#clients }, client));
+  }
+
+  /** @throws Error when the order is not taken. */
+  async #place(index: number): Promise<string> {
+    const { orderUrls, products } = this.#target;
+    const answered = Promise.withResolvers<{ readonly status: number; readonly body: unknown }>();
+    const sent = request(`${orderUrls[index % orderUrls.length] ?? ''}/api/v1/orders`, {
+      method: 'POST',
+      agent: this.#agent,
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      headers: {
+        'content-type': 'application/json',
+        [httpHeaders.userId]: 'bench-customer',
+        [httpHeaders.idempotencyKey]: randomUUID(),
+      },
+    });
+    sent.once('error', answered.reject);
+    sent.once('response', (response) => {
+      const status = response.statusCode ?? 0;
+      json(response).then((body) => {
+        answered.resolve({ status, body });
+      }, answered.reject);
+    });
+    sent.end(JSON.stringify({ productId: products[index % products.length], quantity: 1 }));
+    const { status, body } = await answered.promise;
+    if (status !== 201 && status !== 202)
+      throw new Error(`${this.#target.name} answered an order with ${status}: ${JSON.stringify(body)}`);
+    return (body as { readonly orderId: string }).orderId;
+  }
+}
+
+const allShipped = async (clients: Clients, shipped: Shipped): Promise<number> => {
+  const deadlineAtMs = performance.now() + SHIPPED_DEADLINE_MS;
+  const left = (): number => clients.placed.filter((orderId) => !shipped.has(orderId)).length;
+  while (left() > 0 && performance.now() < deadlineAtMs) await pause(50);
+  return clients.placed.length - left();
+};
+
+/** Orders SHIPPED a second by so many clients, in a window after a warm-up; the count is that of all orders placed. */
+export const runLoad = async (
+  target: Target,
+  {
+    shipped,
+    clients,
+    signal,
+  }: { readonly shipped: Shipped; readonly clients: number; readonly signal: AbortSignal },
+): Promise<Measured> => {
+  const load = new Clients(target, shipped, clients);
+  const sizeBefore = shipped.size;
+  const running = load.run(signal);
+  running.catch(() => undefined); // awaited below
+  const state = () => ({
+    atMs: performance.now(),
+    shipped: load.shipped,
+    backlog: load.backlog,
+    servicesMs: processorMs(target.servicePids),
+    enginesMs: processorMs(target.enginePids),
+    otherMs: processorMs(target.otherPids),
+    latencies: load.latenciesMs.length,
+  });
+  try {
+    await Promise.race([running, pause(WARM_UP_MS, undefined, { signal })]);
+    const before = state();
+    await Promise.race([running, pause(WINDOW_MS, undefined, { signal })]);
+    const after = state();
+    load.stop();
+    await running;
+    const count = await allShipped(load, shipped);
+    const orders = after.shipped - before.shipped;
+    if (orders === 0) throw new Error(`${target.name}: no order was SHIPPED`);
+    const latencies = load.latenciesMs.slice(before.latencies, after.latencies);
+    return {
+      figure: (1_000 * orders) / (after.atMs - before.atMs),
+      count,
+      expected: load.placed.length,
+      also: {
+        servicesCpuMs: (after.servicesMs - before.servicesMs) / orders,
+        enginesCpuMs: (after.enginesMs - before.enginesMs) / orders,
+        otherCpuShare: (after.otherMs - before.otherMs) / (after.atMs - before.atMs),
+        p50Ms: percentile(latencies, 0.5),
+        p99Ms: percentile(latencies, 0.99),
+        backlogBefore: before.backlog,
+        backlogAfter: after.backlog,
+        orderRecordBytes:
+          (shipped.size.bytes - sizeBefore.bytes) / (shipped.size.records - sizeBefore.records),
+      },
+    };
+  } finally {
+    load.stop();
+    load.close();
+  }
+};

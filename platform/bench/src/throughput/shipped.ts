@@ -1,0 +1,64 @@
+import { orderEvents } from '@parley/contracts/topics';
+import kafkajs, { type Consumer } from 'kafkajs';
+import { plainTopic } from './plain-names.ts';
+
+/** Sees every order of either side become SHIPPED, on the order topics. */
+export class Shipped {
+  readonly #consumer: Consumer;
+  readonly #orders = new Set<string>();
+  readonly #waiting = new Set<() => void>();
+  #bytes = 0;
+  #records = 0;
+
+  constructor(bootstrap: string) {
+    const kafka = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING });
+    this.#consumer = kafka.consumer({ groupId: 'parley-bench-throughput', allowAutoTopicCreation: false });
+  }
+
+  /** Resolves once nothing that is written from then on is missed. */
+  async start(): Promise<void> {
+    const joined = Promise.withResolvers<undefined>();
+    this.#consumer.on('consumer.group_join', () => {
+      joined.resolve(undefined);
+    });
+    await this.#consumer.connect();
+    await this.#consumer.subscribe({ topics: [orderEvents.name, plainTopic('order')] });
+    await this.#consumer.run({
+      eachBatch: ({ batch }) => {
+        for (const { key, value, headers } of batch.messages) {
+          this.#records += 1;
+          this.#bytes += value?.length ?? 0;
+          if (String(headers?.ce_type) !== 'OrderShipped') continue;
+          this.#orders.add(String(key).slice('order-'.length));
+        }
+        for (const wake of this.#waiting) wake();
+        this.#waiting.clear();
+        return Promise.resolve();
+      },
+    });
+    await joined.promise;
+  }
+
+  stop(): Promise<void> {
+    return this.#consumer.disconnect();
+  }
+
+  has(orderId: string): boolean {
+    return this.#orders.has(orderId);
+  }
+
+  /** Orders seen SHIPPED so far, of both sides. */
+  get count(): number {
+    return this.#orders.size;
+  }
+
+  /** Of the order topics' records so far, of both sides. */
+  get size(): { readonly records: number; readonly bytes: number } {
+    return { records: this.#records, bytes: this.#bytes };
+  }
+
+  /** Resolves when more orders were seen. */
+  more(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve));
+  }
+}

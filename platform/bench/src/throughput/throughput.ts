@@ -1,0 +1,199 @@
+/**
+ * `bench throughput`: orders a second until SHIPPED, at the order service of a whole stack, beside the same flow as five
+ * plain Node processes have it, on the same engines and in turn.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Endpoints } from '@parley/contracts/endpoints';
+import { ProductPage } from '@parley/contracts/rest';
+import { engineHostWith, rendererOf, withOwnStack, type OwnStackOptions } from '@parley/launcher';
+import type { BenchContext } from '../context.ts';
+import { CountMismatch, format, meets, spread, type Claim, type Measured, type Spread } from '../pairs.ts';
+import { pidsOf } from '../processor-time.ts';
+import { runLoad, type Target } from './load.ts';
+import { startRival } from './rival.ts';
+import { Shipped } from './shipped.ts';
+
+const CLIENTS = [1, 8, 32, 128] as const;
+const INSTANCES = [1, 2] as const;
+/** Of each part: both sides, the one that goes first changing. */
+const ROUNDS = 2;
+const WARM_UP_CLIENTS = 8;
+/** Products with less could run out under the benchmark. */
+const STOCK_MIN = 10_000;
+const PRODUCTS_TIMEOUT_MS = 10_000;
+/** What both sides use; Zipkin takes the spans that only Parley makes. */
+const ENGINES = [{ id: 'kafka' }, { id: 'rabbitmq' }, { id: 'zipkin' }];
+
+/** What is asked, of one instance of each service. */
+const RATIO_AT_LEAST = { clients: 32, atLeast: 1.5 };
+const RATE_AT_LEAST = { clients: 128, atLeast: 400 };
+
+interface SideOfPart {
+  readonly name: string;
+  /** Orders SHIPPED a second; the mean of the rounds. */
+  readonly perSecond: number;
+  readonly rounds: Spread;
+  readonly also: Readonly<Record<string, number>>;
+}
+
+interface Judged {
+  readonly what: string;
+  readonly figure: number;
+  readonly bound: Claim['bound'];
+  readonly holds: boolean;
+}
+
+/** One number of clients at one number of instances. */
+export interface PartResult {
+  readonly clients: number;
+  readonly instances: number;
+  readonly parley: SideOfPart;
+  readonly rival: SideOfPart;
+  readonly ratio: number;
+  readonly judged: readonly Judged[];
+  readonly holds: boolean;
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+const sideOf = (name: string, runs: readonly Measured[]): SideOfPart => {
+  const names = Object.keys(runs[0]?.also ?? {});
+  return {
+    name,
+    perSecond: mean(runs.map(({ figure }) => figure)),
+    rounds: spread(runs.map(({ figure }) => figure)),
+    also: Object.fromEntries(names.map((key) => [key, mean(runs.flatMap(({ also }) => also?.[key] ?? []))])),
+  };
+};
+
+const judge = (what: string, figure: number, atLeast: number): Judged => {
+  const bound = { atLeast };
+  return { what, figure, bound, holds: meets(figure, bound) };
+};
+
+const partOf = (
+  { clients, instances }: Pick<PartResult, 'clients' | 'instances'>,
+  parley: SideOfPart,
+  rival: SideOfPart,
+): PartResult => {
+  const ratio = parley.perSecond / rival.perSecond;
+  const judged: Judged[] = [];
+  if (instances === 1 && clients === RATIO_AT_LEAST.clients)
+    judged.push(judge('ratio', ratio, RATIO_AT_LEAST.atLeast));
+  if (instances === 1 && clients === RATE_AT_LEAST.clients)
+    judged.push(judge('orders a second', parley.perSecond, RATE_AT_LEAST.atLeast));
+  return { clients, instances, parley, rival, ratio, judged, holds: judged.every(({ holds }) => holds) };
+};
+
+const describeSide = ({ name, perSecond, rounds, also }: SideOfPart): string =>
+  `  ${name}: ${format(perSecond)}/s (${format(rounds.min)} to ${format(rounds.max)}); ${Object.entries(also)
+    .map(([key, value]) => `${key} ${format(value)}`)
+    .join(', ')}`;
+
+const describePart = ({ clients, instances, parley, rival, ratio, judged }: PartResult): string =>
+  [
+    `${clients} clients, ${instances} instance${instances === 1 ? '' : 's'} of each service: orders a second until SHIPPED`,
+    describeSide(parley),
+    describeSide(rival),
+    `  ratio: ${format(ratio)}`,
+    ...judged.map(
+      ({ what, figure, bound, holds }) =>
+        `  ${what}: ${format(figure)}, asked at least ${'atLeast' in bound ? bound.atLeast : 0}: ${holds ? 'holds' : 'MISSED'}`,
+    ),
+  ].join('\n');
+
+const productsOf = async ({ product }: Endpoints): Promise<readonly string[]> => {
+  const response = await fetch(`${product.http}/api/v1/products?limit=100`, {
+    signal: AbortSignal.timeout(PRODUCTS_TIMEOUT_MS),
+  });
+  const { items } = ProductPage.parse(await response.json());
+  const products = items.filter(({ stock }) => stock >= STOCK_MIN).map(({ productId }) => productId);
+  if (products.length === 0) throw new Error('no product has a large stock');
+  return products;
+};
+
+/** Both sides on one stack, with as many clients as there are parts. */
+const measure = async (
+  endpointsPath: string,
+  instances: number,
+  { print, signal, clients: only }: BenchContext,
+): Promise<PartResult[]> => {
+  const endpoints = Endpoints.parse(JSON.parse(await readFile(endpointsPath, 'utf8')));
+  const runDir = dirname(endpointsPath);
+  const shipped = new Shipped(endpoints.kafka.bootstrap);
+  const rival = await startRival(endpoints, instances);
+  try {
+    await shipped.start();
+    const common = { products: await productsOf(endpoints), enginePids: pidsOf(runDir, ENGINES) };
+    const parley: Target = {
+      ...common,
+      name: 'parley',
+      orderUrls: endpoints.instances
+        .filter(({ service }) => service === 'order')
+        .map(({ host, ports }) => `http://${host}:${ports.http}`),
+      servicePids: pidsOf(runDir, endpoints.instances),
+      otherPids: rival.pids,
+    };
+    const plain: Target = {
+      ...common,
+      name: 'plain',
+      orderUrls: rival.orderUrls,
+      servicePids: rival.pids,
+      otherPids: parley.servicePids,
+    };
+    const run = async (target: Target, clients: number): Promise<Measured> => {
+      const measured = await runLoad(target, { shipped, clients, signal });
+      if (measured.count !== measured.expected) throw new CountMismatch(target.name, measured);
+      return measured;
+    };
+    print(`warming up both sides with ${WARM_UP_CLIENTS} clients`);
+    for (const target of [parley, plain]) await run(target, WARM_UP_CLIENTS);
+    const results: PartResult[] = [];
+    for (const clients of only === undefined ? CLIENTS : [only]) {
+      const runs = new Map<Target, Measured[]>([
+        [parley, []],
+        [plain, []],
+      ]);
+      for (let round = 0; round < ROUNDS; round += 1)
+        for (const target of round % 2 === 0 ? [parley, plain] : [plain, parley])
+          runs.get(target)?.push(await run(target, clients));
+      const side = (target: Target): SideOfPart => sideOf(target.name, runs.get(target) ?? []);
+      const result = partOf({ clients, instances }, side(parley), side(plain));
+      print(describePart(result));
+      results.push(result);
+    }
+    return results;
+  } finally {
+    await Promise.all([shipped.stop(), rival.stop()]);
+  }
+};
+
+/** Starts a stack for each number of instances, measures both sides on it, stops it. */
+export const benchThroughput = async (context: BenchContext): Promise<PartResult[]> => {
+  const { print, signal, instances: only } = context;
+  const results: PartResult[] = [];
+  for (const instances of only === undefined ? INSTANCES : [only]) {
+    const versions = Array.from({ length: instances }, () => 'dev');
+    const options: OwnStackOptions = {
+      engines: engineHostWith(rendererOf),
+      output: { line: print, good: print, bad: print, dim: print },
+      signal,
+      keep: false,
+      scale: {
+        order: versions,
+        product: versions,
+        payment: versions,
+        notification: versions,
+        shipping: versions,
+      },
+    };
+    results.push(
+      ...(await withOwnStack(options, ({ PARLEY_ENDPOINTS = '' }) =>
+        measure(PARLEY_ENDPOINTS, instances, context),
+      )),
+    );
+  }
+  return results;
+};
