@@ -1,6 +1,7 @@
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { httpHeaders } from '@parley/contracts/headers';
 import type { GatewayPolicy } from '../policy/policy.ts';
+import type { Route } from '../policy/routes.ts';
 
 const { correlationId, userId, traceparent } = httpHeaders;
 
@@ -67,6 +68,19 @@ return function(conf, ctx)
   if type(header) ~= "table" or header.crit ~= nil then return refuse(core) end
   core.request.set_header(ctx, "authorization", nil)
   core.request.set_header(ctx, "${userId}", user)
+end`;
+
+/**
+ * Tells the service how long its answer is awaited: as long as the client says, and at most as long as the route lasts.
+ * A header that stands twice, or is no number, says nothing.
+ */
+export const deadline = ({ timeoutMs }: Route): string => `
+return function(conf, ctx)
+  local core = require("apisix.core")
+  local asked = ngx.req.get_headers()["${httpHeaders.timeoutMs}"]
+  local is_number = type(asked) == "string" and #asked <= 9 and asked:find("^%d+$") ~= nil
+  local ms = is_number and tonumber(asked) or ${timeoutMs}
+  core.request.set_header(ctx, "${httpHeaders.timeoutMs}", string.format("%d", math.min(ms, ${timeoutMs})))
 end`;
 
 /** What APISIX answers by itself, by its status, and the cause that it stands for. */

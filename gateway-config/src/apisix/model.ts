@@ -3,7 +3,7 @@ import { httpHeaders } from '@parley/contracts/headers';
 import type { GatewayPolicy } from '../policy/policy.ts';
 import type { Route } from '../policy/routes.ts';
 import type { ApisixKey } from './keys.ts';
-import { answerBody, answerHead, arrival, identity } from './lua.ts';
+import { answerBody, answerHead, arrival, deadline, identity } from './lua.ts';
 
 /** A piece of APISIX's configuration: plain data. */
 export type Data = Readonly<Record<string, unknown>>;
@@ -63,12 +63,11 @@ const traces: Data = { opentelemetry: { sampler: { name: 'always_on' } } };
 
 /** The plugins of a route, by name. */
 export const pluginsOf = (route: Route, policy: GatewayPolicy, traced: boolean): Data => ({
-  ...(route.authenticated
-    ? {
-        'jwt-auth': jwt(policy),
-        'serverless-pre-function': { phase: 'access', functions: [identity(policy)] },
-      }
-    : {}),
+  ...(route.authenticated ? { 'jwt-auth': jwt(policy) } : {}),
+  'serverless-pre-function': {
+    phase: 'access',
+    functions: [...(route.authenticated ? [identity(policy)] : []), deadline(route)],
+  },
   'client-control': { max_body_size: policy.request.bodyBytesMax },
   'limit-count': limit(policy),
   ...problemBodies,

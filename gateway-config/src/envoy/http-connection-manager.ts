@@ -2,6 +2,7 @@ import { httpHeaders } from '@parley/contracts/headers';
 import type { GatewayPolicy } from '../policy/policy.ts';
 import { arrivalFilters } from './arrival.ts';
 import { correlationFormat } from './correlation.ts';
+import { deadlineFilter } from './deadline.ts';
 import { corsFilter } from './cors.ts';
 import { localReplies } from './local-replies.ts';
 import { decidedAtFormat, limitCounter, limitFilter } from './limit.ts';
@@ -133,6 +134,7 @@ export const connectionManager = ({
         tokenFilter(policy, { jwksPath, policyFolder }),
         userFilter(policy),
         limitFilter(policy),
+        deadlineFilter,
         extension(
           'envoy.filters.http.body_size_limit',
           'envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit',

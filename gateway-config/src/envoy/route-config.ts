@@ -1,6 +1,7 @@
 import type { GatewayPolicy } from '../policy/policy.ts';
 import type { PathMatch, Route } from '../policy/routes.ts';
 import { corsFor } from './cors.ts';
+import { deadlineOf } from './deadline.ts';
 import { limitOf } from './limit.ts';
 import { duration, typed, type Fragment } from './typed.ts';
 import { userAsked } from './user.ts';
@@ -57,6 +58,7 @@ const forwarded = (route: Route, policy: GatewayPolicy): Fragment => ({
     }),
     ...(route.authenticated ? userAsked : {}),
     ...limitOf(route, policy),
+    ...deadlineOf(route),
   },
 });
 

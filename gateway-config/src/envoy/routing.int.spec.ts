@@ -26,6 +26,23 @@ describe('routing', () => {
     expect(seen).toMatchObject({ service, method: 'GET', url: path });
   });
 
+  it.each([
+    ['says nothing', {}, '/api/v1/orders', '15000'],
+    ['says nothing to a read', {}, '/api/v1/products', '5000'],
+    ['says less', { 'x-parley-timeout-ms': '1200' }, '/api/v1/orders', '1200'],
+    ['has no time at all', { 'x-parley-timeout-ms': '0' }, '/api/v1/orders', '0'],
+    ['says more', { 'x-parley-timeout-ms': '999999999' }, '/api/v1/orders', '15000'],
+    ['says more digits than a number has', { 'x-parley-timeout-ms': '9999999999' }, '/graphql', '5000'],
+    ['says what is no number', { 'x-parley-timeout-ms': '-1' }, '/api/v1/orders', '15000'],
+    ['says two things', { 'x-parley-timeout-ms': '100, 200' }, '/api/v1/orders', '15000'],
+  ])(
+    'a service is told how long the client waits, who %s: %j at %s is %s',
+    async (_says, said, path, told) => {
+      const seen = await echoOf(await gateway.ask(path, gateway.asAlice(said)));
+      expect(seen.headers['x-parley-timeout-ms']).toBe(told);
+    },
+  );
+
   it('a payment cannot be made from outside', async () => {
     const body = { method: 'POST', body: '{}', ...gateway.asAlice({ 'content-type': 'application/json' }) };
     await expectProblem(await gateway.ask('/api/v1/payments', body), 'ROUTE_NOT_FOUND');

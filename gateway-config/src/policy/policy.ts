@@ -142,6 +142,7 @@ export const gatewayPolicy: GatewayPolicy = GatewayPolicy.parse({
       httpHeaders.correlationId,
       httpHeaders.atLeast,
       httpHeaders.prefer,
+      httpHeaders.timeoutMs,
       httpHeaders.traceparent,
     ],
     exposedHeaders: [

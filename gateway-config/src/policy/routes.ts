@@ -30,7 +30,8 @@ export const Route = z
     authenticated: z.boolean(),
     /**
      * The whole exchange with the service, its retries included, from when the request is there as a whole. For a write
-     * longer than the service's own deadline of 10 s; for a read longer than any wait for a position (4 s).
+     * longer than the service's own deadline of 10 s; for a read longer than any wait for a position (4 s). The service is
+     * told of it, or of what the client says when that is less: `x-parley-timeout-ms`.
      */
     timeoutMs: z.int().positive(),
   })
