@@ -199,6 +199,27 @@ export const metricDefinitions = {
     description: 'Records of a topic by the verdict of the fold',
     attributes: [a.messagingDestination, a.outcome],
   },
+  snapshotAge: {
+    name: 'parley.snapshot.age',
+    kind: 'gauge',
+    unit: 's',
+    description: "Since the newest snapshot of a topic's fold was written; no series while there is none",
+    attributes: [a.messagingDestination],
+  },
+  snapshotSize: {
+    name: 'parley.snapshot.size',
+    kind: 'gauge',
+    unit: 'By',
+    description: "Size of the newest snapshot of a topic's fold; no series while there is none",
+    attributes: [a.messagingDestination],
+  },
+  snapshots: {
+    name: 'parley.snapshots',
+    kind: 'counter',
+    unit: '{snapshot}',
+    description: 'Snapshots since the start: `written`, `failed` to be written, `ignored` at the start',
+    attributes: [a.messagingDestination, a.outcome],
+  },
   deadLetters: {
     name: 'parley.dead_letters',
     kind: 'counter',

@@ -1,4 +1,4 @@
-import { browserNeeds, openPage } from '@parley/console/testing';
+import { browserNeeds, openPage, type OpenPage } from '@parley/console/testing';
 import { beforeEach, expect, it } from 'vitest';
 import { ask } from '../client.ts';
 import { mintToken, readStack } from '../stack.ts';
@@ -31,15 +31,95 @@ it('the console’s overview shows that all is up and places an order, by keyboa
   expect({ abroad, errors }).toEqual({ abroad: [], errors: [] });
 });
 
-it('every state of the console’s overview has a URL, which shows the same again', async () => {
-  await using opened = await openPage({ theme: 'dark' });
+/** As a run writes it: the ledger of this very run is not there before its end. */
+const ledger = {
+  kind: 'ledger',
+  writtenAtMs: Date.UTC(2026, 10, 28),
+  ledger: {
+    proven: 1,
+    total: 2,
+    tests: { passed: 1, failed: 0, skipped: 0 },
+    rows: [
+      {
+        id: 'US9.1',
+        text: 'A row with evidence',
+        verdict: 'proven',
+        proofs: [{ file: 'a.e2e.spec.ts', title: 'it holds', durationMs: 3, evidence: [{ traceId: 'abc' }] }],
+      },
+      { id: 'US9.2', text: 'A row without', verdict: 'not proven', reason: 'needs a browser', proofs: [] },
+    ],
+  },
+};
+
+it('every state of the console has a URL, which shows the same again in another browser', async () => {
+  const looked: string[] = [];
+  /** What a stranger sees who was sent the link. */
+  const seenAt = async (href: string, look: (page: OpenPage['page']) => Promise<void>): Promise<void> => {
+    await using opened = await openPage({ theme: 'dark' });
+    await opened.page.route('**/api/ledger', (route) => route.fulfill({ json: ledger }));
+    await opened.page.goto(href);
+    await look(opened.page);
+    looked.push(href.slice(url.length));
+    expect(opened.abroad).toEqual([]);
+  };
+  await using opened = await openPage();
   const { page } = opened;
-  await page.goto(`${url}/?q=no-such-word`);
-  const evidence = page.locator('section').last();
-  await evidence.locator('.empty').waitFor({ timeout });
+  await page.route('**/api/ledger', (route) => route.fulfill({ json: ledger }));
+  const search = (): string => new URL(page.url()).search;
+
   await page.goto(`${url}/nowhere`);
   await page.getByText('There is no page at /nowhere').waitFor({ timeout });
   await page.getByRole('link', { name: 'Overview', exact: true }).click();
   await page.getByRole('heading', { name: 'Everything is up' }).waitFor({ timeout });
   expect(new URL(page.url()).pathname).toBe('/');
+
+  await page.getByRole('button', { name: 'US9.1' }).focus();
+  await page.keyboard.press('Enter'); // a row opens by keyboard
+  await page.getByText('"traceId": "abc"').waitFor({ timeout });
+  expect(search()).toBe('?row=US9.1');
+  await seenAt(page.url(), (theirs) => theirs.getByText('"traceId": "abc"').waitFor({ timeout }));
+
+  await page.getByRole('link', { name: 'Not proven', exact: true }).click();
+  await page.getByRole('searchbox').fill('without');
+  expect(search()).toBe('?row=US9.1&verdict=open&q=without');
+  await seenAt(page.url(), async (theirs) => {
+    await theirs.getByText('1 shown').waitFor({ timeout });
+    expect(await theirs.getByRole('searchbox').inputValue()).toBe('without');
+    await theirs.goto(`${url}/?q=no-such-word`);
+    await theirs.getByText('No row is like that').waitFor({ timeout });
+  });
+
+  await page.getByRole('link', { name: 'Signals', exact: true }).click();
+  await page.getByRole('link', { name: '60 min' }).click({ timeout });
+  expect(search()).toBe('?window=60');
+  await seenAt(page.url(), async (theirs) => {
+    await theirs.locator('a[aria-current=true]', { hasText: '60 min' }).waitFor({ timeout });
+  });
+  expect(looked).toEqual(['/?row=US9.1', '/?row=US9.1&verdict=open&q=without', '/signals?window=60']);
+});
+
+it('each panel of the dashboard names its whole PromQL by keyboard and opens it in Prometheus', async () => {
+  await using opened = await openPage({ height: 1320 });
+  const { page, abroad, errors } = opened;
+  await page.goto(`${url}/signals?window=5`);
+  const links = page.locator('.panels .queries a');
+  await links.first().waitFor({ timeout });
+  const panels = await page.locator('.panel').count();
+  expect(panels).toBe(5 * 4);
+  const prometheus = stack.endpoints.metrics?.url ?? '';
+  for (const panel of await page.locator('.panel').all()) {
+    const query = panel.locator('.queries a').first();
+    const href = new URL((await query.getAttribute('href')) ?? '');
+    const promql = href.searchParams.get('g0.expr') ?? '';
+    expect(href.origin).toBe(new URL(prometheus).origin);
+    expect(await query.innerText()).toContain(promql);
+    await query.focus();
+    const isCut = await query.locator('.promql').evaluate((shown) => shown.scrollWidth > shown.clientWidth);
+    expect(isCut).toBe(false);
+    const answer = await ask(
+      `${prometheus}/api/v1/query?${new URLSearchParams({ query: promql }).toString()}`,
+    );
+    expect(answer.body).toMatchObject({ status: 'success' });
+  }
+  expect({ abroad, errors }).toEqual({ abroad: [], errors: [] });
 });

@@ -1,7 +1,6 @@
 /** Processor time of processes, from /proc. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 
 /** Linux' USER_HZ, which /proc/<pid>/stat counts in, is 100 on every platform that Node runs on. */
 const MS_PER_TICK = 10;
@@ -14,13 +13,12 @@ const textOf = (path: string): string => {
   }
 };
 
-const PidFile = z.looseObject({ pid: z.int() });
-
 /** Pids of the instances of a stack, as its launcher wrote them down. @throws Error when one is not there. */
 export const pidsOf = (runDir: string, instances: readonly { readonly id: string }[]): readonly number[] =>
-  instances.map(
-    ({ id }) => PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', `${id}.json`), 'utf8'))).pid,
-  );
+  instances.map(({ id }) => {
+    const text = readFileSync(join(runDir, 'pids', `${id}.json`), 'utf8');
+    return (JSON.parse(text) as { readonly pid: number }).pid; // written by the launcher
+  });
 
 /** User and system time that the processes have used so far, in milliseconds, together. */
 export const processorMs = (pids: readonly number[]): number => {

@@ -1,56 +1,90 @@
 /**
- * `npm run screenshots`: a picture of each page of the running stack's console in both themes, for the README. The
+ * `npm run screenshots`: a picture of each page of the running stack's console in both themes, for the README. Places
+ * orders for two minutes, so that the charts have something to show; during the second one payment fails at 30 %. The
  * evidence is that of the last run of the end-to-end tests in this clone. Exit code 3 without a stack.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { LedgerState } from '../src/api.ts';
 import { Endpoints } from '@parley/contracts/endpoints';
+import { LedgerState } from '../src/api.ts';
 import { openPage } from './browser.ts';
+import { placeOrders, whilePaymentFails } from './load.ts';
 
 const rootDir = join(import.meta.dirname, '../../..');
-const SETTLE_TIMEOUT_MS = 30_000;
-
-const pages = [
-  { name: 'overview', path: '/', seen: 'caption', height: 1_000 },
-  { name: 'signals', path: '/signals?window=5', seen: '.panels .chart canvas', height: 1_320 },
-] as const;
-
+const SETTLE_TIMEOUT_MS = 90_000;
+const WELL_FOR_MS = 75_000;
+const FAILING_FOR_MS = 45_000;
 const themes = ['light', 'dark'] as const;
 
 const { values } = parseArgs({
   options: { out: { type: 'string', default: join(rootDir, 'docs/images') } },
 });
 
-const urlOfConsole = (): string | undefined => {
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+const endpointsOf = (): Endpoints | undefined => {
   try {
     const path = join(rootDir, process.env.PARLEY_RUN_DIR ?? '.parley', 'endpoints.json');
-    return Endpoints.parse(JSON.parse(readFileSync(path, 'utf8'))).console?.url;
+    return Endpoints.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
     return undefined;
   }
 };
 
-const url = urlOfConsole();
-if (url === undefined) {
+const endpoints = endpointsOf();
+const url = endpoints?.console?.url;
+if (endpoints === undefined || url === undefined) {
   process.stderr.write('no stack with a console is running. Start one with npm run up\n');
   process.exit(3);
 }
-const ledger = LedgerState.parse(await (await fetch(`${url}/api/ledger`)).json());
-process.stdout.write(
-  ledger.kind === 'none'
-    ? 'no ledger of a run is here: the overview shows no evidence. Make one with npm test\n'
-    : `evidence of the run of ${new Date(ledger.writtenAtMs).toISOString()}: ${ledger.ledger.proven} of ${ledger.ledger.total} proven\n`,
-);
-mkdirSync(values.out, { recursive: true });
-for (const theme of themes)
-  for (const { name, path, seen, height } of pages) {
+
+interface Picture {
+  readonly name: string;
+  readonly path: string;
+  /** There once the page shows what it is to show. */
+  readonly seen: string;
+  readonly height: number;
+}
+
+const picture = async ({ name, path, seen, height }: Picture): Promise<void> => {
+  for (const theme of themes) {
     await using opened = await openPage({ theme, height });
     await opened.page.goto(`${url}${path}`);
     await opened.page.locator(seen).first().waitFor({ timeout: SETTLE_TIMEOUT_MS });
     await opened.page.evaluate('document.fonts.ready.then(() => undefined)');
     const file = join(values.out, `console-${name}${theme === 'dark' ? '-dark' : ''}.png`);
     await opened.page.screenshot({ path: file });
-    process.stdout.write(`${file}\n`);
+    say(file);
   }
+};
+
+const ledger = LedgerState.parse(await (await fetch(`${url}/api/ledger`)).json());
+say(
+  ledger.kind === 'none'
+    ? 'there is no ledger of a run here: the overview shows no evidence. Make one with npm test'
+    : `evidence of the run that ended ${new Date(ledger.writtenAtMs).toISOString()}: ${ledger.ledger.proven} of ${ledger.ledger.total} proven`,
+);
+mkdirSync(values.out, { recursive: true });
+await picture({ name: 'overview', path: '/', seen: 'caption', height: 1_000 });
+const stop = new AbortController();
+const placing = Promise.all([placeOrders(url, stop.signal), placeOrders(url, stop.signal)]);
+try {
+  say(`placing orders for ${(WELL_FOR_MS + FAILING_FOR_MS) / 1000} s; payment fails at the end of it …`);
+  await pause(WELL_FOR_MS);
+  await whilePaymentFails(endpoints, async () => {
+    await pause(FAILING_FOR_MS);
+    await picture({
+      name: 'signals',
+      path: '/signals?window=5',
+      seen: 'tr[data-service=payment][data-verdict=cause] .chart canvas',
+      height: 1_340,
+    });
+  });
+} finally {
+  stop.abort();
+  await placing;
+}

@@ -2,15 +2,43 @@
 import { type BatchObservableResult, metrics } from '@opentelemetry/api';
 import { attribute, messagingSystems, metricDefinitions } from '@parley/contracts/telemetry';
 import type { EventLogHealth, ReadProgress } from '../ports.ts';
+import type { SnapshotStatus } from '../snapshot/keeper.ts';
 
 export interface Observed {
   health(): Pick<EventLogHealth, 'topics' | 'reactions'>;
   /** End offsets of a topic as told last; undefined before the first answer. */
   ends(topic: string): readonly number[] | undefined;
+  /** Of the topics that have some. */
+  snapshots(): readonly SnapshotStatus[];
 }
 
 const lagOf = ({ nextOffsets }: ReadProgress, ends: readonly number[]): number =>
   ends.reduce((lag, end, partition) => lag + Math.max(0, end - (nextOffsets[partition] ?? 0)), 0);
+
+/** Starts observing snapshots; returns what ends it. */
+function observeSnapshots(log: Pick<Observed, 'snapshots'>): () => void {
+  const meter = metrics.getMeter('@parley/event-log');
+  const { snapshotAge, snapshotSize, snapshots } = metricDefinitions;
+  const age = meter.createObservableGauge(snapshotAge.name, snapshotAge);
+  const size = meter.createObservableGauge(snapshotSize.name, snapshotSize);
+  const count = meter.createObservableCounter(snapshots.name, snapshots);
+  const observe = (result: BatchObservableResult): void => {
+    for (const { topic, newest, written, failed, ignored } of log.snapshots()) {
+      const labels = { [attribute.messagingDestination]: topic };
+      if (newest !== undefined) {
+        result.observe(age, newest.ageMs / 1000, labels);
+        result.observe(size, newest.bytes, labels);
+      }
+      for (const [outcome, total] of Object.entries({ written, failed, ignored }))
+        result.observe(count, total, { ...labels, [attribute.outcome]: outcome });
+    }
+  };
+  const observables = [age, size, count];
+  meter.addBatchObservableCallback(observe, observables);
+  return () => {
+    meter.removeBatchObservableCallback(observe, observables);
+  };
+}
 
 /** Starts observing; returns what ends it. */
 export function observeLog(log: Observed): () => void {
@@ -58,7 +86,9 @@ export function observeLog(log: Observed): () => void {
   };
   const observables = [lag, stalled, behind, records, retries, dead, open];
   meter.addBatchObservableCallback(observe, observables);
+  const endSnapshots = observeSnapshots(log);
   return () => {
     meter.removeBatchObservableCallback(observe, observables);
+    endSnapshots();
   };
 }

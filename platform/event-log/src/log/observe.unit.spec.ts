@@ -5,7 +5,10 @@ import { done } from '@parley/delivery';
 import { afterEach, expect, it, vi } from 'vitest';
 import { counterOf, countedTopic } from '../../testing/counter.ts';
 import { run } from '../../testing/harness.ts';
+import { temporaryFolders } from '../../testing/snapshot-nodes.ts';
 import { createMemoryBroker, openMemoryLog } from '../memory/open.ts';
+
+const freshFolder = temporaryFolders();
 
 class Reader extends MetricReader {
   protected override onForceFlush(): Promise<void> {
@@ -66,4 +69,34 @@ it('a log tells verdicts, lag, and the duration of commands and of what its reac
   });
   expect((await of(consumerStalled)).get(`${topic.name} watchers`)).toBe(0);
   await log.close();
+});
+
+it('a log that keeps snapshots tells of the newest of each topic, also of one that it started from', async () => {
+  const reader = new Reader();
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const topic = countedTopic('kept');
+  const [broker, snapshotDir] = [createMemoryBroker(), await freshFolder()];
+  const { snapshotAge, snapshotSize, snapshots } = metricDefinitions;
+  const of = (metric: { readonly name: string }) => valuesOf(reader, metric.name);
+  const start = async () => {
+    const log = openMemoryLog({ broker, snapshotDir });
+    const counters = log.aggregate({ ...counterOf(topic), module: import.meta.url });
+    await log.start();
+    return { log, counters };
+  };
+  const first = await start();
+  await run(first.counters, 's-1', 1);
+  expect(await of(snapshots)).toEqual(
+    new Map([
+      [`${topic.name} written`, 0],
+      [`${topic.name} failed`, 0],
+      [`${topic.name} ignored`, 0],
+    ]),
+  );
+  expect(await of(snapshotAge)).toEqual(new Map());
+  await first.log.close();
+  const second = await start();
+  expect((await of(snapshotSize)).get(topic.name)).toBeGreaterThan(0);
+  expect((await of(snapshotAge)).get(topic.name)).toBeGreaterThanOrEqual(0);
+  await second.log.close();
 });

@@ -22,11 +22,18 @@ export class SnapshotFile<Meta> {
   readonly meta: Meta;
   readonly shapes: Shapes;
   readonly bytes: number;
+  /** Milliseconds since the epoch. */
+  readonly writtenAtMs: number;
   readonly #file: Buffer;
   readonly #sections: Readonly<Record<string, Section>>;
 
-  private constructor(path: string, file: Buffer, trailer: SnapshotTrailer<Meta>) {
+  private constructor(
+    { path, writtenAtMs }: { readonly path: string; readonly writtenAtMs: number },
+    file: Buffer,
+    trailer: SnapshotTrailer<Meta>,
+  ) {
     this.path = path;
+    this.writtenAtMs = writtenAtMs;
     this.#file = file;
     this.#sections = trailer.sections;
     this.meta = trailer.meta;
@@ -43,7 +50,7 @@ export class SnapshotFile<Meta> {
       throw new SnapshotUnusable('unreadable', `it cannot be opened: ${String(error)}`, { cause: error });
     });
     try {
-      const { size } = await handle.stat();
+      const { size, mtimeMs: writtenAtMs } = await handle.stat();
       const trailer = await readTrailer<Meta>(handle, size);
       accept(trailer.meta);
       const file = await readWhole(handle, size);
@@ -51,7 +58,7 @@ export class SnapshotFile<Meta> {
         if ((await digestInSlices(file.subarray(at, at + bytes))) !== sha256)
           throw new SnapshotUnusable('damaged', `the checksum of ${name} does not fit`);
       }
-      return new SnapshotFile(path, file, trailer);
+      return new SnapshotFile({ path, writtenAtMs }, file, trailer);
     } finally {
       await handle.close();
     }

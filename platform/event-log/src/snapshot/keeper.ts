@@ -77,6 +77,18 @@ export interface SnapshottedFold {
   progress(): { readonly accepted: number };
 }
 
+/** What became of the snapshots of one topic since the start of the process. */
+export interface SnapshotStatus {
+  readonly topic: string;
+  /** The newest one, which a start would begin with; undefined while there is none. */
+  readonly newest: { readonly bytes: number; readonly ageMs: number } | undefined;
+  readonly written: number;
+  /** Could not be written. One that was given up, as nobody needed it any more, is not counted. */
+  readonly failed: number;
+  /** Were there at the start and could not be used. */
+  readonly ignored: number;
+}
+
 export interface KeeperOptions extends SnapshotSettings {
   readonly logger: Logger;
   /** Monotonic or not, in milliseconds. */
@@ -126,12 +138,23 @@ export class SnapshotKeeper {
   /** The state was dropped this many times. */
   #resets = 0;
   #writing: Writing | undefined;
+  /** By the clock of the options. */
+  #newest: { readonly bytes: number; readonly writtenAtMs: number } | undefined;
+  readonly #counts = { written: 0, failed: 0, ignored: 0 };
   #timer: NodeJS.Timeout | undefined;
 
   constructor(fold: SnapshottedFold, options: KeeperOptions) {
     this.#fold = fold;
     this.#options = options;
     this.#folder = new SnapshotFolder(options.directory, fold.topic.name);
+  }
+
+  status(): SnapshotStatus {
+    const newest = this.#newest && {
+      bytes: this.#newest.bytes,
+      ageMs: this.#options.now() - this.#newest.writtenAtMs,
+    };
+    return { topic: this.#fold.topic.name, newest, ...this.#counts };
   }
 
   /** Finds, reads and checks the newest snapshot of this code. Never rejects: without one there is none. */
@@ -162,6 +185,8 @@ export class SnapshotKeeper {
       this.#accepted = this.#fold.progress().accepted;
       this.#notBeforeMs = this.#options.now() + this.#options.limits.minPauseMs;
       const { bytes, path } = file;
+      const ageMs = Math.max(0, Date.now() - file.writtenAtMs);
+      this.#newest = { bytes, writtenAtMs: this.#options.now() - ageMs };
       this.#options.logger.info(
         { ...this.#about, path, bytes, events: this.#accepted },
         'started from a snapshot',
@@ -193,6 +218,7 @@ export class SnapshotKeeper {
     this.#drop();
     await this.#writing?.over;
     this.#notBeforeMs = 0;
+    this.#newest = undefined;
     await this.#folder.empty((path, error) => {
       this.#options.logger.error({ ...this.#about, path, err: error }, 'a wrong snapshot stays');
     });
@@ -257,6 +283,8 @@ export class SnapshotKeeper {
     const workedMs = wroteMs + thawing.workedMs;
     this.#notBeforeMs = now() + Math.max(limits.minPauseMs, workedMs / limits.maxShare);
     if (written === undefined) return;
+    this.#counts.written++;
+    this.#newest = { bytes: written.bytes, writtenAtMs: now() };
     const longestSliceMs = Math.max(breather.longestSliceMs, thawing.longestSliceMs);
     const about = { ...this.#about, ...written, tookMs: now() - startedAtMs, workedMs, longestSliceMs };
     logger.info(about, 'snapshot written');
@@ -287,6 +315,7 @@ export class SnapshotKeeper {
       return written;
     } catch (error) {
       if (unfinished !== undefined) await rm(unfinished, { force: true }).catch(() => undefined);
+      if (!signal.aborted && !(error instanceof Error && error.message === DROPPED)) this.#counts.failed++;
       this.#failed(signal.aborted ? signal.reason : error);
       return undefined;
     }
@@ -331,6 +360,7 @@ export class SnapshotKeeper {
   }
 
   #ignore(path: string, error: unknown): void {
+    this.#counts.ignored++;
     const known = error instanceof SnapshotUnusable;
     const fault = known ? error.fault : 'damaged';
     const why = known ? error.message : String(error);

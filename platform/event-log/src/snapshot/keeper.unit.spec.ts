@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -181,4 +181,33 @@ it('a wrong snapshot that cannot be removed is told as an error, with where it l
   await keeper.discard();
   expect(errors).toMatchObject([{ msg: 'a wrong snapshot stays', topic: 'kept', path }]);
   expect(await files()).toEqual(['kept.0000000000.snapshot']);
+});
+
+it('the newest snapshot is told with its size and age, and how many were written or failed', async () => {
+  const failing = { isOn: false };
+  const { keeper, directory } = await keeperOf(() =>
+    failing.isOn ? Promise.reject(new Error('the disk is full')) : Promise.resolve(),
+  );
+  const none = { topic: 'kept', newest: undefined, written: 0, failed: 0, ignored: 0 };
+  expect(keeper.status()).toEqual(none);
+  await keeper.write();
+  vi.advanceTimersByTime(1500);
+  const { size: bytes } = await stat(join(directory, 'kept.0000000001.snapshot'));
+  const newest = { bytes, ageMs: 1500 };
+  expect(keeper.status()).toEqual({ ...none, newest, written: 1 });
+  failing.isOn = true;
+  await keeper.write();
+  expect(keeper.status()).toEqual({ ...none, newest, written: 1, failed: 1 });
+  await keeper.discard();
+  expect(keeper.status()).toEqual({ ...none, written: 1, failed: 1 });
+});
+
+it('a snapshot that was given up, as its state was dropped, is no failure', async () => {
+  const { write, progress } = inSlices();
+  const { keeper } = await keeperOf(write);
+  const writing = keeper.write();
+  await progress.began.promise;
+  keeper.onReset();
+  await writing;
+  expect(keeper.status()).toMatchObject({ written: 0, failed: 0 });
 });

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addressesOf } from '@parley/engines';
 import { enginesOf, type StackContext } from '../stack/context.ts';
-import { targetsPath } from './targets.ts';
+import { registeredPath, targetsPath } from './targets.ts';
 
 /** How often everything is asked and every rule evaluated, in seconds: an alert is at most this much later. */
 export const scrapeIntervalS = 5;
@@ -42,7 +42,7 @@ export const prometheusConfig = (context: StackContext): object => ({
       job_name: 'services',
       scrape_timeout: '3s',
       sample_limit: samplesMax,
-      file_sd_configs: [{ files: [targetsPath(context.runDir)] }],
+      file_sd_configs: [{ files: [targetsPath(context.runDir), registeredPath(context.runDir)] }],
     },
     {
       job_name: 'engines',

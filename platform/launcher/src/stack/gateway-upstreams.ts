@@ -6,6 +6,7 @@ import { writeEndpoints, type Address } from '@parley/gateway-config';
 import { openEureka, type Discovery, type Instance } from '@parley/service/discovery';
 import { messageOf } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
+import { writeRegisteredTargets } from '../metrics/targets.ts';
 import { host } from './instances.ts';
 import { defaultVersion } from './scale.ts';
 
@@ -32,7 +33,7 @@ export const writeFirstUpstreams = async (runDir: string, instances: readonly In
   if (!existsSync(upstreamsFolder(runDir))) await writeUpstreams(runDir, instances);
 };
 
-/** What the gateway's upstreams follow. */
+/** What the gateway's upstreams and Prometheus' targets follow. */
 export interface FollowRegistryOptions {
   readonly runDir: string;
   readonly endpoints: Endpoints;
@@ -40,8 +41,8 @@ export interface FollowRegistryOptions {
 }
 
 /**
- * Lists the gateway in the stack's registry and keeps its upstreams what the registry lists, as callers do: the last
- * known instances when it is away. Undefined in a stack without a registry.
+ * Lists the gateway in the stack's registry and keeps its upstreams, and what Prometheus asks, what the registry lists,
+ * as callers do: the last known instances when it is away. Undefined in a stack without a registry.
  */
 export const followRegistry = async ({
   runDir,
@@ -50,6 +51,7 @@ export const followRegistry = async ({
 }: FollowRegistryOptions): Promise<Discovery | undefined> => {
   if (endpoints.discovery === undefined) return undefined;
   const written = new Map<ServiceName, string>();
+  let targets: string | undefined;
   let writing = Promise.resolve();
   const follow = async (instances: readonly Instance[]): Promise<void> => {
     for (const service of serviceNames) {
@@ -59,6 +61,10 @@ export const followRegistry = async ({
       await writeEndpoints(upstreamsFolder(runDir), service, addresses);
       written.set(service, text);
     }
+    const text = JSON.stringify(instances);
+    if (endpoints.metrics === undefined || text === targets) return; // told after every reading
+    await writeRegisteredTargets(runDir, instances);
+    targets = text;
   };
   const discovery = openEureka({
     url: endpoints.discovery.url,
@@ -74,7 +80,7 @@ export const followRegistry = async ({
       writing = writing
         .then(() => follow(Object.values(services).flat()))
         .catch((error: unknown) => {
-          output.bad(`the gateway's upstreams: ${messageOf(error)}`); // tried again at the next reading
+          output.bad(`what follows the registry: ${messageOf(error)}`); // tried again at the next reading
         });
     },
   });

@@ -106,10 +106,12 @@ const Panel = ({ definition, service, figures, metricsUrl, minutes }: PanelProps
               href={graphUrl(metricsUrl, query, minutes)}
               target="_blank"
               rel="noreferrer"
-              title={`${query}\n\nOpen in Prometheus`}
+              title="Open in Prometheus"
             >
-              {label === 'event loop' || label === '' ? '' : `${label} `}
-              {query}
+              <span className="promql">
+                {label === 'event loop' || label === '' ? '' : `${label} `}
+                {query}
+              </span>
             </a>
           );
         })}

@@ -168,6 +168,9 @@ export const ServiceMap = (props: MapProps): ReactNode => {
         fitViewOptions={{ padding: 0.06 }}
         nodesDraggable={false}
         nodesConnectable={false}
+        nodesFocusable={false}
+        edgesFocusable={false}
+        disableKeyboardA11y
         zoomOnScroll={false}
         preventScrolling={false}
         panOnDrag={false}
