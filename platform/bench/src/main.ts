@@ -11,6 +11,7 @@ Measures a claim against a named rival on engines of its own, in alternating pai
   flow      orders at 20/s on a whole stack against the sum of their hops; time until SHIPPED
   throughput orders a second until SHIPPED, against the same flow of plain processes; 1, 8, 32, 128 clients
   append    appends acknowledged by echo against plain kafkajs
+  async     events and messages through the brokers: latency, and throughput against the bare clients
   replay    a million recorded events into the order projection against bare kafkajs
   rebuild   a read model rebuilt beside the live one while it is read, against a plain replay
   codec     encoding and decoding of the log's events against bare avsc
@@ -39,6 +40,7 @@ const benchmarks: Readonly<Record<string, (context: BenchContext) => Promise<rea
   flow: async (context) => (await import('./flow/flow.ts')).benchFlow(context),
   throughput: async (context) => (await import('./throughput/throughput.ts')).benchThroughput(context),
   append: async (context) => (await import('./append/append.ts')).benchAppend(context),
+  async: async (context) => (await import('./async/async.ts')).benchAsync(context),
   replay: async (context) => (await import('./replay/replay.ts')).benchReplay(context),
   codec: async (context) => (await import('./codec/codec.ts')).benchCodec(context),
   rebuild: async (context) => (await import('./rebuild/rebuild.ts')).benchRebuild(context),
