@@ -333,6 +333,13 @@ export const metricDefinitions = {
     description: 'Since the registry last confirmed the list of instances that this one calls by',
     attributes: [],
   },
+  discoveryStale: {
+    name: 'parley.discovery.stale',
+    kind: 'gauge',
+    unit: 's',
+    description: 'Since the registry lost a service whose last known instances this one still calls',
+    attributes: [a.peerService],
+  },
   lostSpans: {
     name: 'parley.telemetry.lost_spans',
     kind: 'counter',

@@ -8,6 +8,8 @@ export interface DiscoveryReport {
   /** Whether this instance is listed there, as far as it knows. */
   readonly listed: boolean;
   readonly services: Readonly<Record<string, readonly Instance[]>>;
+  /** Of services that the registry has lost, whose last known instances are still called: for how long. */
+  readonly staleMs: Readonly<Record<string, number>>;
 }
 
 /** Where the instances of services are learned from, and where this one is listed. */
@@ -18,7 +20,10 @@ export interface Discovery {
   start(): Promise<void>;
   /** Lists this instance. A registry that is away is told when it is back. */
   join(self: Instance): Promise<void>;
-  /** Takes this instance off the list; resolves when callers that follow the registry no longer choose it. Never rejects. */
+  /**
+   * Says that this instance leaves, and takes it off the list; resolves when callers that follow the registry no longer
+   * choose it. Never rejects.
+   */
   leave(): Promise<void>;
   /** Ends the following. */
   close(): Promise<void>;

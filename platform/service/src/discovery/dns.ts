@@ -29,51 +29,67 @@ export interface DnsOptions {
 
 const protocols = ['http', 'grpc'] as const;
 
-/** DNS says that there is none, which is an answer. */
-const isNone = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOTFOUND' || error.code === 'ENODATA');
+interface Records<T> {
+  readonly records: readonly T[];
+  /** False: DNS does not know the name, or no longer. */
+  readonly isName: boolean;
+}
 
-const orNone = async <T>(answer: Promise<readonly T[]>): Promise<readonly T[]> => {
+/** What DNS has of a name, none included. @throws when it did not answer */
+const recordsOf = async <T>(answer: Promise<readonly T[]>): Promise<Records<T>> => {
   try {
-    return await answer;
+    return { records: await answer, isName: true };
   } catch (error) {
-    if (isNone(error)) return [];
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENODATA' || code === 'ENOTFOUND') return { records: [], isName: code === 'ENODATA' };
     throw error;
   }
+};
+
+/** Asks for the pods of a service, and whether DNS knows the service's name. */
+const lookupIn = (resolver: Resolver, domain: string) => {
+  const srv = promisify<string, SrvRecord[]>(resolver.resolveSrv.bind(resolver));
+  const a = promisify<string, string[]>(resolver.resolve4.bind(resolver));
+
+  return async (
+    service: string,
+  ): Promise<{ readonly instances: readonly Instance[]; readonly isNamed: boolean }> => {
+    const answers = await Promise.all(
+      protocols.map(async (protocol) => {
+        const { records, isName } = await recordsOf(srv(`_${protocol}._tcp.${service}.${domain}`));
+        return { records: records.map((record) => ({ protocol, ...record })), isName };
+      }),
+    );
+    const byTarget = Map.groupBy(
+      answers.flatMap(({ records }) => records),
+      ({ name }) => name,
+    );
+    const instances = [...byTarget].map(async ([id, ports]): Promise<readonly Instance[]> => {
+      const [host] = (await recordsOf(a(id))).records;
+      if (host === undefined) return []; // it left between the two questions
+      const of = Object.fromEntries(ports.map(({ protocol, port }) => [protocol, port]));
+      return [{ service, id, version: VERSION, host, ports: of }];
+    });
+    return {
+      instances: (await Promise.all(instances)).flat(),
+      isNamed: answers.some(({ isName }) => isName),
+    };
+  };
 };
 
 /**
  * Discovery by Kubernetes' DNS: a headless service has an SRV record for each ready pod and named port
  * (`_http._tcp.<service>.<domain>`), whose target has an A record. The platform lists and removes pods; `join` and
  * `leave` tell nobody, and `leave` waits until callers have asked again. A DNS server that does not answer leaves the
- * last known list as it is.
+ * last known list as it is. A name without records (NODATA) is a service that has no ready pod; a name that is not known
+ * (NXDOMAIN) is one that was lost: its last known pods stay for a while.
  */
 export const openDns = (options: DnsOptions): Discovery => {
   const { domain, services, log, pollEveryMs = POLL_EVERY_MS } = options;
   const known = new KnownInstances(options.seed);
   const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
   if (options.servers !== undefined) resolver.setServers(options.servers);
-  const srv = promisify<string, SrvRecord[]>(resolver.resolveSrv.bind(resolver));
-  const a = promisify<string, string[]>(resolver.resolve4.bind(resolver));
-
-  const instancesOf = async (service: string): Promise<readonly Instance[]> => {
-    const records = await Promise.all(
-      protocols.map(async (protocol) =>
-        (await orNone(srv(`_${protocol}._tcp.${service}.${domain}`))).map((record) => ({
-          protocol,
-          ...record,
-        })),
-      ),
-    );
-    const byTarget = Map.groupBy(records.flat(), ({ name }) => name);
-    const instances = [...byTarget].map(async ([id, ports]): Promise<readonly Instance[]> => {
-      const [host] = await orNone(a(id));
-      if (host === undefined) return []; // it left between the two questions
-      const of = Object.fromEntries(ports.map(({ protocol, port }) => [protocol, port]));
-      return [{ service, id, version: VERSION, host, ports: of }];
-    });
-    return (await Promise.all(instances)).flat();
-  };
+  const instancesOf = lookupIn(resolver, domain);
 
   let isAway = false;
   const failed = (error: unknown): void => {
@@ -81,7 +97,12 @@ export const openDns = (options: DnsOptions): Discovery => {
     isAway = true;
   };
   const read = async (): Promise<void> => {
-    known.replace((await Promise.all(services.map(instancesOf))).flat());
+    const answers = await Promise.all(services.map(instancesOf));
+    const named = services.filter((_service, at) => answers[at]?.isNamed === true);
+    known.replace(
+      answers.flatMap(({ instances }) => instances),
+      new Set(named),
+    );
     if (isAway) log.info({}, 'DNS answers');
     isAway = false;
   };
@@ -106,6 +127,12 @@ export const openDns = (options: DnsOptions): Discovery => {
       resolver.cancel();
       await following?.stop();
     },
-    report: () => ({ kind: 'dns', ageMs: known.ageMs() ?? null, listed: hasJoined, services: known.all() }),
+    report: () => ({
+      kind: 'dns',
+      ageMs: known.ageMs() ?? null,
+      listed: hasJoined,
+      services: known.all(),
+      staleMs: known.staleMs(),
+    }),
   };
 };

@@ -24,19 +24,25 @@ describe('Kubernetes DNS', () => {
   let server: Socket;
   let zone: Answer[];
   let isDeaf: boolean;
+  let knowsNoName: boolean;
   let discovery: Discovery | undefined;
   const warnings: string[] = [];
   beforeEach(async () => {
     isDeaf = false;
+    knowsNoName = false;
     zone = [];
     warnings.length = 0;
     server = createSocket('udp4').on('message', (message, from) => {
       if (isDeaf) return;
       const { id, questions = [] } = decode(message);
       const [asked] = questions;
-      const answers = zone.filter(({ name, type }) => name === asked?.name && type === asked.type);
-      const isKnown = zone.some(({ name }) => name === asked?.name);
-      const flags = isKnown ? 0 : 3; // NXDOMAIN
+      const answers = (knowsNoName ? [] : zone).filter(
+        ({ name, type }) => name === asked?.name && type === asked.type,
+      );
+      // As CoreDNS has it: the ports of a service are names also while no pod is ready.
+      const isKnown =
+        zone.some(({ name }) => name === asked?.name) || asked?.name === `_http._tcp.product.${domain}`;
+      const flags = isKnown && !knowsNoName ? 0 : 3; // NXDOMAIN
       server.send(
         encode({ type: 'response', id: id ?? 0, flags, questions, answers }),
         from.port,
@@ -102,6 +108,20 @@ describe('Kubernetes DNS', () => {
     zone = [];
     await vi.waitFor(() => {
       expect(idsOf(found)).toEqual([]);
+    });
+  });
+
+  it('that no longer knows the name of a service leaves its last known pods, and says for how long', async () => {
+    zone = pod('product-0', '10.0.0.1', { http: 8080 });
+    const found = await follow();
+    knowsNoName = true;
+    await vi.waitFor(() => {
+      expect(found.report().staleMs.product).toBeGreaterThan(50);
+    });
+    expect(idsOf(found)).toEqual(['product-0']);
+    knowsNoName = false;
+    await vi.waitFor(() => {
+      expect(found.report().staleMs).toEqual({});
     });
   });
 

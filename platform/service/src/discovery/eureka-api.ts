@@ -9,8 +9,8 @@ export const RENEW_EVERY_S = 3;
 /** Seconds that a lease lasts. Eureka counts them twice: an instance that was killed is gone after 16 s, and up to 2 s more. */
 const LEASE_S = 8;
 
-/** How an instance says that it is. */
-export type EurekaStatus = 'UP' | 'DOWN';
+/** How an instance says that it is. LEAVING: it is listed a little longer, so that callers see it leave. */
+export type EurekaStatus = 'UP' | 'DOWN' | 'LEAVING';
 
 /** An instance with its status in the registry. */
 export interface Registered {
@@ -35,6 +35,7 @@ const EurekaInstance = z.object({
   metadata: z
     .object({
       version: z.string().optional(),
+      leaving: z.string().optional(),
       opsPort: number.optional(),
       grpcPort: number.optional(),
     })
@@ -64,7 +65,10 @@ const instanceOf = ({
 
 const opsOf = ({ host, ports }: Instance): string => `http://${host}:${ports.ops ?? 0}`;
 
-/** What the registry keeps of an instance. */
+/**
+ * What the registry keeps of an instance. LEAVING is no status of Eureka's own: OUT_OF_SERVICE on a lease that is UP is
+ * not taken from a registration, and as an override it would outlive the instance and stop the next one of its id.
+ */
 const leaseOf = (instance: Instance, status: EurekaStatus): object => ({
   instance: {
     instanceId: instance.id,
@@ -72,7 +76,7 @@ const leaseOf = (instance: Instance, status: EurekaStatus): object => ({
     hostName: instance.host,
     ipAddr: instance.host,
     vipAddress: instance.service,
-    status,
+    status: status === 'LEAVING' ? 'DOWN' : status,
     port: { $: instance.ports.http ?? 0, '@enabled': String(instance.ports.http !== undefined) },
     ...(instance.ports.ops === undefined
       ? {}
@@ -81,6 +85,7 @@ const leaseOf = (instance: Instance, status: EurekaStatus): object => ({
     leaseInfo: { renewalIntervalInSecs: RENEW_EVERY_S, durationInSecs: LEASE_S },
     metadata: {
       version: instance.version,
+      ...(status === 'LEAVING' ? { leaving: 'true' } : {}),
       ...(instance.ports.ops === undefined ? {} : { opsPort: String(instance.ports.ops) }),
       ...(instance.ports.grpc === undefined ? {} : { grpcPort: String(instance.ports.grpc) }),
     },
@@ -144,7 +149,10 @@ export const eurekaApi = (url: string): EurekaApi => {
       if (!apps.success) throw new EurekaFailure('the list of the registry cannot be read');
       return apps.data.applications.application
         .flatMap((application) => application.instance)
-        .map((given) => ({ instance: instanceOf(given), status: given.status }));
+        .map((given) => ({
+          instance: instanceOf(given),
+          status: given.metadata?.leaving === 'true' ? 'LEAVING' : given.status,
+        }));
     },
   };
 };

@@ -82,6 +82,25 @@ describe('Eureka', () => {
     expect(await known(caller, 'payment', ['payment-1'], goneMsMax)).toBeLessThan(goneMsMax);
   });
 
+  it(
+    'has callers keep the last instance of a service that was lost without a word',
+    { timeout: goneMsMax },
+    async () => {
+      const caller = await opened();
+      const api = eurekaApi(url);
+      await api.register(instance('shipping', 1), 'UP');
+      await known(caller, 'shipping', ['shipping-1'], foundMsMax);
+      await api.deregister(instance('shipping', 1)); // as the registry does by itself after an outage of renewals
+      while (caller.report().staleMs.shipping === undefined) await pause(50);
+      expect(caller.resolve('shipping')).toEqual([instance('shipping', 1)]);
+      const again = await opened({ follows: false });
+      await again.join(instance('shipping', 2));
+      await known(caller, 'shipping', ['shipping-2'], leftMsMax);
+      await again.leave();
+      expect(await known(caller, 'shipping', [], leftMsMax)).toBeLessThan(100);
+    },
+  );
+
   it('has callers prefer instances that are up, and take one that is down rather than none', async () => {
     const caller = await opened();
     let isHealthy = false;
@@ -106,15 +125,16 @@ describe('Eureka', () => {
       const peers = await Promise.all([1, 2].map(() => opened({ follows: false })));
       await Promise.all(peers.map((peer, at) => peer.join(instance('product', at + 1))));
       const both = ['product-1', 'product-2'];
-      await known(caller, 'product', both, foundMsMax);
+      const stranger = await opened(); // is not listed itself, so that it cannot tell that it was forgotten
+      for (const each of [caller, stranger]) await known(each, 'product', both, foundMsMax);
       const seen = new Set<string>();
+      const idsAt = (each: Discovery): string =>
+        each
+          .resolve('product')
+          .map(({ id }) => id)
+          .join();
       const watch = setInterval(() => {
-        seen.add(
-          caller
-            .resolve('product')
-            .map(({ id }) => id)
-            .join(),
-        );
+        for (const each of [caller, stranger]) seen.add(idsAt(each));
       }, 20);
       await engines.kill('eureka');
       await pause(2_500);

@@ -13,7 +13,10 @@ import type { Instance, Resolve } from './instance.ts';
 import { KnownInstances } from './known-instances.ts';
 
 const POLL_EVERY_MS = 1_000;
-/** An instance that left is called until its callers have read the list again; Eureka's answer may be a second old. */
+/**
+ * An instance that leaves is called until its callers have read the list again; Eureka's answer may be a second old. So
+ * long it says that it leaves, before it is off the list: the last one of a service is told so from one that was lost.
+ */
 const LEAVE_MS = 1_500;
 /** A registry that has just started hears of every living instance within two renewals. */
 const RELEARN_MS = 2 * RENEW_EVERY_S * 1_000;
@@ -36,12 +39,15 @@ export interface EurekaOptions {
   readonly now?: () => number;
 }
 
+/** Statuses of instances that are not called. */
+const GONE: ReadonlySet<string> = new Set(['OUT_OF_SERVICE', 'LEAVING']);
+
 /** Of each service those that are up; all of it while none is, since one that says DOWN may still answer. */
 const callable = (registered: readonly Registered[]): readonly Instance[] => {
   const byService = Map.groupBy(registered, ({ instance }) => instance.service);
   return [...byService.values()].flatMap((ofService) => {
     const up = ofService.filter(({ status }) => status === 'UP');
-    const rest = ofService.filter(({ status }) => status !== 'OUT_OF_SERVICE');
+    const rest = ofService.filter(({ status }) => !GONE.has(status));
     return (up.length > 0 ? up : rest).map(({ instance }) => instance);
   });
 };
@@ -101,8 +107,9 @@ class EurekaDiscovery implements Discovery {
     this.#wasListed = false;
     await this.#renewing?.stop();
     try {
-      await this.#api.deregister(self);
+      await this.#api.register(self, 'LEAVING');
       await pause(LEAVE_MS);
+      await this.#api.deregister(self);
     } catch (error) {
       this.#heard(error); // its lease expires
     }
@@ -118,6 +125,7 @@ class EurekaDiscovery implements Discovery {
       ageMs: this.#known.ageMs() ?? null,
       listed: this.#self !== undefined && this.#status !== undefined && !this.#isAway,
       services: this.#known.all(),
+      staleMs: this.#known.staleMs(),
     };
   }
 
@@ -173,7 +181,8 @@ class EurekaDiscovery implements Discovery {
       await this.#renew();
     }
     if (this.#now() < this.#relearnsUntilMs) return;
-    this.#known.replace(callable(registered));
+    const named = new Set(registered.map(({ instance }) => instance.service));
+    this.#known.replace(callable(registered), named);
     this.#options.changed?.(this.#known.all());
   }
 }

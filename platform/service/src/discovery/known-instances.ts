@@ -1,11 +1,15 @@
 import type { Instance, Resolve } from './instance.ts';
 
 const none: readonly Instance[] = [];
+/** How long instances are called that the registry has lost without a word. */
+const STALE_MS_MAX = 600_000;
 
 /** The last list that a registry gave, for whoever resolves. */
 export class KnownInstances {
   readonly #now: () => number;
   #byService: ReadonlyMap<string, readonly Instance[]>;
+  /** Services that the registry no longer lists at all, and since when. */
+  #lostAtMs: ReadonlyMap<string, number> = new Map();
   #confirmedAtMs: number | undefined;
 
   /** @param seed What is known before the registry has answered for the first time. */
@@ -16,18 +20,32 @@ export class KnownInstances {
 
   readonly resolve: Resolve = (service) => this.#byService.get(service) ?? none;
 
-  /** Takes what the registry says now. A service whose instances are the same keeps its array. */
-  replace(instances: readonly Instance[]): void {
+  /**
+   * Takes what the registry says now. A service whose instances are the same keeps its array. An instance that is missing
+   * while the registry says anything of its service has left. A service of which it says nothing was lost, with the
+   * registry's memory or in an outage: its last known instances stay, for at most ten minutes.
+   * @param named Services of which the registry says something, if only that they have none. Default: those listed.
+   */
+  replace(instances: readonly Instance[], named: ReadonlySet<string> = new Set()): void {
+    const nowMs = this.#now();
     const before = this.#byService;
-    const after = Map.groupBy(instances, ({ service }) => service);
-    this.#byService = new Map(
-      [...after].map(([service, now]) => {
-        const sorted = now.toSorted((a, b) => a.id.localeCompare(b.id));
-        const known = before.get(service);
-        return [service, JSON.stringify(known) === JSON.stringify(sorted) && known ? known : sorted];
-      }),
-    );
-    this.#confirmedAtMs = this.#now();
+    const after = new Map<string, readonly Instance[]>();
+    for (const [service, listed] of Map.groupBy(instances, ({ service: of }) => of)) {
+      const sorted = listed.toSorted((a, b) => a.id.localeCompare(b.id));
+      const known = before.get(service);
+      after.set(service, JSON.stringify(known) === JSON.stringify(sorted) && known ? known : sorted);
+    }
+    const lost = new Map<string, number>();
+    for (const [service, known] of before) {
+      if (after.has(service) || named.has(service)) continue;
+      const lostAtMs = this.#lostAtMs.get(service) ?? nowMs;
+      if (nowMs - lostAtMs >= STALE_MS_MAX) continue;
+      after.set(service, known);
+      lost.set(service, lostAtMs);
+    }
+    this.#byService = after;
+    this.#lostAtMs = lost;
+    this.#confirmedAtMs = nowMs;
   }
 
   /** Every instance, by service. */
@@ -38,5 +56,11 @@ export class KnownInstances {
   /** Milliseconds since the registry last confirmed the list; undefined while it never has. */
   ageMs(): number | undefined {
     return this.#confirmedAtMs === undefined ? undefined : this.#now() - this.#confirmedAtMs;
+  }
+
+  /** Milliseconds since the registry lost a service whose last known instances are still called, by service. */
+  staleMs(): Readonly<Record<string, number>> {
+    const nowMs = this.#now();
+    return Object.fromEntries([...this.#lostAtMs].map(([service, lostAtMs]) => [service, nowMs - lostAtMs]));
   }
 }

@@ -44,6 +44,6 @@ export const openStatic = (instances: readonly Instance[]): Discovery => {
     join: nothing,
     leave: nothing,
     close: nothing,
-    report: () => ({ kind: 'static', ageMs: null, listed: false, services }),
+    report: () => ({ kind: 'static', ageMs: null, listed: false, services, staleMs: {} }),
   };
 };
