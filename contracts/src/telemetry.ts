@@ -199,6 +199,14 @@ export const metricDefinitions = {
     description: 'Records of a topic by the verdict of the fold',
     attributes: [a.messagingDestination, a.outcome],
   },
+  topicFaults: {
+    name: 'parley.log.topic_faults',
+    kind: 'gauge',
+    unit: '{setting}',
+    description:
+      'Settings of a topic that the log cannot be kept with, as somebody altered them since the start',
+    attributes: [a.messagingDestination],
+  },
   snapshotAge: {
     name: 'parley.snapshot.age',
     kind: 'gauge',

@@ -8,7 +8,8 @@ export type { RebuildOutcome, RebuildProgress, RebuildReport } from './log/rebui
 export { createMemoryBroker, openMemoryLog, type MemoryLogOptions } from './memory/open.ts';
 export { openKafkaLog, type KafkaLogOptions } from './kafka/open.ts';
 export { SchemaRefused } from './kafka/registry.ts';
-export { TopicsRefused, type TopicDurability, type TopicFault } from './kafka/topic-settings.ts';
+export { TopicsRefused, type TopicDurability } from './kafka/topic-settings.ts';
+export type { TopicFault } from './log/transport.ts';
 export { LogFileError, type LogFileFault } from './file/errors.ts';
 export type { LogFileHeader, LogFileRecord, LogFileSummary } from './file/format.ts';
 export { exportKafkaLog, type ExportOptions } from './file/export.ts';

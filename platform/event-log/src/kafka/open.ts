@@ -20,6 +20,8 @@ export interface KafkaLogOptions {
   readonly limits?: Partial<LogLimits>;
   /** How many copies there are of each topic. Default: what the brokers have as their defaults. */
   readonly durability?: TopicDurability;
+  /** How often the settings of the topics are looked at while the log runs. Default: every 30 s. */
+  readonly topicCheckMs?: number;
   /** How brokers are reached; default: plain TCP. */
   readonly socketFactory?: ISocketFactory;
   /** Whether a reaction's span is a child of the publisher's span (default) or linked to it. */

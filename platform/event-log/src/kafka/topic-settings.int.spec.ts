@@ -2,11 +2,12 @@
 import { startTestEngines, type TestEngines } from '@parley/engines/testing';
 import kafkajs, { type Admin } from 'kafkajs';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { counterOf } from '../../testing/counter.ts';
 import { freshTopic, run } from '../../testing/harness.ts';
 import { kafkaClient } from './client.ts';
-import { openKafkaLog } from './open.ts';
+import type { TopicFault } from '../log/transport.ts';
+import { openKafkaLog, type KafkaLogOptions } from './open.ts';
 import type { TopicDurability } from './topic-settings.ts';
 
 const logger = pino({ level: 'silent' });
@@ -35,7 +36,11 @@ const ownSettingsOf = async (topic: string): Promise<Record<string, string>> => 
   return Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue]));
 };
 
-const openOn = (topic: ReturnType<typeof freshTopic>, durability?: TopicDurability) => {
+const openOn = (
+  topic: ReturnType<typeof freshTopic>,
+  durability?: TopicDurability,
+  more: Partial<KafkaLogOptions> = {},
+) => {
   const log = openKafkaLog({
     service: 'settings',
     clientId: 'settings',
@@ -43,6 +48,7 @@ const openOn = (topic: ReturnType<typeof freshTopic>, durability?: TopicDurabili
     registryUrl: engines.registryUrl,
     logger,
     ...(durability === undefined ? {} : { durability }),
+    ...more,
   });
   return { log, counters: log.aggregate(counterOf(topic)) };
 };
@@ -106,4 +112,55 @@ it('a log does not start when the brokers make fewer copies of its topic than ha
     faults: [{ topic: topic.name, setting: 'replication.factor', is: '1', shouldBe: 'at least 2' }],
   });
   await log.close();
+});
+
+it('a log that runs notices a topic that is altered: it says each change once, also that it is mended, and goes on', async () => {
+  const topic = freshTopic();
+  const lines: Record<string, unknown>[] = [];
+  const writing = { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) };
+  const { log, counters } = openOn(topic, undefined, {
+    topicCheckMs: 20,
+    logger: pino({ level: 'info', base: null }, writing),
+  });
+  /** kafkajs sets all that is not given back to the broker's own. */
+  const alter = (settings: Readonly<Record<string, string>>) =>
+    admin.alterConfigs({
+      validateOnly: false,
+      resources: [
+        {
+          type: TOPIC,
+          name: topic.name,
+          configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
+        },
+      ],
+    });
+  const told = () =>
+    lines
+      .filter(({ msg }) => /altered|as the log needs/.test(String(msg)))
+      .map(({ level, faults = [] }) => [
+        level,
+        (faults as TopicFault[]).map(({ setting, is }) => `${setting}=${is}`),
+      ]);
+  const [warn, info] = [40, 30];
+  const aWeek = { 'retention.ms': '604800000' };
+  await log.start();
+  await alter(aWeek);
+  await vi.waitFor(() => {
+    expect(told()).toEqual([[warn, ['retention.ms=604800000']]]);
+  }, 10_000);
+  await alter({ ...aWeek, 'cleanup.policy': 'compact' });
+  await vi.waitFor(() => {
+    expect(told()).toHaveLength(2);
+  }, 10_000);
+  expect(await run(counters, 's', 1)).toMatchObject({ kind: 'accepted' });
+  await alter({ 'retention.ms': '-1' });
+  await vi.waitFor(() => {
+    expect(told()).toHaveLength(3);
+  }, 10_000);
+  await log.close();
+  expect(told()).toEqual([
+    [warn, ['retention.ms=604800000']],
+    [warn, ['cleanup.policy=compact', 'retention.ms=604800000']],
+    [info, []],
+  ]);
 });

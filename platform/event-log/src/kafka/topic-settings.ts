@@ -5,7 +5,7 @@
  * silence, and the readers that start later fold another history than those that run, so it is refused.
  */
 import kafkajs, { type Admin } from 'kafkajs';
-import type { DeclaredTopic } from '../log/transport.ts';
+import type { DeclaredTopic, TopicFault } from '../log/transport.ts';
 
 /** How many copies there are of what is accepted. */
 export interface TopicDurability {
@@ -25,16 +25,6 @@ export function assertDurability({ replicationFactor, minInSyncReplicas }: Topic
     throw new RangeError(
       `minInSyncReplicas must be at most replicationFactor, ${String(replicationFactor)}, not ${String(minInSyncReplicas)}`,
     );
-}
-
-/** A setting that is not what the log is built on. */
-export interface TopicFault {
-  readonly topic: string;
-  /** As Kafka names it, `partitions` or `replication.factor`. */
-  readonly setting: string;
-  readonly is: string;
-  /** A value, or `at least` and the least one. */
-  readonly shouldBe: string;
 }
 
 /** What to do about it, in words that end a message. */
@@ -122,15 +112,36 @@ export async function checkTopics(
   durability: TopicDurability,
   advise: (fault: TopicFault) => void = () => undefined,
 ): Promise<boolean> {
-  if (topics.length === 0) return true;
-  const faults = await wrongSizes(admin, topics, durability);
-  const wrong = await wrongSettings(admin, topics, durability);
-  for (const fault of wrong ?? []) {
-    if (fault.setting === UNPACKED[0]) advise(fault);
-    else faults.push(fault);
-  }
+  const { faults, advice, areTold } = await lookAtTopics(admin, topics, durability);
+  for (const fault of advice) advise(fault);
   if (faults.length > 0) throw new TopicsRefused(faults);
-  return wrong !== undefined;
+  return areTold;
+}
+
+/** What topics that exist are. */
+export interface TopicsLook {
+  readonly faults: readonly TopicFault[];
+  /** What is not as it should be and can be lived with. */
+  readonly advice: readonly TopicFault[];
+  /** Whether the brokers told the settings: when not, `faults` has sizes only. */
+  readonly areTold: boolean;
+}
+
+/** Looks at topics that exist. @throws Error when the brokers do not answer, or do not know one of them */
+export async function lookAtTopics(
+  admin: Pick<TopicAdmin, 'describeConfigs' | 'fetchTopicMetadata'>,
+  topics: readonly DeclaredTopic[],
+  durability: TopicDurability,
+): Promise<TopicsLook> {
+  if (topics.length === 0) return { faults: [], advice: [], areTold: true };
+  const sizes = await wrongSizes(admin, topics, durability);
+  const settings = await wrongSettings(admin, topics, durability);
+  const isAdvice = ({ setting }: TopicFault): boolean => setting === UNPACKED[0];
+  return {
+    faults: [...sizes, ...(settings ?? []).filter((fault) => !isAdvice(fault))],
+    advice: (settings ?? []).filter(isAdvice),
+    areTold: settings !== undefined,
+  };
 }
 
 async function wrongSizes(

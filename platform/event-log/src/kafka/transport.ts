@@ -1,4 +1,4 @@
-import kafkajs, { type ISocketFactory, type Kafka, type Producer } from 'kafkajs';
+import kafkajs, { type Admin, type ISocketFactory, type Kafka, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { SchemaStore } from '../avro/codec.ts';
 import {
@@ -6,6 +6,7 @@ import {
   type GroupListener,
   type NewRecord,
   type ReadOptions,
+  type TopicFault,
   type TopicListener,
   type Transport,
 } from '../log/transport.ts';
@@ -15,8 +16,18 @@ import { joinGroup, memberOf } from './group-member.ts';
 import { registryStore } from './registry.ts';
 import { SupervisedConsumer, type SupervisedConsumerOptions } from './supervised-consumer.ts';
 import { readerOf, readTopic } from './topic-reader.ts';
-import { assertDurability, checkTopics, makeTopics, type TopicDurability } from './topic-settings.ts';
+import {
+  assertDurability,
+  checkTopics,
+  lookAtTopics,
+  makeTopics,
+  type TopicDurability,
+} from './topic-settings.ts';
+import { TopicWatch } from './topic-watch.ts';
 import { untilItWorks } from './until-it-works.ts';
+
+/** A topic is altered by hand, and seldom; a look is two requests. */
+const TOPIC_CHECK_MS = 30_000;
 
 export interface KafkaTransportOptions {
   readonly clientId: string;
@@ -27,6 +38,8 @@ export interface KafkaTransportOptions {
   readonly logger: Logger;
   /** How many copies there are of each topic. Default: what the brokers have as their defaults. */
   readonly durability?: TopicDurability;
+  /** How often the settings of the topics are looked at while the log runs. Default: every 30 s. */
+  readonly topicCheckMs?: number;
   /** How brokers are reached; default: plain TCP. */
   readonly socketFactory?: ISocketFactory;
 }
@@ -40,6 +53,7 @@ export class KafkaTransport implements Transport {
   readonly #readers = new Set<SupervisedConsumer>();
   readonly #members: SupervisedConsumer[] = [];
   readonly #partitions = new Map<string, number>();
+  #topicWatch: TopicWatch | undefined;
   readonly #closing = new AbortController();
 
   constructor(options: KafkaTransportOptions) {
@@ -68,34 +82,42 @@ export class KafkaTransport implements Transport {
   async connect(topics: readonly DeclaredTopic[], signal: AbortSignal): Promise<void> {
     for (const { name, partitions } of topics) this.#partitions.set(name, partitions);
     const { durability = {}, logger } = this.#options;
-    const areChecked = await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, async () => {
-      const admin = this.#kafka.admin();
-      try {
-        await admin.connect();
+    const areChecked = await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, () =>
+      this.#administer(async (admin) => {
         await makeTopics(admin, topics, durability);
-        return await checkTopics(admin, topics, durability, (fault) => {
+        return checkTopics(admin, topics, durability, (fault) => {
           logger.warn(
             fault,
             'the topic hands out batches as others pack them; those that unpack to too much count as bad records',
           );
         });
-      } finally {
-        await admin.disconnect().catch(() => undefined);
-      }
-    });
+      }),
+    );
     await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, () => this.#producer.connect());
     if (!areChecked)
       logger.warn(
         { topics: topics.map(({ name }) => name) },
         'the broker does not tell the settings of the topics; that they never expire and are never compacted was not checked',
       );
+    this.#topicWatch = new TopicWatch({
+      look: () =>
+        this.#administer(async (admin) => {
+          const { faults, areTold } = await lookAtTopics(admin, topics, durability);
+          return areTold || faults.length > 0 ? faults : undefined;
+        }),
+      everyMs: this.#options.topicCheckMs ?? TOPIC_CHECK_MS,
+      logger,
+    });
+    if (!this.#closing.signal.aborted) this.#topicWatch.start();
+  }
+
+  topicFaults(): readonly TopicFault[] {
+    return this.#topicWatch?.faults ?? [];
   }
 
   endOffsets(topic: string): Promise<readonly number[]> {
-    return this.#untilItWorks(`the end offsets of ${topic}`, this.#closing.signal, async () => {
-      const admin = this.#kafka.admin();
-      try {
-        await admin.connect();
+    return this.#untilItWorks(`the end offsets of ${topic}`, this.#closing.signal, () =>
+      this.#administer(async (admin) => {
         const offsets = await admin.fetchTopicOffsets(topic);
         const ends = Array.from({ length: this.#partitionsOf(topic) }, () => 0);
         for (const { partition, high } of offsets) ends[partition] = Number(high);
@@ -105,10 +127,8 @@ export class KafkaTransport implements Transport {
           );
         }
         return ends;
-      } finally {
-        await admin.disconnect().catch(() => undefined);
-      }
-    });
+      }),
+    );
   }
 
   send(topic: string, partition: number, records: readonly NewRecord[]): Promise<void> {
@@ -168,6 +188,7 @@ export class KafkaTransport implements Transport {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#topicWatch?.stop();
     await this.leaveGroups();
     await Promise.all([...this.#readers].map((reader) => reader.close()));
     this.#readers.clear();
@@ -182,6 +203,17 @@ export class KafkaTransport implements Transport {
       logger: this.#options.logger,
       signal: this.#closing.signal,
     });
+  }
+
+  /** One errand on a connection of its own: between errands there is nothing to keep. */
+  async #administer<T>(errand: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.#kafka.admin();
+    try {
+      await admin.connect();
+      return await errand(admin);
+    } finally {
+      await admin.disconnect().catch(() => undefined);
+    }
   }
 
   #partitionsOf(topic: string): number {

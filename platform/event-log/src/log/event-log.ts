@@ -106,6 +106,7 @@ export class TransportLog implements EventLog {
     this.#endObserving = observeLog({
       health: () => this.health(),
       ends: (topic) => this.#ends.known(topic)?.ends,
+      topicFaults: () => transport.topicFaults?.(),
       snapshots: () => [...this.#topics.values()].flatMap(({ keeper }) => keeper?.status() ?? []),
     });
     this.#projections = new ProjectionMonitor(this.#ends, {

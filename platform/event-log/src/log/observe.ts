@@ -3,17 +3,32 @@ import { type BatchObservableResult, metrics } from '@opentelemetry/api';
 import { attribute, messagingSystems, metricDefinitions } from '@parley/contracts/telemetry';
 import type { EventLogHealth, ReadProgress } from '../ports.ts';
 import type { SnapshotStatus } from '../snapshot/keeper.ts';
+import type { TopicFault } from './transport.ts';
 
 export interface Observed {
   health(): Pick<EventLogHealth, 'topics' | 'reactions'>;
   /** End offsets of a topic as told last; undefined before the first answer. */
   ends(topic: string): readonly number[] | undefined;
+  /** Settings of topics that the log cannot be kept with; undefined where there are none to look at. */
+  topicFaults(): readonly TopicFault[] | undefined;
   /** Of the topics that have some. */
   snapshots(): readonly SnapshotStatus[];
 }
 
 const lagOf = ({ nextOffsets }: ReadProgress, ends: readonly number[]): number =>
   ends.reduce((lag, end, partition) => lag + Math.max(0, end - (nextOffsets[partition] ?? 0)), 0);
+
+/** Every topic that is read, with the number of its faults, and those of its own that only hold dead letters once they have some. */
+function faultsByTopic(
+  read: readonly ReadProgress[],
+  faults: readonly TopicFault[] | undefined,
+): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  if (faults === undefined) return counts;
+  for (const { topic } of read) counts.set(topic, 0);
+  for (const { topic } of faults) counts.set(topic, (counts.get(topic) ?? 0) + 1);
+  return counts;
+}
 
 /** Starts observing snapshots; returns what ends it. */
 function observeSnapshots(log: Pick<Observed, 'snapshots'>): () => void {
@@ -44,7 +59,7 @@ function observeSnapshots(log: Pick<Observed, 'snapshots'>): () => void {
 export function observeLog(log: Observed): () => void {
   const meter = metrics.getMeter('@parley/event-log');
   const { consumerLag, consumerStalled, projectionLag, logRecords } = metricDefinitions;
-  const { consumerRetries, deadLetters, deadLettersOpen } = metricDefinitions;
+  const { consumerRetries, deadLetters, deadLettersOpen, topicFaults } = metricDefinitions;
   const lag = meter.createObservableGauge(consumerLag.name, consumerLag);
   const stalled = meter.createObservableGauge(consumerStalled.name, consumerStalled);
   const behind = meter.createObservableGauge(projectionLag.name, projectionLag);
@@ -52,8 +67,11 @@ export function observeLog(log: Observed): () => void {
   const dead = meter.createObservableCounter(deadLetters.name, deadLetters);
   const open = meter.createObservableGauge(deadLettersOpen.name, deadLettersOpen);
   const records = meter.createObservableCounter(logRecords.name, logRecords);
+  const faulty = meter.createObservableGauge(topicFaults.name, topicFaults);
   const observe = (result: BatchObservableResult): void => {
     const { topics, reactions } = log.health();
+    for (const [topic, count] of faultsByTopic(topics, log.topicFaults()))
+      result.observe(faulty, count, { [attribute.messagingDestination]: topic });
     for (const reaction of reactions) {
       const labels = {
         [attribute.messagingDestination]: reaction.topic,
@@ -84,7 +102,7 @@ export function observeLog(log: Observed): () => void {
         result.observe(records, count, { ...labels, [attribute.outcome]: outcome });
     }
   };
-  const observables = [lag, stalled, behind, records, retries, dead, open];
+  const observables = [lag, stalled, behind, records, retries, dead, open, faulty];
   meter.addBatchObservableCallback(observe, observables);
   const endSnapshots = observeSnapshots(log);
   return () => {

@@ -7,6 +7,7 @@ import { counterOf, countedTopic } from '../../testing/counter.ts';
 import { run } from '../../testing/harness.ts';
 import { temporaryFolders } from '../../testing/snapshot-nodes.ts';
 import { createMemoryBroker, openMemoryLog } from '../memory/open.ts';
+import { observeLog } from './observe.ts';
 
 const freshFolder = temporaryFolders();
 
@@ -99,4 +100,33 @@ it('a log that keeps snapshots tells of the newest of each topic, also of one th
   expect((await of(snapshotSize)).get(topic.name)).toBeGreaterThan(0);
   expect((await of(snapshotAge)).get(topic.name)).toBeGreaterThanOrEqual(0);
   await second.log.close();
+});
+
+it('a log tells of each topic that it reads how many of its settings were altered, and nothing where that is not known', async () => {
+  const reader = new Reader();
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const fault = { topic: 'altered', setting: 'retention.ms', is: '1000', shouldBe: '-1' };
+  const told: { faults: (typeof fault)[] | undefined } = { faults: undefined };
+  const progress = {
+    accepted: 0,
+    conflicts: 0,
+    duplicates: 0,
+    badRecords: 0,
+    skippedTypes: 0,
+    failedFolds: 0,
+  };
+  const read = ['altered', 'kept'].map((topic) => ({ topic, nextOffsets: [], ...progress }));
+  const end = observeLog({
+    health: () => ({ topics: read, reactions: [] }),
+    ends: () => undefined,
+    topicFaults: () => told.faults,
+    snapshots: () => [],
+  });
+  const values = () => valuesOf(reader, metricDefinitions.topicFaults.name);
+  expect((await values()).size).toBe(0);
+  told.faults = [fault];
+  expect(Object.fromEntries(await values())).toEqual({ altered: 1, kept: 0 });
+  told.faults = [];
+  expect(Object.fromEntries(await values())).toEqual({ altered: 0, kept: 0 });
+  end();
 });

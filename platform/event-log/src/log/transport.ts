@@ -36,6 +36,16 @@ export interface DeclaredTopic {
   readonly batchBytesMax?: number;
 }
 
+/** A setting of a topic that is not what the log is built on. */
+export interface TopicFault {
+  readonly topic: string;
+  /** As Kafka names it, `partitions` or `replication.factor`. */
+  readonly setting: string;
+  readonly is: string;
+  /** A value, or `at least` and the least one. */
+  readonly shouldBe: string;
+}
+
 /** The broker refused the batch for good: nothing of it is in the log. */
 export class BatchRefused extends Error {
   override readonly name = 'BatchRefused';
@@ -99,6 +109,8 @@ export interface Transport {
   readonly schemas: SchemaStore;
   /** Waits for the log, makes the topics that are missing. Rejects when aborted. */
   connect(topics: readonly DeclaredTopic[], signal: AbortSignal): Promise<void>;
+  /** What somebody has made of the topics since, as far as it is known. Absent where nobody can. */
+  topicFaults?(): readonly TopicFault[];
   /** End offsets now, by partition. */
   endOffsets(topic: string): Promise<readonly number[]>;
   /**
