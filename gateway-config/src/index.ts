@@ -6,4 +6,11 @@ export { renderEnvoy, type EnvoyOptions } from './envoy/render.ts';
 export { PolicyInvalid, policyFrom } from './policy/overrides.ts';
 export { gatewayPolicy, type GatewayPolicy } from './policy/policy.ts';
 export { type Route } from './policy/routes.ts';
+export {
+  forUpstreams,
+  upstreamNames,
+  upstreams,
+  type Upstream,
+  type UpstreamName,
+} from './policy/upstreams.ts';
 export { tokenPolicy } from './policy/tokens.ts';

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { errorCatalog, type ErrorCode } from '@parley/contracts/errors';
 import { correlationIdPattern } from '@parley/contracts/headers';
 import { Problem } from '@parley/contracts/rest';
@@ -14,6 +13,7 @@ import type { Address } from '../src/envoy/endpoints.ts';
 import { applyPolicy, writePolicy, type ChangingPolicy } from '../src/envoy/policy-files.ts';
 import { renderEnvoy } from '../src/envoy/render.ts';
 import { gatewayPolicy, type GatewayPolicy } from '../src/policy/policy.ts';
+import { forUpstreams, upstreamNames, type UpstreamName } from '../src/policy/upstreams.ts';
 
 /** What a service was asked, as it answers it. */
 export const Echo = z.object({
@@ -34,7 +34,7 @@ const Span = z.looseObject({
 });
 export type Span = z.infer<typeof Span>;
 
-const echo = (service: ServiceName): Server =>
+const echo = (service: UpstreamName): Server =>
   createServer((request, response) => {
     request.resume().on('end', () => {
       const { method, url, headers } = request;
@@ -73,7 +73,7 @@ export interface TestGateway {
 /** Where a service is other than at its echo, and another policy than Parley's own. */
 export interface TestGatewayOptions {
   readonly policy?: GatewayPolicy;
-  readonly upstreams?: Partial<Readonly<Record<ServiceName, Address>>>;
+  readonly upstreams?: Partial<Readonly<Record<UpstreamName, Address>>>;
 }
 
 /** Starts it; nothing listens for shipping unless told otherwise. */
@@ -87,9 +87,9 @@ export const startTestGateway = async ({
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
   };
-  const upstreams = {} as Record<ServiceName, Address>;
-  for (const name of serviceNames) upstreams[name] = given[name] ?? (await listen(echo(name)));
-  if (given.shipping === undefined) upstreams.shipping = { host: '127.0.0.1', port: 1 };
+  const listening = new Map<UpstreamName, Address>([['shipping', { host: '127.0.0.1', port: 1 }]]);
+  for (const name of upstreamNames)
+    listening.set(name, given[name] ?? listening.get(name) ?? (await listen(echo(name))));
   const spans: Span[] = [];
   const zipkin = await listen(collector(spans));
   let made: { readonly keys: DevKeys; readonly adminPort: number; readonly policyFolder: string } | undefined;
@@ -104,13 +104,7 @@ export const startTestGateway = async ({
         policy,
         listen: { host: '127.0.0.1', port: ports.gateway },
         admin: { host: '127.0.0.1', port: ports.gatewayAdmin },
-        upstreams: {
-          order: [upstreams.order],
-          product: [upstreams.product],
-          payment: [upstreams.payment],
-          notification: [upstreams.notification],
-          shipping: [upstreams.shipping],
-        },
+        upstreams: forUpstreams((_upstream, name) => [listening.get(name) ?? []].flat()),
         jwksPath: keys.jwksPath,
         policyFolder,
         zipkin,

@@ -2,9 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import {
+  Client,
+  credentials,
+  Metadata,
+  status,
+  type MethodDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { ProductServiceService } from '@parley/contracts/grpc/product';
 import { correlationIdPattern } from '@parley/contracts/headers';
 import { OrderPage, OrderResource, Problem, ProductPage, ProductResource } from '@parley/contracts/rest';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { evidence } from '../ledger/evidence.ts';
 import { readStack } from '../stack.ts';
@@ -200,6 +209,76 @@ describe('answers', () => {
     expect(known.status).toBe(200);
     expect(known.headers['access-control-allow-origin']).toBe('http://localhost:5173');
     expect((await preflight('https://evil.example')).headers['access-control-allow-origin']).toBeUndefined();
+  });
+});
+
+describe('gRPC', () => {
+  const client = new Client(new URL(url).host, credentials.createInsecure());
+  afterAll(() => {
+    client.close();
+  });
+  const { getProduct, checkInventory, reserveStock } = ProductServiceService;
+
+  const call = <Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    { authorization, deadlineMs = timeoutMs }: { authorization?: string; deadlineMs?: number },
+  ): Promise<Response> => {
+    const metadata = new Metadata();
+    if (authorization !== undefined) metadata.set('authorization', authorization);
+    const { path, requestSerialize, responseDeserialize } = method;
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadata,
+        { deadline: Date.now() + deadlineMs },
+        (error, response) => {
+          if (error === null && response !== undefined) resolve(response);
+          else reject(error ?? new Error('neither an answer nor an error'));
+        },
+      );
+    });
+  };
+  const refusal = async (answer: Promise<unknown>): Promise<ServiceError> => {
+    const error: unknown = await answer.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error instanceof Error && 'code' in error && 'metadata' in error) return error as ServiceError; // grpc-js rejects with no other
+    throw new Error('the call was not refused', { cause: error });
+  };
+
+  it('a call with a token is answered by the product service, in all that it says', async () => {
+    const authorization = bearer(fresh('caller'));
+    expect((await call(getProduct, { productId }, { authorization })).product?.productId).toBe(productId);
+    const asked = { productId, quantity: 1 };
+    expect((await call(checkInventory, asked, { authorization })).inStock).toBe(true);
+    const unknown = await refusal(call(getProduct, { productId: 'nothing' }, { authorization }));
+    expect(unknown.code).toBe(status.NOT_FOUND);
+    expect(unknown.metadata.get('parley-code')).toEqual(['PRODUCT_NOT_FOUND']);
+  });
+
+  it('a call without a token, or with a bad one, is UNAUTHENTICATED', async () => {
+    expect((await refusal(call(getProduct, { productId }, {}))).code).toBe(status.UNAUTHENTICATED);
+    const authorization = 'Bearer rubbish';
+    expect((await refusal(call(getProduct, { productId }, { authorization }))).code).toBe(
+      status.UNAUTHENTICATED,
+    );
+  });
+
+  it('what only services may ask of each other is UNIMPLEMENTED for a client', async () => {
+    const authorization = bearer(fresh('caller'));
+    const request = { orderId: randomUUID(), productId, quantity: 1 };
+    expect((await refusal(call(reserveStock, request, { authorization }))).code).toBe(status.UNIMPLEMENTED);
+  });
+
+  it('a call whose time is over is DEADLINE_EXCEEDED', async () => {
+    const authorization = bearer(fresh('caller'));
+    const late = await refusal(call(getProduct, { productId }, { authorization, deadlineMs: 1 }));
+    expect(late.code).toBe(status.DEADLINE_EXCEEDED);
   });
 });
 

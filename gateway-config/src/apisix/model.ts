@@ -1,7 +1,7 @@
-import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { httpHeaders } from '@parley/contracts/headers';
 import type { GatewayPolicy } from '../policy/policy.ts';
 import type { Route } from '../policy/routes.ts';
+import { upstreamNames, upstreams as known, type UpstreamName } from '../policy/upstreams.ts';
 import type { ApisixKey } from './keys.ts';
 import { answerBody, answerHead, arrival, deadline, identity } from './lua.ts';
 
@@ -12,7 +12,7 @@ export type Data = Readonly<Record<string, unknown>>;
 export interface ApisixOptions {
   readonly policy: GatewayPolicy;
   readonly upstreams: Readonly<
-    Record<ServiceName, readonly { readonly host: string; readonly port: number }[]>
+    Record<UpstreamName, readonly { readonly host: string; readonly port: number }[]>
   >;
   readonly keys: readonly ApisixKey[];
   /** Where spans go, as host:port of an OTLP/HTTP collector; absent: none are made. */
@@ -22,13 +22,43 @@ export interface ApisixOptions {
 /** Milliseconds as APISIX has times. */
 export const seconds = (ms: number): number => ms / 1000;
 /** The paths of a route; `/*` takes any number of segments. */
-export const pathsOf = ({ path }: Route): readonly string[] =>
-  path.kind === 'tree' ? [path.path, `${path.path}/*`] : [`${path.under}/*`];
+export const pathsOf = ({ path }: Route): readonly string[] => {
+  switch (path.kind) {
+    case 'tree':
+      return [path.path, `${path.path}/*`];
+    case 'item':
+      return [`${path.under}/*`];
+    case 'exact':
+      return path.paths;
+  }
+};
 
-export const escapeRegex = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-/** An item is exactly one segment. */
-const only = ({ path }: Route): Data =>
-  path.kind === 'tree' ? {} : { vars: [['uri', '~~', `^${escapeRegex(path.under)}/[^/]+$`]] };
+const escapeRegex = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+export const leadsToGrpc = ({ upstream }: Route): boolean => known[upstream].port === 'grpc';
+
+/** What a request must look like besides its paths, as regular expressions: an item is exactly one segment, a call says that it is one. */
+export const conditionsOf = (route: Route): { readonly path?: string; readonly contentType?: string } => ({
+  ...(route.path.kind === 'item' ? { path: `^${escapeRegex(route.path.under)}/[^/]+$` } : {}),
+  ...(leadsToGrpc(route) ? { contentType: '^application/grpc([+].*)?$' } : {}),
+});
+
+const only = (route: Route): Data => {
+  const { path, contentType } = conditionsOf(route);
+  const vars = [
+    ...(path === undefined ? [] : [['uri', '~~', path]]),
+    ...(contentType === undefined ? [] : [['http_content_type', '~~', contentType]]),
+  ];
+  return vars.length === 0 ? {} : { vars };
+};
+
+/** The first route that takes a path decides, whatever the method: APISIX looks at the larger priority first. */
+export const priorityOf = (
+  route: Route,
+  { routes }: GatewayPolicy,
+): { readonly forwarded: number; readonly refused: number } => {
+  const behind = routes.length - routes.indexOf(route);
+  return { forwarded: 2 * behind, refused: 2 * behind - 1 };
+};
 
 /**
  * Every discriminator of a condition in the plugin's schema is written out. The counter is one for all routes by its
@@ -86,9 +116,9 @@ const forwarded = (route: Route, policy: GatewayPolicy, traced: boolean): Data =
   uris: pathsOf(route),
   ...only(route),
   methods: route.methods,
-  priority: 10,
+  priority: priorityOf(route, policy).forwarded,
   status: 1,
-  upstream_id: route.service,
+  upstream_id: route.upstream,
   timeout: {
     connect: seconds(policy.connections.upstreamConnectTimeoutMs),
     send: seconds(route.timeoutMs),
@@ -97,23 +127,28 @@ const forwarded = (route: Route, policy: GatewayPolicy, traced: boolean): Data =
   plugins: pluginsOf(route, policy, traced),
 });
 
-/** The same path with a method that the route does not have. */
-const refused = (route: Route): Data => ({
-  id: `${route.name}-method`,
-  name: `${route.name}-method`,
-  uris: pathsOf(route),
-  ...only(route),
-  priority: 0,
-  status: 1,
-  plugins: endsWith(405, { Allow: route.methods.join(', ') }),
-});
+/** The same path with a method that the route does not have. For who makes no call, a gRPC method is nowhere. */
+const refused = (route: Route, policy: GatewayPolicy): readonly Data[] =>
+  leadsToGrpc(route)
+    ? []
+    : [
+        {
+          id: `${route.name}-method`,
+          name: `${route.name}-method`,
+          uris: pathsOf(route),
+          ...only(route),
+          priority: priorityOf(route, policy).refused,
+          status: 1,
+          plugins: endsWith(405, { Allow: route.methods.join(', ') }),
+        },
+      ];
 
 /** Takes whatever no route takes, so that a 404 is a route's answer like any other. */
 const nowhere: Data = {
   id: 'nowhere',
   name: 'nowhere',
   uri: '/*',
-  priority: -1,
+  priority: 0,
   status: 1,
   plugins: endsWith(404),
 };
@@ -138,11 +173,11 @@ export const globalPlugins = (policy: GatewayPolicy): Data => ({
 
 /** The standalone file as data. */
 export const apisixModel = ({ policy, upstreams, keys, collector }: ApisixOptions): Data => ({
-  upstreams: serviceNames.map((name) => ({
+  upstreams: upstreamNames.map((name) => ({
     id: name,
     name,
     type: 'roundrobin',
-    scheme: 'http',
+    scheme: known[name].port,
     retries: policy.retry.attemptsMax,
     keepalive_pool: {
       size: 64,
@@ -178,7 +213,10 @@ export const apisixModel = ({ policy, upstreams, keys, collector }: ApisixOption
         ],
       }),
   routes: [
-    ...policy.routes.flatMap((route) => [forwarded(route, policy, collector !== undefined), refused(route)]),
+    ...policy.routes.flatMap((route) => [
+      forwarded(route, policy, collector !== undefined),
+      ...refused(route, policy),
+    ]),
     nowhere,
   ],
 });

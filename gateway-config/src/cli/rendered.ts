@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ServiceName } from '@parley/contracts/endpoints';
+import { serviceNames } from '@parley/contracts/endpoints';
 import { apisixKeys } from '../apisix/keys.ts';
 import { renderApisix, renderApisixConfig } from '../apisix/render.ts';
 import type { Address } from '../envoy/endpoints.ts';
 import { renderEnvoy } from '../envoy/render.ts';
 import { renderKubernetes } from '../kubernetes/render.ts';
 import { gatewayPolicy, type GatewayPolicy } from '../policy/policy.ts';
+import { forUpstreams } from '../policy/upstreams.ts';
 
 /** What the files are rendered for. */
 export interface RenderTarget {
@@ -29,6 +30,9 @@ export const committedTarget = (): RenderTarget => ({
   portBase: 4000,
 });
 
+/** As the launcher gives them to services; a stack at the default ports is what the committed files are for. */
+const portOffsets = { http: 0, grpc: 1 } as const;
+
 /** Every rendering of the policy, by file name. The same target gives the same text. */
 export const renderAll = ({
   policy,
@@ -37,13 +41,9 @@ export const renderAll = ({
   portBase,
 }: RenderTarget): Readonly<Record<string, string>> => {
   const at = (offset: number): Address => ({ host, port: portBase + offset });
-  const upstreams: Readonly<Record<ServiceName, readonly Address[]>> = {
-    order: [at(100)],
-    product: [at(110)],
-    payment: [at(120)],
-    notification: [at(130)],
-    shipping: [at(140)],
-  };
+  const upstreams = forUpstreams(({ service, port }) => [
+    at(100 + 10 * serviceNames.indexOf(service) + portOffsets[port]),
+  ]);
   const keys = apisixKeys(jwks);
   return {
     'envoy.yaml': renderEnvoy({
@@ -70,7 +70,7 @@ export const renderAll = ({
       policy,
       namespace: 'parley',
       ingressClassName: 'apisix',
-      servicePort: 80,
+      servicePorts: { http: 80, grpc: 9090 },
       keys,
       traced: false,
     }),

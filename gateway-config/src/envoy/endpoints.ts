@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ServiceName } from '@parley/contracts/endpoints';
+import type { UpstreamName } from '../policy/upstreams.ts';
 import { socketAddress, typed, type Fragment } from './typed.ts';
 
 /** Where something listens. */
@@ -18,25 +18,25 @@ export const loadAssignment = (cluster: string, addresses: readonly Address[]): 
   ],
 });
 
-/** Where Envoy reads the endpoints of a service from, in the folder that it watches. */
-export const endpointsPath = (folder: string, service: ServiceName): string =>
-  join(folder, `${service}.json`);
+/** Where Envoy reads the endpoints of an upstream from, in the folder that it watches. */
+export const endpointsPath = (folder: string, upstream: UpstreamName): string =>
+  join(folder, `${upstream}.json`);
 
 /**
- * Tells a running Envoy where the instances of a service are: it takes the file a few milliseconds after the rename.
+ * Tells a running Envoy where the instances behind an upstream are: it takes the file a few milliseconds after the rename.
  * With none, requests are refused with 503.
  */
 export const writeEndpoints = async (
   folder: string,
-  service: ServiceName,
+  upstream: UpstreamName,
   addresses: readonly Address[],
 ): Promise<void> => {
   const assignment = typed(
     'envoy.config.endpoint.v3.ClusterLoadAssignment',
-    loadAssignment(service, addresses),
+    loadAssignment(upstream, addresses),
   );
   await mkdir(folder, { recursive: true });
-  const path = endpointsPath(folder, service);
+  const path = endpointsPath(folder, upstream);
   const whole = `${path}.${randomUUID()}`; // in-place writes are not noticed
   await writeFile(whole, JSON.stringify({ resources: [assignment] }));
   await rename(whole, path);

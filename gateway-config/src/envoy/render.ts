@@ -1,6 +1,6 @@
-import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { stringify } from 'yaml';
 import type { GatewayPolicy } from '../policy/policy.ts';
+import { upstreamNames, upstreams as known, type UpstreamName } from '../policy/upstreams.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import { endpointsPath, loadAssignment, type Address } from './endpoints.ts';
 import { duration, socketAddress, typed, type Fragment } from './typed.ts';
@@ -12,10 +12,10 @@ export interface EnvoyOptions {
   /** Keep it on loopback: it has no authentication. */
   readonly admin: Address;
   /**
-   * The HTTP addresses of every service, one of each instance; requests are shared out in turn. Or the folder that has
+   * The addresses behind every upstream, one of each instance; requests are shared out in turn. Or the folder that has
    * them in files (`writeEndpoints`), which Envoy follows.
    */
-  readonly upstreams: Readonly<Record<ServiceName, readonly Address[]>> | { readonly followed: string };
+  readonly upstreams: Readonly<Record<UpstreamName, readonly Address[]>> | { readonly followed: string };
   /** The issuer's public keys; read at start. */
   readonly jwksPath: string;
   /**
@@ -31,6 +31,12 @@ export interface EnvoyOptions {
 
 type Connections = GatewayPolicy['connections'];
 
+/** gRPC needs HTTP/2, and every other upstream gets HTTP/1.1, whatever the client speaks. */
+const protocolOf = (name: string): string =>
+  Object.entries(known).some(([each, { port }]) => each === name && port === 'grpc')
+    ? 'http2_protocol_options'
+    : 'http_protocol_options';
+
 const upstream = (
   name: string,
   { upstreamConnectTimeoutMs, upstreamIdleTimeoutMs }: Connections,
@@ -41,7 +47,7 @@ const upstream = (
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
       {
-        explicit_http_config: { http_protocol_options: {} },
+        explicit_http_config: { [protocolOf(name)]: {} },
         common_http_protocol_options: { idle_timeout: duration(upstreamIdleTimeoutMs) },
       },
     ),
@@ -55,7 +61,7 @@ const cluster = (name: string, addresses: readonly Address[], connections: Conne
 });
 
 /** A cluster whose endpoints are read from a file, and again when it is renamed into place. */
-const followedCluster = (name: ServiceName, folder: string, connections: Connections): Fragment => ({
+const followedCluster = (name: UpstreamName, folder: string, connections: Connections): Fragment => ({
   ...upstream(name, connections),
   type: 'EDS',
   common_lb_config: { update_merge_window: '0s' }, // else an instance that was added waits for a second
@@ -99,7 +105,7 @@ export const envoyModel = (options: EnvoyOptions): Fragment => {
         { name: 'gateway', address: socketAddress(listen), filter_chains: [{ filters: [manager] }] },
       ],
       clusters: [
-        ...serviceNames.map((name) =>
+        ...upstreamNames.map((name) =>
           'followed' in upstreams
             ? followedCluster(name, upstreams.followed, policy.connections)
             : cluster(name, upstreams[name], policy.connections),

@@ -2,9 +2,9 @@ import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { waitLimits } from '@parley/contracts/consistency';
-import { serviceNames } from '@parley/contracts/endpoints';
 import { errorCatalog } from '@parley/contracts/errors';
 import { gatewayPolicy } from '../policy/policy.ts';
+import { upstreamNames } from '../policy/upstreams.ts';
 import { renderEnvoy, type EnvoyOptions } from './render.ts';
 
 const at = (port: number) => ({ host: '127.0.0.1', port });
@@ -19,6 +19,7 @@ const options: EnvoyOptions = {
     payment: [at(5)],
     notification: [at(6)],
     shipping: [at(7)],
+    'product-grpc': [at(9)],
   },
   jwksPath: '/run/jwks.json',
   zipkin: at(8),
@@ -34,16 +35,20 @@ const RouteEntry = z.looseObject({
 });
 const Mapper = z.looseObject({
   status_code: z.int(),
-  body_format_override: z.object({
-    content_type: z.literal('application/problem+json'),
-    json_format: z.object({
-      type: z.string(),
-      title: z.string(),
-      status: z.int(),
-      code: z.string(),
-      correlationId: z.string(),
+  body_format_override: z.union([
+    z.object({ text_format_source: z.object({ inline_string: z.string() }) }),
+    z.object({
+      content_type: z.literal('application/problem+json'),
+      json_format: z.object({
+        type: z.string(),
+        title: z.string(),
+        status: z.int(),
+        code: z.string(),
+        correlationId: z.string(),
+      }),
     }),
-  }),
+  ]),
+  headers_to_add: z.array(z.looseObject({ header: z.object({ key: z.string(), value: z.string() }) })),
 });
 const Manager = z.looseObject({
   tracing: z.unknown().optional(),
@@ -100,15 +105,15 @@ const render = (over: Partial<EnvoyOptions> = {}) => {
 };
 
 describe('the rendered gateway', () => {
-  it('has for each route one way in, and a refusal of every other method behind it', () => {
+  it('has for each route one way in, and behind it a refusal of every other method, but of a call', () => {
     const entries = render().entries.filter(({ name }) => name !== 'preflight');
     expect(entries.map((entry) => entry.name)).toEqual(
-      routes.flatMap((route) => [route.name, `${route.name} method`]),
+      routes.flatMap(({ name }) => (name === 'products-grpc' ? [name] : [name, `${name} method`])),
     );
-    for (const [index, route] of routes.entries()) {
-      expect(entries[2 * index]?.route).toMatchObject({ cluster: route.service });
-      expect(entries[2 * index + 1]?.direct_response).toEqual({ status: 405 });
-    }
+    for (const { name, upstream } of routes)
+      expect(entries.find((entry) => entry.name === name)?.route).toMatchObject({ cluster: upstream });
+    for (const { name, direct_response } of entries)
+      expect(direct_response, name).toEqual(name.endsWith(' method') ? { status: 405 } : undefined);
   });
 
   it('asks for a token exactly where the route says so', () => {
@@ -119,7 +124,7 @@ describe('the rendered gateway', () => {
         : [],
     );
     expect(asked).toEqual(routes.filter((route) => route.authenticated).map((route) => route.name));
-    expect(asked).toEqual(['orders', 'payment', 'notifications', 'shipment']);
+    expect(asked).toEqual(['orders', 'products-grpc', 'payment', 'notifications', 'shipment']);
   });
 
   it('counts the requests of every route', () => {
@@ -134,10 +139,26 @@ describe('the rendered gateway', () => {
 
   it('answers by itself only with problems of the catalog, under their status', () => {
     for (const mapper of render().manager.local_reply_config.mappers) {
+      if (!('json_format' in mapper.body_format_override)) continue;
       const { code, status, title } = mapper.body_format_override.json_format;
       const definition = Object.entries(errorCatalog).find(([name]) => name === code)?.[1];
       expect({ status, title }).toEqual({ status: definition?.httpStatus, title: definition?.title });
       expect(mapper.status_code).toBe(status);
+    }
+  });
+
+  it('answers a call by itself with the same error’s gRPC status, before it answers anyone else', () => {
+    const { mappers } = render().manager.local_reply_config;
+    for (const [index, { body_format_override: body, headers_to_add: headers }] of mappers.entries()) {
+      if (!('text_format_source' in body)) continue;
+      const problem = mappers[index + 1]?.body_format_override;
+      const code = problem !== undefined && 'json_format' in problem ? problem.json_format.code : '';
+      const definition = Object.entries(errorCatalog).find(([name]) => name === code)?.[1];
+      expect(body.text_format_source.inline_string).toBe(definition?.title);
+      expect(headers.map(({ header: { key, value } }) => [key, value])).toEqual([
+        ['grpc-status', String(definition?.grpcStatus)],
+        ['parley-code', code],
+      ]);
     }
   });
 
@@ -160,7 +181,7 @@ describe('the rendered gateway', () => {
     const clusters = Clusters.parse(
       parse(renderEnvoy({ ...options, upstreams: { followed: '/run/upstreams' } })),
     ).static_resources.clusters.filter(({ type }) => type === 'EDS');
-    expect(clusters.map(({ name }) => name)).toEqual(serviceNames);
+    expect(clusters.map(({ name }) => name)).toEqual(upstreamNames);
     for (const { name, eds_cluster_config } of clusters)
       expect(eds_cluster_config?.eds_config.path_config_source).toEqual({
         path: `/run/upstreams/${name}.json`,

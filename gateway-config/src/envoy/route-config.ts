@@ -1,5 +1,6 @@
 import type { GatewayPolicy } from '../policy/policy.ts';
 import type { PathMatch, Route } from '../policy/routes.ts';
+import { upstreams } from '../policy/upstreams.ts';
 import { corsFor } from './cors.ts';
 import { deadlineOf } from './deadline.ts';
 import { limitOf } from './limit.ts';
@@ -23,6 +24,8 @@ const matchOf = (path: PathMatch): Fragment => {
       return { path_separated_prefix: path.path };
     case 'item':
       return { safe_regex: { regex: `${escapeRegex(path.under)}/[^/]+` } };
+    case 'exact':
+      return { safe_regex: { regex: path.paths.map(escapeRegex).join('|') } };
   }
 };
 
@@ -44,12 +47,29 @@ const retryPolicy = ({
   retriable_request_headers: [methodIn(methods)],
 });
 
+const leadsToGrpc = ({ upstream }: Route): boolean => upstreams[upstream].port === 'grpc';
+
+/**
+ * A call's own deadline (`grpc-timeout`) ends it where that is sooner, and the service is told what is left. Where Envoy
+ * looks at a call's deadline, it heeds no `timeout`: one without a deadline would have no end.
+ */
+const timesOf = (route: Route): Fragment => {
+  const time = duration(route.timeoutMs);
+  return leadsToGrpc(route)
+    ? { timeout: time, max_stream_duration: { max_stream_duration: time, grpc_timeout_header_max: time } }
+    : { timeout: time };
+};
+
 const forwarded = (route: Route, policy: GatewayPolicy): Fragment => ({
   name: route.name,
-  match: { ...matchOf(route.path), headers: [methodIn(route.methods)] },
+  match: {
+    ...matchOf(route.path),
+    headers: [methodIn(route.methods)],
+    ...(leadsToGrpc(route) ? { grpc: {} } : {}),
+  },
   route: {
-    cluster: route.service,
-    timeout: duration(route.timeoutMs),
+    cluster: route.upstream,
+    ...timesOf(route),
     retry_policy: retryPolicy(policy.retry),
   },
   typed_per_filter_config: {
@@ -62,13 +82,18 @@ const forwarded = (route: Route, policy: GatewayPolicy): Fragment => ({
   },
 });
 
-/** The same path with a method that the route does not have. */
-const refused = (route: Route): Fragment => ({
-  name: `${route.name} method`,
-  match: matchOf(route.path),
-  direct_response: { status: 405 },
-  response_headers_to_add: [{ header: { key: 'allow', value: route.methods.join(', ') } }],
-});
+/** The same path with a method that the route does not have. For who makes no call, a gRPC method is nowhere. */
+const refused = (route: Route): readonly Fragment[] =>
+  leadsToGrpc(route)
+    ? []
+    : [
+        {
+          name: `${route.name} method`,
+          match: matchOf(route.path),
+          direct_response: { status: 405 },
+          response_headers_to_add: [{ header: { key: 'allow', value: route.methods.join(', ') } }],
+        },
+      ];
 
 /**
  * A preflight of a known origin, which the CORS filter answers before it goes anywhere: the filter looks only at routes
@@ -92,7 +117,7 @@ const preflight = ({ cors, routes }: GatewayPolicy): readonly Fragment[] =>
               { name: 'access-control-request-method', string_match: { safe_regex: { regex: '[A-Za-z]+' } } },
             ],
           },
-          route: { cluster: routes[0]?.service },
+          route: { cluster: routes[0]?.upstream },
         },
       ];
 
@@ -108,7 +133,7 @@ export const routeConfig = (policy: GatewayPolicy): Fragment => ({
       ]),
       routes: [
         ...preflight(policy),
-        ...policy.routes.flatMap((route) => [forwarded(route, policy), refused(route)]),
+        ...policy.routes.flatMap((route) => [forwarded(route, policy), ...refused(route)]),
       ],
     },
   ],

@@ -1,5 +1,5 @@
-import { serviceNames } from '@parley/contracts/endpoints';
 import { z } from 'zod';
+import { upstreamNames } from './upstreams.ts';
 
 const Path = z
   .string()
@@ -11,6 +11,8 @@ export const PathMatch = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tree'), path: Path }).readonly(),
   /** Exactly one non-empty segment below this path. */
   z.strictObject({ kind: z.literal('item'), under: Path }).readonly(),
+  /** These paths and no other: methods of a gRPC service, `/package.Service/Method`. */
+  z.strictObject({ kind: z.literal('exact'), paths: z.array(Path).min(1).readonly() }).readonly(),
 ]);
 export type PathMatch = z.infer<typeof PathMatch>;
 
@@ -25,13 +27,15 @@ export const Route = z
     path: PathMatch,
     /** What else is asked of the path is METHOD_NOT_ALLOWED. */
     methods: z.array(Method).min(1).readonly(),
-    service: z.enum(serviceNames),
+    /** Where it leads. To a gRPC port only calls are let through, and what is refused is answered in gRPC's words. */
+    upstream: z.enum(upstreamNames),
     /** True: only with a valid token, whose subject the service finds in `x-user-id`. */
     authenticated: z.boolean(),
     /**
      * The whole exchange with the service, its retries included, from when the request is there as a whole. For a write
      * longer than the service's own deadline of 10 s; for a read longer than any wait for a position (4 s). The service is
-     * told of it, or of what the client says when that is less: `x-parley-timeout-ms`.
+     * told of it, or of what the client says when that is less: `x-parley-timeout-ms`, and `grpc-timeout` of a gRPC call,
+     * which ends by it.
      */
     timeoutMs: z.int().positive(),
   })
@@ -51,7 +55,7 @@ export const routes: readonly Route[] = [
     name: 'orders',
     path: { kind: 'tree', path: '/api/v1/orders' },
     methods: ['GET', 'HEAD', 'POST'],
-    service: 'order',
+    upstream: 'order',
     authenticated: true,
     timeoutMs: orderTimeoutMs,
   },
@@ -59,15 +63,30 @@ export const routes: readonly Route[] = [
     name: 'products',
     path: { kind: 'tree', path: '/api/v1/products' },
     methods: ['GET', 'HEAD'],
-    service: 'product',
+    upstream: 'product',
     authenticated: false,
+    timeoutMs: readTimeoutMs,
+  },
+  {
+    // What the catalogue shows; stock is held and released by orders only.
+    name: 'products-grpc',
+    path: {
+      kind: 'exact',
+      paths: [
+        '/parley.product.v1.ProductService/GetProduct',
+        '/parley.product.v1.ProductService/CheckInventory',
+      ],
+    },
+    methods: ['POST'],
+    upstream: 'product-grpc',
+    authenticated: true,
     timeoutMs: readTimeoutMs,
   },
   {
     name: 'graphql',
     path: { kind: 'tree', path: '/graphql' },
     methods: ['GET', 'POST'],
-    service: 'product',
+    upstream: 'product',
     authenticated: false,
     timeoutMs: readTimeoutMs,
   },
@@ -75,7 +94,7 @@ export const routes: readonly Route[] = [
     name: 'payment',
     path: { kind: 'item', under: '/api/v1/payments' },
     methods: ['GET', 'HEAD'],
-    service: 'payment',
+    upstream: 'payment',
     authenticated: true,
     timeoutMs: readTimeoutMs,
   },
@@ -83,7 +102,7 @@ export const routes: readonly Route[] = [
     name: 'notifications',
     path: { kind: 'item', under: '/api/v1/notifications' },
     methods: ['GET', 'HEAD'],
-    service: 'notification',
+    upstream: 'notification',
     authenticated: true,
     timeoutMs: readTimeoutMs,
   },
@@ -91,7 +110,7 @@ export const routes: readonly Route[] = [
     name: 'shipment',
     path: { kind: 'item', under: '/api/v1/shipments' },
     methods: ['GET', 'HEAD'],
-    service: 'shipping',
+    upstream: 'shipping',
     authenticated: true,
     timeoutMs: readTimeoutMs,
   },

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitLimits } from '@parley/contracts/consistency';
+import { ProductServiceService } from '@parley/contracts/grpc/product';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { routes, type PathMatch, type Route } from './routes.ts';
+import { upstreams } from './upstreams.ts';
 
 const OpenApi = z.object({
   paths: z.record(
@@ -42,6 +44,8 @@ const takes = (match: PathMatch, path: string): boolean => {
       return path === match.path || path.startsWith(`${match.path}/`);
     case 'item':
       return path.startsWith(`${match.under}/`) && /^[^/]+$/.test(path.slice(match.under.length + 1));
+    case 'exact':
+      return match.paths.includes(path);
   }
 };
 /** The first route that takes the path decides, whatever the method. */
@@ -58,7 +62,7 @@ describe('the gateway and openapi.json', () => {
     (_id, operation) => {
       const route = routeOf(operation);
       expect(route).toMatchObject({
-        service: operation.service,
+        upstream: operation.service,
         authenticated: operation.access === 'customer',
       });
       expect(operation.secured).toBe(operation.access === 'customer');
@@ -73,7 +77,8 @@ describe('the gateway and openapi.json', () => {
     },
   );
 
-  it.each(routes.flatMap((route) => route.methods.map((method) => [method, route.name, route] as const)))(
+  const overRest = routes.filter(({ upstream }) => upstreams[upstream].port === 'http');
+  it.each(overRest.flatMap((route) => route.methods.map((method) => [method, route.name, route] as const)))(
     '%s on the route %s leads to a documented operation',
     (method, _name, route) => {
       const documented = method === 'HEAD' ? 'GET' : method; // HTTP: a HEAD is a GET without its body
@@ -81,6 +86,16 @@ describe('the gateway and openapi.json', () => {
       expect(led.map(({ id }) => id)).not.toEqual([]);
     },
   );
+});
+
+it('of gRPC, what a client may read is reached and what only orders may do is not', () => {
+  const { getProduct, checkInventory, reserveStock, releaseStock } = ProductServiceService;
+  const led = (path: string): string | undefined => routes.find((route) => takes(route.path, path))?.name;
+  expect([getProduct, checkInventory].map(({ path }) => led(path))).toEqual([
+    'products-grpc',
+    'products-grpc',
+  ]);
+  expect([reserveStock, releaseStock].map(({ path }) => led(path))).toEqual([undefined, undefined]);
 });
 
 it('no route gives up before the longest wait for a position is over: the answer is the service’s own', () => {

@@ -1,8 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ServiceName } from '@parley/contracts/endpoints';
 import { portsFor } from '@parley/engines';
-import { ensureDevKeys, gatewayPolicy, renderEnvoy, type Address } from '@parley/gateway-config';
+import { ensureDevKeys, forUpstreams, gatewayPolicy, renderEnvoy, upstreams } from '@parley/gateway-config';
 import { hostOf, type MeshFile } from '@parley/mesh';
 import { parse, stringify } from 'yaml';
 import { runFiles } from '../stack/context.ts';
@@ -11,15 +10,14 @@ import { runFiles } from '../stack/context.ts';
  * Has every forwarded request carry the mesh name of its service as host: a sidecar picks the route by it, and a client
  * outside the mesh names the gateway.
  */
-const withMeshHosts = (value: unknown, services: ReadonlySet<string>): unknown => {
-  if (Array.isArray(value)) return value.map((item) => withMeshHosts(item, services));
+const withMeshHosts = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withMeshHosts);
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).map(([key, inner]) => [key, withMeshHosts(inner, services)] as const);
+  const entries = Object.entries(value).map(([key, inner]) => [key, withMeshHosts(inner)] as const);
   const route: unknown = Object.fromEntries(entries);
-  if (!('cluster' in value) || typeof value.cluster !== 'string' || !services.has(value.cluster))
-    return route;
-  if (!('timeout' in value)) return route; // a cluster that is named elsewhere
-  return Object.assign({}, route, { host_rewrite_literal: hostOf(value.cluster as ServiceName) });
+  const known = Object.entries(upstreams).find(([name]) => 'cluster' in value && name === value.cluster);
+  if (known === undefined || !('timeout' in value)) return route; // a cluster that is named elsewhere
+  return Object.assign({}, route, { host_rewrite_literal: hostOf(known[1].service) });
 };
 
 /** Writes the same gateway as in any stack, with the services' virtual addresses behind it, and answers the path of its bootstrap. */
@@ -30,28 +28,22 @@ export const writeMeshGateway = async (runDir: string, mesh: MeshFile): Promise<
   const { jwksPath } = await ensureDevKeys(runDir);
   const { logs } = runFiles(runDir);
   mkdirSync(logs, { recursive: true });
-  const upstream = (name: ServiceName): readonly Address[] => {
-    const service = mesh.services.find((candidate) => candidate.name === name);
-    if (service === undefined) throw new RangeError(`a mesh without ${name}`);
-    return [{ host: service.virtualIp, port: service.httpPort }];
-  };
   const text = renderEnvoy({
     policy: gatewayPolicy,
     listen: { host: node.address, port: gateway },
     admin: { host: node.address, port: gatewayAdmin },
-    upstreams: {
-      order: upstream('order'),
-      product: upstream('product'),
-      payment: upstream('payment'),
-      notification: upstream('notification'),
-      shipping: upstream('shipping'),
-    },
+    upstreams: forUpstreams(({ service: name, port: kind }) => {
+      const service = mesh.services.find((candidate) => candidate.name === name);
+      const port = kind === 'http' ? service?.httpPort : service?.grpcPort;
+      if (service === undefined || port === undefined)
+        throw new RangeError(`a mesh without ${kind} of ${name}`);
+      return [{ host: service.virtualIp, port }];
+    }),
     jwksPath,
     zipkin: { host: '127.0.0.1', port: mesh.zipkinPort },
     accessLogPath: join(logs, 'gateway-access.log'),
   });
-  const services = new Set<string>(mesh.services.map(({ name }) => name));
   const path = join(runDir, 'gateway', 'envoy.yaml');
-  writeFileSync(path, stringify(withMeshHosts(parse(text), services), { aliasDuplicateObjects: false }));
+  writeFileSync(path, stringify(withMeshHosts(parse(text)), { aliasDuplicateObjects: false }));
   return path;
 };

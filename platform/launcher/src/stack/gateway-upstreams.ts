@@ -1,8 +1,14 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serviceNames, type Endpoints, type ServiceName } from '@parley/contracts/endpoints';
-import { writeEndpoints, type Address } from '@parley/gateway-config';
+import type { Endpoints } from '@parley/contracts/endpoints';
+import {
+  upstreamNames,
+  upstreams,
+  writeEndpoints,
+  type Address,
+  type UpstreamName,
+} from '@parley/gateway-config';
 import { openEureka, type Discovery, type Instance } from '@parley/service/discovery';
 import { messageOf } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
@@ -13,10 +19,13 @@ import { defaultVersion } from './scale.ts';
 /** The folder in which a stack's gateway finds the instances of every service. */
 export const upstreamsFolder = (runDir: string): string => join(runDir, 'gateway', 'upstreams');
 
-const addressesOf = (instances: readonly Instance[], service: ServiceName): readonly Address[] =>
-  instances.flatMap(({ service: of, host: at, ports }) =>
-    of === service && ports.http !== undefined ? [{ host: at, port: ports.http }] : [],
-  );
+const addressesOf = (instances: readonly Instance[], name: UpstreamName): readonly Address[] => {
+  const { service, port: kind } = upstreams[name];
+  return instances.flatMap(({ service: of, host: at, ports }) => {
+    const port = ports[kind];
+    return of === service && port !== undefined ? [{ host: at, port }] : [];
+  });
+};
 
 /** Forgets what an earlier start of the stack found. */
 export const forgetUpstreams = (runDir: string): Promise<void> =>
@@ -24,8 +33,8 @@ export const forgetUpstreams = (runDir: string): Promise<void> =>
 
 /** Tells the gateway where these instances are. A service that has none of them gets no request. */
 export const writeUpstreams = async (runDir: string, instances: readonly Instance[]): Promise<void> => {
-  for (const service of serviceNames)
-    await writeEndpoints(upstreamsFolder(runDir), service, addressesOf(instances, service));
+  for (const name of upstreamNames)
+    await writeEndpoints(upstreamsFolder(runDir), name, addressesOf(instances, name));
 };
 
 /** As `writeUpstreams`, unless the gateway, which may have been restarted, knows of some already. */
@@ -50,16 +59,16 @@ export const followRegistry = async ({
   output,
 }: FollowRegistryOptions): Promise<Discovery | undefined> => {
   if (endpoints.discovery === undefined) return undefined;
-  const written = new Map<ServiceName, string>();
+  const written = new Map<UpstreamName, string>();
   let targets: string | undefined;
   let writing = Promise.resolve();
   const follow = async (instances: readonly Instance[]): Promise<void> => {
-    for (const service of serviceNames) {
-      const addresses = addressesOf(instances, service);
+    for (const name of upstreamNames) {
+      const addresses = addressesOf(instances, name);
       const text = JSON.stringify(addresses);
-      if (written.get(service) === text) continue;
-      await writeEndpoints(upstreamsFolder(runDir), service, addresses);
-      written.set(service, text);
+      if (written.get(name) === text) continue;
+      await writeEndpoints(upstreamsFolder(runDir), name, addresses);
+      written.set(name, text);
     }
     const text = JSON.stringify(instances);
     if (endpoints.metrics === undefined || text === targets) return; // told after every reading
