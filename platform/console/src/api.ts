@@ -53,6 +53,7 @@ export type LedgerRow = z.infer<typeof Row>;
 
 /** The file that a run of the end-to-end tests writes. */
 export const LedgerFile = z.object({
+  generatedAt: z.iso.datetime().optional(),
   proven: z.number(),
   total: z.number(),
   tests: z.object({ passed: z.number(), failed: z.number(), skipped: z.number() }),
@@ -62,6 +63,7 @@ export const LedgerFile = z.object({
 /** Answer of `GET /api/ledger`. */
 export const LedgerState = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('none') }),
+  /** `writtenAtMs`: when the run ended, in milliseconds since the epoch. */
   z.object({ kind: z.literal('ledger'), writtenAtMs: z.number(), ledger: LedgerFile }),
 ]);
 export type LedgerState = z.infer<typeof LedgerState>;

@@ -50,6 +50,16 @@ describe('the console', () => {
     expect(await ledger.json()).toEqual({ kind: 'none' });
   });
 
+  it('shows the last run as of when it ended, also a copy of its ledger', async () => {
+    const path = join(folder, 'ledger.json');
+    const tests = { passed: 1, failed: 0, skipped: 0 };
+    const generatedAt = '2026-11-28T20:54:09.916Z';
+    await writeFile(path, JSON.stringify({ generatedAt, proven: 0, total: 0, tests, rows: [] }));
+    const answer = await app.request('/api/ledger', { headers: own });
+    expect(await answer.json()).toMatchObject({ kind: 'ledger', writtenAtMs: Date.parse(generatedAt) });
+    await rm(path);
+  });
+
   it('answers every page of its own with the page, under a policy that loads nothing from elsewhere', async () => {
     const page = await app.request('/signals?window=5', { headers: own });
     expect(await page.text()).toContain('the page');

@@ -9,7 +9,8 @@ export const readLedger = async (path: string): Promise<LedgerState> => {
     const { size, mtimeMs } = await stat(path);
     if (size > BYTES_MAX) return { kind: 'none' };
     const ledger = LedgerFile.parse(JSON.parse(await readFile(path, 'utf8')));
-    return { kind: 'ledger', writtenAtMs: mtimeMs, ledger };
+    const writtenAtMs = ledger.generatedAt === undefined ? mtimeMs : Date.parse(ledger.generatedAt); // a copy is newer
+    return { kind: 'ledger', writtenAtMs, ledger };
   } catch {
     return { kind: 'none' }; // the page says how to make one
   }

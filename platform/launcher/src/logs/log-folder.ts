@@ -39,7 +39,12 @@ export class LogFolder {
   readonly #behindBytesMax: number;
   readonly #places = new Map<string, Place>();
   #dropped = 0;
-  #read: { readonly place: Place; readonly bytes: number; readonly overlong: boolean }[] = [];
+  #read: {
+    readonly place: Place;
+    readonly bytes: number;
+    readonly overlong: boolean;
+    readonly dropped: number;
+  }[] = [];
 
   private constructor(folder: string, behindBytesMax: number) {
     this.#folder = folder;
@@ -54,7 +59,7 @@ export class LogFolder {
     return followed;
   }
 
-  /** Lines that were passed over, as their reader was too far behind. */
+  /** Lines that were passed over, as their reader was too far behind or they were longer than a chunk. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -72,7 +77,8 @@ export class LogFolder {
 
   /** The lines of the last `read` are where they belong. */
   commit(): void {
-    for (const { place, bytes, overlong } of this.#read) {
+    for (const { place, bytes, overlong, dropped } of this.#read) {
+      this.#dropped += dropped;
       place.offset += bytes;
       place.overlong = overlong;
     }
@@ -97,10 +103,12 @@ export class LogFolder {
     const end = chunk.lastIndexOf(10) + 1;
     if (end === 0) {
       // A line that is not whole yet, or one without end.
-      if (chunk.length === CHUNK_BYTES) this.#read.push({ place, bytes: chunk.length, overlong: true });
+      const dropped = place.overlong ? 0 : 1;
+      if (chunk.length === CHUNK_BYTES)
+        this.#read.push({ place, bytes: chunk.length, overlong: true, dropped });
       return [];
     }
-    this.#read.push({ place, bytes: end, overlong: false });
+    this.#read.push({ place, bytes: end, overlong: false, dropped: 0 });
     const lines = chunk.toString('utf8', 0, end - 1).split('\n');
     return (place.overlong ? lines.slice(1) : lines).filter((line) => line.trim() !== '');
   }

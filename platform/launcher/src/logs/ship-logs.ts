@@ -10,6 +10,7 @@ const EVERY_MS = 500;
 const START_GRACE_MS = 60_000;
 /** After a failure; the log engine is asked again so often. */
 const RETRY_MS = 2_000;
+const SAY_DROPPED_EVERY_MS = 60_000;
 const POST_DEADLINE_MS = 5_000;
 
 /** Sends what is in the log files to the log engine until it is stopped. */
@@ -40,6 +41,46 @@ const post = async (url: URL, ndjson: string, signal: AbortSignal): Promise<void
   if (!response.ok) throw new Error(`it answered ${String(response.status)}`);
 };
 
+/** What people are told: that the engine goes and comes back, once each, and how many lines were passed over. */
+const shippingReport = (
+  folder: LogFolder,
+  {
+    output,
+    logs,
+    missedFromMs,
+  }: { readonly output: Output; readonly logs: string; readonly missedFromMs: number },
+) => {
+  let missedFrom = missedFromMs;
+  let away = false;
+  let saidDropped = 0;
+  let saidDroppedAtMs = Number.NEGATIVE_INFINITY;
+  const unsaidDropped = (): number => {
+    const dropped = folder.dropped - saidDropped;
+    saidDropped = folder.dropped;
+    saidDroppedAtMs = performance.now();
+    return dropped;
+  };
+  return {
+    failed: (error: unknown): void => {
+      if (performance.now() < missedFrom) return;
+      if (!away) output.bad(`the log engine takes no lines (${messageOf(error)}); they wait in ${logs}`);
+      away = true;
+    },
+    sent: (): void => {
+      missedFrom = 0; // it was there
+      if (!away) return;
+      away = false;
+      output.good(`the log engine takes lines again; ${String(unsaidDropped())} were passed over`);
+    },
+    /** Lines may be too many, or too long, while the engine is well. */
+    turned: (): void => {
+      if (away || folder.dropped === saidDropped) return;
+      if (performance.now() - saidDroppedAtMs < SAY_DROPPED_EVERY_MS) return;
+      output.bad(`${String(unsaidDropped())} log lines were passed over; they are in ${logs} only`);
+    },
+  };
+};
+
 /**
  * Ships the log files of a run folder to VictoriaLogs. Services write to their files and know nothing of it, so an engine
  * that is slow or away never slows them: the files wait, bounded in bytes, and what is passed over is counted. Both its
@@ -56,37 +97,24 @@ export const shipLogs = async (options: {
   /** For how long after the start an engine that was never there is not missed. Default 60 s. */
   readonly startGraceMs?: number;
 }): Promise<LogShipping> => {
-  const { output } = options;
   const folder = await LogFolder.open(options.logs, options.behindBytesMax);
   const url = insertUrl(options.url);
   const stopping = new AbortController();
   const late = new AbortController();
-  let away = false;
-  let saidDropped = 0;
-  let missedFromMs = performance.now() + (options.startGraceMs ?? START_GRACE_MS);
-
-  const say = (error: unknown): void => {
-    if (performance.now() < missedFromMs) return;
-    if (!away)
-      output.bad(`the log engine takes no lines (${messageOf(error)}); they wait in ${options.logs}`);
-    away = true;
-  };
-  const sayBack = (): void => {
-    if (!away) return;
-    away = false;
-    const dropped = folder.dropped - saidDropped;
-    saidDropped = folder.dropped;
-    output.good(`the log engine takes lines again; ${String(dropped)} were passed over`);
-  };
+  const report = shippingReport(folder, {
+    output: options.output,
+    logs: options.logs,
+    missedFromMs: performance.now() + (options.startGraceMs ?? START_GRACE_MS),
+  });
   /** True while there may be more to send at once. */
   const turn = async (): Promise<boolean> => {
     const read = await folder.read();
     if (read.length > 0) {
       await post(url, body(read, new Date().toISOString()), late.signal);
-      missedFromMs = 0; // it was there
-      sayBack();
+      report.sent();
     }
     folder.commit(); // also of a line without end, of which nothing was read
+    report.turned();
     return read.length > 0;
   };
   const run = async (): Promise<void> => {
@@ -94,7 +122,7 @@ export const shipLogs = async (options: {
       const pauseMs = await turn().then(
         () => EVERY_MS,
         (error: unknown) => {
-          say(error);
+          report.failed(error);
           return RETRY_MS;
         },
       );

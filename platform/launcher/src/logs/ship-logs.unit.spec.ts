@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -92,6 +92,23 @@ describe('shipping of logs', () => {
     });
   });
 
+  it('says once how many lines were passed over while the engine was well', async () => {
+    const logs = folder();
+    const { state, url } = await engine();
+    const { said } = await ship(logs, url, 300_000);
+    const lines = Array.from({ length: 40_000 }, (_, n) => line(n));
+    writeFileSync(join(logs, 'order-1.new'), lines.join(''));
+    renameSync(join(logs, 'order-1.new'), join(logs, 'order-1.log')); // all of it at once
+    await vi.waitFor(() => {
+      expect(state.messages.at(-1)).toBe('line 39999');
+    }, 8_000);
+    await vi.waitFor(() => {
+      expect(said).toEqual([
+        `${40_000 - state.messages.length} log lines were passed over; they are in ${logs} only`,
+      ]);
+    });
+  });
+
   it('that is too far behind passes old lines over and counts them; its memory stays bounded', async () => {
     const logs = folder();
     const path = join(logs, 'order-1.log');
@@ -127,5 +144,6 @@ describe('shipping of logs', () => {
     for (let n = 0; n < 3; n++) expect(await next()).toEqual([]);
     appendFileSync(path, 'end of it\nafter\n');
     expect(await next()).toEqual(['after']);
+    expect(followed.dropped).toBe(1);
   });
 });

@@ -15,7 +15,7 @@ import { percent, perSecond } from '../format.ts';
 import { ERROR_RATIO_MIN, type Edge, type ServiceFigures, type Verdict } from './diagnosis.ts';
 import { VerdictStatus } from './panels.tsx';
 
-const NODE = { width: 190, height: 78 } as const;
+const NODE = { width: 216, height: 80 } as const;
 const LABEL_HEIGHT_PX = 30;
 /** Of the map's label font, about. */
 const CHARACTER_PX = 5.8;
