@@ -4,7 +4,8 @@ import type { AvroCodec } from '../avro/codec.ts';
 import { logHeaders } from '../headers.ts';
 import { HeaderList } from '../log/header-list.ts';
 import type { DomainEvent } from '../ports.ts';
-import type { LetterBox, OpenLetter } from './letter-box.ts';
+import type { LetterBox } from './letter-box.ts';
+import type { OpenLetter } from './partition-letters.ts';
 
 /** Times that a letter may be redriven; then it is to be discarded, or edited. */
 const REDRIVES_MAX = 20;

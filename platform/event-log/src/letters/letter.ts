@@ -28,12 +28,20 @@ const markHeaderNames = {
   id: 'x-letter-mark-id',
   why: 'x-letter-why',
   time: 'x-letter-time',
+  /** Of what became of a redrive: id of the request, empty when nobody asked. */
+  answers: 'x-letter-answers',
 } as const;
+
+/** Last header of a letter: the claim of the member that wrote it. Absent in those of releases without claims. */
+const CLAIM = 'x-letter-claim';
 
 /** Reason of a letter that has not failed: an earlier event of its stream has. */
 export const PARKED = 'parked-behind';
 
 export type MarkKind = 'redrive' | 'redriven' | 'failed' | 'discarded';
+
+/** Kind of a mark that is about no letter: a member was assigned the partition, and letters of earlier ones no longer count. */
+const CLAIMED = 'claimed';
 
 export interface LetterOrigin {
   readonly topic: string;
@@ -50,6 +58,8 @@ export interface Mark {
   readonly timeMs: number;
   /** Of a request to redrive: what is handled instead of the original's value. */
   readonly value: Buffer | null;
+  /** Of `redriven` and `failed`: the request, empty when nobody asked; undefined in marks of earlier releases. */
+  readonly answers: string | undefined;
 }
 
 /** A record that became a dead letter, as it lay in its topic, and why. */
@@ -58,12 +68,13 @@ export interface LetterContent {
   readonly origin: LetterOrigin & { readonly offset: number };
   readonly error: DeadLetter;
   readonly timeMs: number;
+  readonly claim: string | undefined;
 }
 
 export const letterRecord = (
   raw: RawRecord,
   { topic, partition, group }: LetterOrigin,
-  why: { readonly error: DeadLetter; readonly nowMs: number },
+  why: { readonly error: DeadLetter; readonly nowMs: number; readonly claim: string },
 ): NewRecord => ({
   key: raw.key,
   value: raw.value,
@@ -74,12 +85,17 @@ export const letterRecord = (
     [originHeaderNames.timestamp]: raw.timestamp,
     [originHeaderNames.group]: group,
     ...errorHeaders(why.error, why.nowMs),
+    [CLAIM]: why.claim,
   }),
 });
 
 export const markRecord = (
   key: Buffer | null,
-  mark: Pick<Mark, 'kind' | 'letter' | 'why'> & { readonly value?: Buffer | null; readonly nowMs: number },
+  mark: Pick<Mark, 'kind' | 'letter' | 'why'> & {
+    readonly value?: Buffer | null;
+    readonly answers?: string;
+    readonly nowMs: number;
+  },
 ): { readonly id: string; readonly record: NewRecord } => {
   const id = randomUUID();
   const headers = new HeaderList([]).with({
@@ -88,8 +104,25 @@ export const markRecord = (
     [markHeaderNames.id]: id,
     [markHeaderNames.why]: headerText(mark.why),
     [markHeaderNames.time]: new Date(mark.nowMs).toISOString(),
+    ...(mark.answers === undefined ? {} : { [markHeaderNames.answers]: mark.answers }),
   });
   return { id, record: { key, value: mark.value ?? null, headers } };
+};
+
+export const claimRecord = (nowMs: number): { readonly id: string; readonly record: NewRecord } => {
+  const id = randomUUID();
+  const headers = new HeaderList([]).with({
+    [markHeaderNames.kind]: CLAIMED,
+    [markHeaderNames.id]: id,
+    [markHeaderNames.time]: new Date(nowMs).toISOString(),
+  });
+  return { id, record: { key: null, value: null, headers } };
+};
+
+/** Id of a claim; undefined for a record that is none. */
+export const readClaim = (raw: RawRecord): string | undefined => {
+  const headers = HeaderList.of(raw);
+  return headers.text(markHeaderNames.kind) === CLAIMED ? headers.text(markHeaderNames.id) : undefined;
 };
 
 const OURS = [...Object.values(originHeaderNames), ...Object.values(errorHeaderNames)];
@@ -97,10 +130,13 @@ const OURS = [...Object.values(originHeaderNames), ...Object.values(errorHeaderN
 /** Undefined for a record that is no letter. */
 export const readLetter = (raw: RawRecord): LetterContent | undefined => {
   const all = HeaderList.of(raw);
-  const own = new HeaderList(all.entries.slice(-OURS.length));
+  const hasClaim = all.entries.at(-1)?.[0].toString() === CLAIM;
+  const from = all.entries.length - OURS.length - (hasClaim ? 1 : 0);
+  if (from < 0) return undefined;
+  const own = new HeaderList(all.entries.slice(from));
   if (!OURS.every((name, index) => own.entries[index]?.[0].toString() === name)) return undefined;
   const text = (name: string): string => own.text(name) ?? '';
-  const original = new HeaderList(all.entries.slice(0, -OURS.length));
+  const original = new HeaderList(all.entries.slice(0, from));
   const offset = text(originHeaderNames.offset);
   const partition = Number(text(originHeaderNames.partition));
   if (!Number.isSafeInteger(Number(offset)) || !Number.isSafeInteger(partition)) return undefined;
@@ -126,6 +162,7 @@ export const readLetter = (raw: RawRecord): LetterContent | undefined => {
       attempts: Number(text(errorHeaderNames.attempts)),
     },
     timeMs: Date.parse(text(errorHeaderNames.time)),
+    claim: own.text(CLAIM),
   };
 };
 
@@ -143,5 +180,6 @@ export const readMark = (raw: RawRecord): Mark | undefined => {
     why: headers.text(markHeaderNames.why) ?? '',
     timeMs: Date.parse(headers.text(markHeaderNames.time) ?? ''),
     value: raw.value,
+    answers: headers.text(markHeaderNames.answers),
   };
 };

@@ -6,12 +6,15 @@
 import { deliver, type RetryPolicy, type Verdict } from '@parley/delivery';
 import type { Logger } from 'pino';
 import type { DomainEvent, RecordedEvent } from '../ports.ts';
-import type { LetterBox, OpenLetter } from './letter-box.ts';
+import type { LetterBox } from './letter-box.ts';
+import type { OpenLetter } from './partition-letters.ts';
 
 export interface RedriverOptions<E extends DomainEvent> {
   readonly letters: LetterBox;
   readonly policy: RetryPolicy;
   readonly logger: Logger;
+  /** Resolves once what became of the letters of a partition before it was this process's is known. */
+  readonly claim: (partition: number) => Promise<void>;
   /** Not aborted while the partition is this process's; undefined when it is not. */
   readonly heldBy: (partition: number) => AbortSignal | undefined;
   /** The event of a letter, or why it is none of the history. */
@@ -23,11 +26,13 @@ export interface RedriverOptions<E extends DomainEvent> {
 }
 
 const AGAIN_MS = 1_000;
+/** Letters of one partition that are handled at the same time, each of another stream. */
+const CONCURRENT_MAX = 16;
 
 export class Redriver<E extends DomainEvent> {
   readonly #options: RedriverOptions<E>;
-  readonly #running = new Map<number, Promise<void>>();
-  readonly #again = new Set<number>();
+  /** By partition and by offset of the letter. */
+  readonly #running = new Map<number, Map<number, Promise<void>>>();
 
   constructor(options: RedriverOptions<E>) {
     this.#options = options;
@@ -35,65 +40,61 @@ export class Redriver<E extends DomainEvent> {
 
   /** Works on what is due in a partition, until nothing is. */
   wake(partition: number): void {
-    this.#again.add(partition);
-    if (this.#running.has(partition)) return;
-    const run = this.#run(partition).finally(() => {
-      this.#running.delete(partition);
-      if (this.#again.has(partition)) this.wake(partition); // woken after its last look
-    });
-    this.#running.set(partition, run);
+    const { letters, heldBy } = this.#options;
+    const signal = heldBy(partition);
+    if (signal === undefined || signal.aborted) return;
+    const running = this.#running.get(partition) ?? new Map<number, Promise<void>>();
+    this.#running.set(partition, running);
+    for (const letter of letters.due(partition)) {
+      if (running.size >= CONCURRENT_MAX) return; // whichever ends first looks again
+      if (running.has(letter.offset)) continue;
+      const run = this.#run(letter, signal).then((againMs) => {
+        running.delete(letter.offset);
+        const again = (): void => {
+          this.wake(partition); // what was parked behind it may be due
+        };
+        if (againMs === undefined) again();
+        else setTimeout(again, againMs).unref();
+      });
+      running.set(letter.offset, run);
+    }
   }
 
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    await Promise.all(this.#running.values());
+    await Promise.all([...this.#running.values()].flatMap((running) => [...running.values()]));
   }
 
-  async #run(partition: number): Promise<void> {
-    const { letters, heldBy, logger } = this.#options;
-    while (this.#again.delete(partition)) {
-      const signal = heldBy(partition);
-      if (signal === undefined || signal.aborted) return;
-      if (letters.due(partition).length === 0) continue;
-      const isLost = (): boolean => signal.aborted; // asked anew after each await
-      try {
-        await letters.caughtUp(partition, signal); // what has become of them since may not have been read yet
-        for (const letter of letters.due(partition)) {
-          if (isLost()) return;
-          if (!this.#isStillDue(letter)) continue;
-          await this.#redrive(letter, signal);
-          this.#again.add(partition); // what was parked behind it may be due
-        }
-      } catch (error) {
-        if (isLost()) return;
-        logger.warn({ partition, err: error }, 'a dead letter could not be settled; it is tried again');
-        setTimeout(() => {
-          this.wake(partition);
-        }, AGAIN_MS).unref();
-        return;
-      }
+  /** Resolves with the pause until the next look, when it could not be settled. */
+  async #run(letter: OpenLetter, signal: AbortSignal): Promise<number | undefined> {
+    const { letters, claim, logger } = this.#options;
+    const { partition } = letter.origin;
+    try {
+      await claim(partition);
+      if (!signal.aborted && letters.isStillDue(letter)) await this.#redrive(letter, signal);
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      const at = { ...letter.origin, letter: letter.id, err: error };
+      logger.warn(at, 'a dead letter could not be settled; it is tried again');
+      return AGAIN_MS;
     }
-  }
-
-  /** False once it was discarded or settled, and once something newer is asked of it. */
-  #isStillDue({ origin, offset, requested }: OpenLetter): boolean {
-    const due = this.#options.letters.due(origin.partition);
-    return due.some((now) => now.offset === offset && now.requested?.id === requested?.id);
   }
 
   async #redrive(letter: OpenLetter, stopping: AbortSignal): Promise<void> {
     const { letters, policy, logger, eventOf, handle } = this.#options;
     const at = { ...letter.origin, letter: letter.id };
+    const answers = letter.requested?.id ?? '';
     const event = await eventOf(letter);
     if (typeof event === 'string') {
-      await letters.mark(letter, { kind: 'failed', why: event });
+      await letters.mark(letter, { kind: 'failed', why: event, answers });
       return;
     }
     const delivered = await deliver({
       policy,
       stopping,
       handle: (attempt) =>
-        stopping.aborted || !this.#isStillDue(letter)
+        stopping.aborted || !letters.isStillDue(letter)
           ? Promise.resolve(undefined)
           : handle(event, { signal: stopping, attempt }),
     });
@@ -102,13 +103,13 @@ export class Redriver<E extends DomainEvent> {
       await letters.mark(letter, {
         kind: 'redriven',
         why: letter.requested?.why ?? 'nothing is open before it',
+        answers,
       });
       logger.info(at, 'a dead letter was handled');
       return;
     }
-    if (!this.#isStillDue(letter)) return; // the mark would end the newer request
     const { reason, message } = delivered.letter;
-    await letters.mark(letter, { kind: 'failed', why: `${reason}: ${message}` });
+    await letters.mark(letter, { kind: 'failed', why: `${reason}: ${message}`, answers });
     logger.warn({ ...at, reason }, 'a dead letter died again');
   }
 }

@@ -17,7 +17,8 @@ import {
 import { attribute, messagingSystems } from '@parley/contracts/telemetry';
 import type { Logger } from 'pino';
 import { PARKED } from '../letters/letter.ts';
-import { UNDECODABLE, type LetterBox, type OpenLetter } from '../letters/letter-box.ts';
+import type { LetterBox } from '../letters/letter-box.ts';
+import { UNCOMMITTED_MAX, UNDECODABLE, type OpenLetter } from '../letters/partition-letters.ts';
 import { Redriver } from '../letters/redriver.ts';
 import type {
   DomainEvent,
@@ -26,8 +27,10 @@ import type {
   ReactionStatus,
   RecordedEvent,
 } from '../ports.ts';
+import { unlessAborted } from './bounded-work.ts';
 import { Flapping } from './flapping.ts';
 import { callKeyOf, HandleCalls } from './handle-calls.ts';
+import { Obstacles } from './obstacles.ts';
 import type { TopicFold } from './topic-fold.ts';
 import type { GroupBatch, GroupListener, RawRecord } from './transport.ts';
 
@@ -35,13 +38,9 @@ const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** For as long as it takes: a letter is written before anything goes on. */
 const BURY: RetryPolicy = { attempts: Number.POSITIVE_INFINITY, backoff: BACKOFF };
 const AFTER_ERROR_MS = 1000;
-/** Records handled before offsets are committed: what a crash may repeat. */
-const CHUNK = 64;
 const VERDICT_WAIT_MS = 1000;
 /** A handle or a pause may last longer than the group waits for a sign of life. */
 const HEARTBEAT_MS = 1000;
-
-type Stalled = NonNullable<ReactionStatus['stalled']>;
 
 /** A batch, and a signal that ends when it is no longer this member's. */
 interface Turn {
@@ -75,15 +74,12 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   readonly #redriver: Redriver<E>;
   /** Aborted when the partitions that are assigned now are no longer this member's. */
   #held = new AbortController();
-  /** Partitions whose dead letters were read to their end since they were assigned. */
-  #lettersRead = new Map<number, Promise<void>>();
+  /** Of the partitions that are assigned now, in their dead letters. */
+  #claims = new Map<number, Promise<void>>();
   /** Batches that go on although the consumer was told that they are done: their partitions are paused. */
   readonly #detached = new Set<Promise<void>>();
   #retries = 0;
-  /** Events whose call failed and is to be repeated in this turn: as many as are handled at the same time. */
-  readonly #failing = new Map<string, Stalled>();
-  /** Events whose call goes on past its deadline, until it ends, whichever turn it was made in. */
-  readonly #overdue = new Map<string, Stalled>();
+  readonly #obstacles = new Obstacles();
 
   constructor(definition: ReactionDefinition<E>, fold: TopicFold<E>, options: ReactorOptions) {
     this.definition = definition;
@@ -95,6 +91,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       letters: options.letters,
       policy: this.#policy,
       logger: options.logger,
+      claim: (partition) => this.#claim(partition),
       heldBy: (partition) => (this.#assigned.includes(partition) ? this.#signal : undefined),
       eventOf: (letter) => this.#eventOf(letter),
       handle: (event, turn) => this.#call(event, turn),
@@ -108,12 +105,12 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       onOverdue: (event, attempt, { message }) => {
         const { position } = event;
         const error = `${message}; it is not called again before it ends`;
-        this.#overdue.set(callKeyOf(event), { position, attempt, error });
+        this.#obstacles.overdue.set(callKeyOf(event), { position, attempt, error });
         const context = { group: definition.group, ...position, attempt, err: message };
         options.logger.warn(context, 'a reaction takes too long; its signal is aborted');
       },
       onEnded: (event) => {
-        this.#overdue.delete(callKeyOf(event));
+        this.#obstacles.overdue.delete(callKeyOf(event));
       },
     });
   }
@@ -130,7 +127,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   get standsAt(): number | undefined {
     const since = this.#flapping.state?.since;
     if (!this.#joined) return since ?? this.#flapping.joins;
-    return this.#worst === undefined ? since : undefined;
+    return this.#obstacles.worst === undefined ? since : undefined;
   }
 
   /** One sentence: what it waits for while it stands. */
@@ -158,31 +155,16 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       assigned: this.#assigned,
       handled: this.#handled,
       lag,
-      stalled: this.#worst,
+      stalled: this.#obstacles.worst,
       retries: this.#retries,
       deadLetters: this.#options.letters.put,
       openDeadLetters: this.#options.letters.openCount,
     };
   }
 
-  /**
-   * The event that it fails on or that takes too long. Not its error, which may quote the event: that is in the log of
-   * the process.
-   */
+  /** The event that it fails on or that takes too long. */
   get obstacle(): string | undefined {
-    const stalled = this.#worst;
-    if (stalled === undefined) return undefined;
-    const { topic, partition, offset } = stalled.position;
-    const at = `${topic}/${String(partition)}@${String(offset)}`;
-    return `the reaction ${this.definition.group} to handle ${at}, at attempt ${String(stalled.attempt)}`;
-  }
-
-  /** Of the events that fail or take too long, the one that was tried most. */
-  get #worst(): Stalled | undefined {
-    let worst: Stalled | undefined;
-    for (const each of [...this.#failing.values(), ...this.#overdue.values()])
-      if (worst === undefined || each.attempt > worst.attempt) worst = each;
-    return worst;
+    return this.#obstacles.describe(this.definition.group);
   }
 
   onAssigned(partitions: readonly number[]): void {
@@ -191,7 +173,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.#flapping.onJoined(partitions);
     this.#held.abort();
     this.#held = new AbortController();
-    this.#lettersRead = new Map();
+    this.#claims = new Map();
     for (const partition of partitions) this.#redriver.wake(partition);
   }
 
@@ -247,7 +229,15 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     }, HEARTBEAT_MS);
     const signal = AbortSignal.any([this.#options.signal, lost.signal]);
     try {
-      await this.#whenLettersAreRead(batch.partition, signal);
+      const claimed = unlessAborted(signal, this.#claim(batch.partition));
+      await claimed.catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+      // A process that was stopped for long may have claimed what another one handles: nothing is handled before its group
+      // has answered it.
+      await batch.heartbeat().catch(() => {
+        lost.abort();
+      });
       await this.#inChunks({ batch, signal, onSlow });
     } catch (error) {
       this.#flapping.onFailed(batch.partition);
@@ -257,22 +247,23 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     }
   }
 
-  /** What another member has parked is known before anything is handled. */
-  async #whenLettersAreRead(partition: number, signal: AbortSignal): Promise<void> {
-    const reading = this.#lettersRead.get(partition) ?? this.#options.letters.caughtUp(partition, signal);
-    this.#lettersRead.set(partition, reading);
-    try {
-      await reading;
-    } catch (error) {
-      this.#lettersRead.delete(partition);
-      if (!signal.aborted) throw error;
-    }
+  /** What other members have parked and settled is known before anything is handled, and nothing is added to it behind that. */
+  #claim(partition: number): Promise<void> {
+    const claims = this.#claims;
+    const claim =
+      claims.get(partition) ??
+      this.#options.letters.claim(partition).catch((error: unknown) => {
+        claims.delete(partition);
+        throw error;
+      });
+    claims.set(partition, claim);
+    return claim;
   }
 
   async #inChunks(turn: Turn): Promise<void> {
     const { batch } = turn;
-    for (let start = 0; start < batch.records.length; start += CHUNK) {
-      const chunk = batch.records.slice(start, start + CHUNK);
+    for (let start = 0; start < batch.records.length; start += UNCOMMITTED_MAX) {
+      const chunk = batch.records.slice(start, start + UNCOMMITTED_MAX);
       const done = await this.#chunk(turn, chunk);
       if (!done) return;
       const last = chunk.at(-1);
@@ -287,13 +278,15 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   /** True when every effect of the chunk is confirmed; false when it was interrupted. */
   async #chunk(turn: Turn, chunk: readonly RawRecord[]): Promise<boolean> {
     const { partition } = turn.batch;
+    const { letters } = this.#options;
     const byStream = new Map<string, Delivery<E>[]>();
     for (const raw of chunk) {
       const accepted = await this.#verdict(turn, Number(raw.offset));
       if (accepted === undefined) return false;
       if (!accepted) {
         const fault = await this.#fold.faultOf(partition, raw);
-        if (fault !== undefined && !(await this.#buryUndecodable(turn, raw, fault))) return false;
+        const isNew = fault !== undefined && !letters.has(partition, raw);
+        if (isNew && !(await this.#buryUndecodable(turn, raw, fault))) return false;
         continue;
       }
       const event = await this.#fold.recorded(partition, raw);
@@ -332,7 +325,10 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
 
   async #handle(turn: Turn, { raw, event }: Delivery<E>): Promise<boolean> {
     const { signal } = turn;
-    const head = this.#options.letters.headOf(turn.batch.partition, event.streamId);
+    const { letters } = this.#options;
+    const { partition } = turn.batch;
+    if (letters.has(partition, raw)) return true; // handed out again, before its offset was committed
+    const head = letters.headOf(partition, event.streamId);
     if (head !== undefined) {
       const message = `${PARKED} ${head.origin.topic}/${String(head.origin.partition)}@${String(head.origin.offset)}`;
       return this.#bury(turn, raw, { reason: PARKED, errorClass: '', message, attempts: 0 });
@@ -347,7 +343,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
         turn.onSlow();
       },
     });
-    this.#failing.delete(callKeyOf(event)); // released: it is tried again elsewhere, or here in a later turn
+    this.#obstacles.failing.delete(callKeyOf(event)); // released: it is tried again elsewhere, or here in a later turn
     if (delivered.kind === 'done') this.#handled++;
     if (delivered.kind === 'dead-letter') return this.#bury(turn, raw, delivered.letter);
     return delivered.kind === 'done';
@@ -378,6 +374,9 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       handle: async () => {
         if (!isActive(turn)) return undefined;
         if (letters.full !== undefined) return notYet(letters.full);
+        // A member that no longer is one may have claimed it late.
+        if (!letters.isClaimed(partition)) await letters.claim(partition);
+        if (!isActive(turn)) return undefined;
         await letters.add(partition, raw, letter);
         return done;
       },
@@ -386,7 +385,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
         turn.onSlow();
       },
     });
-    this.#failing.delete(key);
+    this.#obstacles.failing.delete(key);
     if (delivered.kind !== 'done') return false;
     const { reason, attempts } = letter;
     messagingMetrics().deadLetters.add(1, {
@@ -419,7 +418,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
   #onFailed(position: LogPosition, key: string, { attempt, verdict, pauseMs }: Failure): void {
     this.#retries++;
     const error = verdict.kind === 'not-yet' ? verdict.why : verdict.error.message;
-    this.#failing.set(key, { position, attempt, error });
+    this.#obstacles.failing.set(key, { position, attempt, error });
     const retryMs = Math.round(pauseMs);
     const context = { group: this.definition.group, ...position, attempt, retryMs, err: error };
     this.#options.logger.warn(

@@ -1,0 +1,124 @@
+/** Letters and marks of members that are none any more, and records that are handed out again. */
+import { deadLetter, done, notYet, type Verdict } from '@parley/delivery';
+import { afterEach, expect, it } from 'vitest';
+import { counted, counterOf, countedTopic } from '../../testing/counter.ts';
+import { metadata } from '../../testing/harness.ts';
+import { partitionOf } from '../log/partition-of.ts';
+import { MemoryLink } from '../memory/link.ts';
+import { createMemoryBroker, openMemoryLog } from '../memory/open.ts';
+import type { EventLog } from '../ports.ts';
+
+const group = 'g';
+const logs: EventLog[] = [];
+afterEach(async () => {
+  for (const log of logs.splice(0)) await log.close({ deadlineMs: 1_000 });
+});
+
+const setUp = (name: string, partitions = 1) => {
+  const broker = createMemoryBroker();
+  const topic = { ...countedTopic(name), partitions };
+  const open = async (handle?: (note: string) => Verdict | Promise<Verdict>) => {
+    const link = new MemoryLink();
+    const log = openMemoryLog({ broker, link });
+    logs.push(log);
+    const counters = log.aggregate(counterOf(topic));
+    const calls: string[] = [];
+    if (handle !== undefined)
+      log.react({
+        group,
+        topic,
+        handle: ({ event }) => {
+          calls.push(event.data.note);
+          return Promise.resolve(handle(event.data.note));
+        },
+      });
+    await log.start();
+    const add = async (streamId: string, note: string): Promise<void> => {
+      const decide = () => ({ kind: 'events' as const, events: [counted(1, note)] });
+      const outcome = await counters.execute({ streamId, commandId: crypto.randomUUID(), decide, metadata });
+      expect(outcome.kind).toBe('accepted');
+    };
+    const states = async () =>
+      (await log.deadLetters.list()).map(({ subject, state }) => `${subject} ${state}`);
+    return { log, link, calls, add, states };
+  };
+  return { broker, topic, open };
+};
+
+it.each(['discarded', 'redriven'] as const)(
+  'a record that is handed out again, whose letter was %s before its offset was committed, is not handled again: by the same process, or by the next one',
+  async (as) => {
+    const { broker, open } = setUp('settled');
+    const writer = await open();
+    await writer.add('s', 'poison');
+    await writer.add('t', 'hangs');
+    let isBroken = true;
+    const hanging = new Promise<Verdict>(() => undefined);
+    const handle = (note: string) =>
+      note === 'hangs' ? hanging : isBroken && note === 'poison' ? deadLetter('broken') : done;
+    const first = await open(handle);
+    await expect.poll(first.states).toEqual(['s open']);
+    isBroken = false;
+    const [letter] = await first.log.deadLetters.list();
+    if (as === 'discarded') await first.log.deadLetters.discard(letter?.id ?? '', { why: 'a test' });
+    else await first.log.deadLetters.redrive(letter?.id ?? '', { why: 'mended' });
+    await expect.poll(first.states).toEqual([`s ${as}`]);
+    const calls = first.calls.filter((note) => note === 'poison').length;
+    expect(calls).toBe(as === 'discarded' ? 1 : 2);
+    broker.takeGroup(group)();
+    await first.add('s', 'behind it');
+    await first.log.close({ deadlineMs: 100 });
+    const second = await open((note) => (note === 'hangs' ? done : handle(note)));
+    await expect.poll(() => second.calls).toContain('behind it');
+    expect(second.calls).not.toContain('poison');
+    expect(first.calls.filter((note) => note === 'poison')).toHaveLength(calls);
+  },
+);
+
+it('the letter of a member that has lost its partition, which arrives when the next one has handled the event, is none', async () => {
+  const { broker, topic, open } = setUp('late', 2);
+  const stream = ['a', 'b', 'c', 'd', 'e'].find((each) => partitionOf(each, 2) === 1) ?? '';
+  const called = Promise.withResolvers<undefined>();
+  const verdict = Promise.withResolvers<Verdict>();
+  const former = await open((note) => {
+    if (note !== 'poison') return done;
+    called.resolve(undefined);
+    return verdict.promise;
+  });
+  const writer = await open();
+  await writer.add(stream, 'poison');
+  await called.promise;
+  former.link.hold('requests'); // its letter is on the way
+  verdict.resolve(deadLetter('broken'));
+  await new Promise((resolve) => setImmediate(resolve));
+  const next = await open(() => done);
+  await writer.add(stream, '2');
+  await expect.poll(() => next.calls).toEqual(['poison', '2']);
+  const { length } = broker.records(`${topic.name}.${group}.dlq`, 1);
+  former.link.release();
+  await expect.poll(() => broker.records(`${topic.name}.${group}.dlq`, 1).length).toBe(length + 1);
+  await writer.add(stream, '3');
+  await expect.poll(() => next.calls).toEqual(['poison', '2', '3']);
+  expect(await next.states()).toEqual([]);
+  // The next process reads the same.
+  await next.log.close();
+  expect(await (await open(() => done)).states()).toEqual([]);
+});
+
+it('redrives of other streams do not wait for one that has to wait', async () => {
+  const { open } = setUp('waiting');
+  let state: 'broken' | 'away' = 'broken';
+  const { log, calls, add, states } = await open((note) => {
+    if (state === 'broken') return deadLetter('broken');
+    return note === 'waits' ? notYet('away') : done;
+  });
+  await add('s', 'waits');
+  await add('t', 'other');
+  await expect.poll(states).toEqual(['s open', 't open']);
+  state = 'away';
+  const [first, second] = await log.deadLetters.list();
+  await log.deadLetters.redrive(first?.id ?? '', { why: 'mended' });
+  await expect.poll(() => calls.filter((note) => note === 'waits').length).toBeGreaterThan(2);
+  await log.deadLetters.redrive(second?.id ?? '', { why: 'mended' });
+  await expect.poll(states).toEqual(['s requested', 't redriven']);
+});
