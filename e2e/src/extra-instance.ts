@@ -12,7 +12,12 @@ export class ExtraNotification {
   readonly #child: ChildProcess;
   #listens = false;
 
-  constructor({ endpoints }: Pick<StackUnderTest, 'endpoints'>, instance: string) {
+  /** `env`: what it has besides; by `EUREKA_URL` it is listed in the registry. */
+  constructor(
+    { endpoints }: Pick<StackUnderTest, 'endpoints'>,
+    instance: string,
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.#child = spawn(process.execPath, [join(domains, 'notification/src/main.ts')], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
@@ -22,6 +27,7 @@ export class ExtraNotification {
         REGISTRY_URL: endpoints.registry.url,
         RABBITMQ_URL: endpoints.rabbitmq.amqp,
         INSTANCE_ID: instance,
+        ...env,
       },
     });
     if (this.#child.stdout === null) throw new Error('no stdout');

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { serviceNames } from '@parley/contracts/endpoints';
 import { OrderResource } from '@parley/contracts/rest';
 import { metricDefinitions, prometheusName } from '@parley/contracts/telemetry';
@@ -5,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ask, Customer } from '../client.ts';
 import { runCommand } from '../command.ts';
+import { ExtraNotification } from '../extra-instance.ts';
 import { evidence } from '../ledger/evidence.ts';
 import { prometheusOf, queryByService, queryNow } from '../prometheus.ts';
 import { readStack } from '../stack.ts';
@@ -89,6 +91,31 @@ describe('metrics', () => {
     const [most] = await queryNow(stack, 'max(scrape_samples_scraped{job="services"})');
     expect(most?.value).toBeGreaterThan(10);
     expect(most?.value).toBeLessThan(seriesPerInstanceMax);
+  });
+
+  it('come from an instance that somebody starts by hand, as long as the registry lists it', async () => {
+    const id = `notification-by-hand-${randomUUID()}`;
+    const { discovery } = stack.endpoints;
+    if (discovery === undefined) throw new Error('the stack has no registry of instances');
+    const extra = new ExtraNotification(stack, id, { EUREKA_URL: discovery.url });
+    const isAsked = async (): Promise<boolean> => {
+      const { body } = await ask(`${prometheusOf(stack)}/api/v1/targets?state=active`);
+      return JSON.stringify(body).includes(id);
+    };
+    try {
+      const up = await waitFor(
+        'its first scrape',
+        async () => (await queryNow(stack, `up{instance="${id}"} == 1`))[0],
+        { deadlineMs: 60_000, intervalMs: 500 },
+      );
+      expect(up.labels).toMatchObject({ job: 'services', service_name: 'notification' });
+    } finally {
+      await extra.end('SIGTERM');
+    }
+    await waitFor('nobody to ask it any more', async () => ((await isAsked()) ? undefined : true), {
+      deadlineMs: 60_000,
+      intervalMs: 500,
+    });
   });
 
   it('of a log engine that hangs raise the alert that names it', { timeout: 150_000 }, async () => {

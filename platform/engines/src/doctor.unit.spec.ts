@@ -53,3 +53,12 @@ it('an engine that starts slowly is there, with the file that says why', { timeo
   });
   expect(shown.stdout).toContain(`✓ kafka ${version}  ${detail}\n`);
 });
+
+it('what only single capabilities need is listed and marked with them', { timeout: 60_000 }, async () => {
+  vi.stubEnv('PARLEY_CACHE_DIR', folder);
+  const uses = new Map((await doctor()).map(({ name, optionalFor }) => [name, optionalFor]));
+  expect(uses.get('kafka')).toBeUndefined();
+  expect(uses.get('chromium')).toBe("the console's tests and pictures");
+  for (const name of ['etcd', 'iptables', 'iproute2', 'tcpdump', 'istio, kubernetes'])
+    expect(uses.get(name), name).toBe('the mesh');
+});
