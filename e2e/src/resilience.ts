@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from '@parley/contracts/endpoints';
-import { OpsFaults, OpsPolicies, type OpsFault, type OpsPolicy } from '@parley/contracts/rest';
-import { ask } from './client.ts';
+import { OpsFaults, OpsPolicies, OrderPage, type OpsFault, type OpsPolicy } from '@parley/contracts/rest';
+import { ask, type Customer } from './client.ts';
 import type { StackUnderTest } from './stack.ts';
 import { waitFor } from './wait.ts';
 
@@ -71,6 +71,27 @@ export const breakerChanges = (
       atMs: typeof time === 'number' ? time : Date.parse(String(time)),
     }))
     .filter(({ atMs }) => atMs >= sinceMs);
+
+const PAGE = 100;
+
+/** Until every one of a customer's orders is SHIPPED, read page by page: a thousand orders are ten requests. */
+export const untilAllShipped = async (
+  customer: Customer,
+  orderIds: readonly string[],
+  deadlineMs: number,
+): Promise<void> => {
+  const waiting = new Set(orderIds);
+  const look = async (): Promise<true | undefined> => {
+    let after = '';
+    do {
+      const page = await customer.read(`/api/v1/orders?limit=${PAGE}${after}`, OrderPage);
+      for (const { orderId, status } of page.items) if (status === 'SHIPPED') waiting.delete(orderId);
+      after = page.nextAfter === undefined ? '' : `&after=${page.nextAfter}`;
+    } while (after !== '');
+    return waiting.size === 0 ? true : undefined;
+  };
+  await waitFor(`${orderIds.length} orders to be SHIPPED`, look, { deadlineMs, intervalMs: 500 });
+};
 
 /** Starts `count` calls, one every `everyMs`, whatever becomes of those before: an open loop. */
 export const openLoop = <T>(
