@@ -1,9 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from '@parley/contracts/endpoints';
-import { OpsFaults, OpsPolicies, OrderPage, type OpsFault, type OpsPolicy } from '@parley/contracts/rest';
-import { ask, type Customer } from './client.ts';
+import { httpHeaders } from '@parley/contracts/headers';
+import {
+  OpsFaults,
+  OpsPolicies,
+  OrderPage,
+  OrderResource,
+  type OpsFault,
+  type OpsPolicy,
+} from '@parley/contracts/rest';
+import { ask, type Answer, type Customer } from './client.ts';
 import type { StackUnderTest } from './stack.ts';
 import { waitFor } from './wait.ts';
 
@@ -71,6 +80,36 @@ export const breakerChanges = (
       atMs: typeof time === 'number' ? time : Date.parse(String(time)),
     }))
     .filter(({ atMs }) => atMs >= sinceMs);
+
+/** An order of one at the service itself, as the gateway would hand it on. */
+export const orderAt = (
+  { endpoints }: Stack,
+  { sub }: Pick<Customer, 'sub'>,
+  wish: {
+    readonly productId: string;
+    readonly idempotencyKey?: string | undefined;
+    readonly headers?: Readonly<Record<string, string>>;
+  },
+): Promise<Answer> => {
+  const { productId, idempotencyKey = randomUUID(), headers } = wish;
+  return ask(`${endpoints.order.http}/api/v1/orders`, {
+    method: 'POST',
+    headers: { [httpHeaders.userId]: sub, [httpHeaders.idempotencyKey]: idempotencyKey, ...headers },
+    body: { productId, quantity: 1 },
+  });
+};
+
+export const idOf = (answer: Answer): string => OrderResource.parse(answer.body).orderId;
+
+/** Payment well, the breaker closed, and no failure in a row. */
+export const paidAgain = async (stack: Stack, order: () => Promise<Answer>): Promise<void> => {
+  await setFaults(stack, 'payment', []);
+  await waitFor('an order to be paid', async () => ((await order()).status === 201 ? true : undefined), {
+    deadlineMs: 30_000,
+    intervalMs: 200,
+  });
+  await breakerState(stack, 'payment', 'closed', 30_000);
+};
 
 const PAGE = 100;
 

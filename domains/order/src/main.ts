@@ -1,7 +1,6 @@
-import { metricDefinitions } from '@parley/contracts/telemetry';
 import { deadLetterRoutes } from '@parley/delivery';
 import { orders as ordersProjection } from '@parley/projection-orders';
-import { answerWithinMs, observeCount } from '@parley/service';
+import { answerWithinMs } from '@parley/service';
 import { eventLogOf, parleyService } from '@parley/service-defaults';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
@@ -9,6 +8,7 @@ import { onShipment } from './adapters/inbound/reactions.ts';
 import { startRecovery } from './adapters/inbound/recovery.ts';
 import { observedOrders } from './adapters/outbound/observed-orders.ts';
 import { openPeers, peersIn } from './adapters/outbound/peers.ts';
+import { tellUnmatched } from './adapters/outbound/unmatched-shipments.ts';
 import { createAdvance, orderAggregate, streamOf } from './application/advance.ts';
 import { createPlaceOrder } from './application/place-order.ts';
 import { createRecordShipment, unmatchedShipments } from './application/record-shipment.ts';
@@ -21,26 +21,20 @@ const service = parleyService('order', config, { peers: peersIn(config) });
 const peers = openPeers(service);
 const log = eventLogOf(service, config);
 
+const { logger } = service;
 const now = Date.now;
-const orders = observedOrders(log.aggregate(orderAggregate), { logger: service.logger, now });
+const orders = observedOrders(log.aggregate(orderAggregate), { logger, now });
 const view = log.project(ordersProjection);
 const unfinished = log.project(unfinishedOrders);
-observeCount(metricDefinitions.ordersUnfinished, () => unfinished.size);
 log.project(unmatchedShipments);
 const advance = createAdvance({ orders, ...peers, now });
-const unmatched: Parameters<typeof createRecordShipment>[0]['unmatched'] = (
-  { orderId, shipmentId },
-  status,
-) => {
-  service.logger.error({ orderId, shipmentId, status }, 'a shipment matches no order that can be shipped');
-};
-log.react(onShipment(createRecordShipment({ orders, advance, unmatched, now })));
 const placeOrder = createPlaceOrder({ orders, advance, now, leftMs: answerWithinMs });
-const positionOf = (orderId: string) => orders.load(streamOf(orderId)).position;
-mountHttp(service, { placeOrder, orders: view, positionOf });
+const unmatched = tellUnmatched(logger);
+log.react(onShipment(createRecordShipment({ orders, advance, unmatched, now })));
+mountHttp(service, { placeOrder, orders: view, positionOf: (id) => orders.load(streamOf(id)).position });
 mountGrpc(service, view);
-
 service.addOps(deadLetterRoutes(log.deadLetters));
+
 await service.run(async (signal) => {
   await log.start({ signal });
   startRecovery(service, { unfinished, advance, now }, signal);

@@ -1,15 +1,20 @@
-import { runInContext, startLoop, type Service } from '@parley/service';
-import { createRecovery } from '../../application/recovery.ts';
+import { metricDefinitions } from '@parley/contracts/telemetry';
+import type { View } from '@parley/event-log';
+import { observeCount, runInContext, startLoop, type Service } from '@parley/service';
+import { createRecovery, type UnfinishedRow } from '../../application/recovery.ts';
 
 const PAUSE_MS = 1_000;
 
-/** Sweeps unfinished orders again and again, until the service stops. */
+/** Sweeps unfinished orders again and again, until the service stops, and counts them. */
 export const startRecovery = (
   service: Service,
-  deps: Pick<Parameters<typeof createRecovery>[0], 'unfinished' | 'advance' | 'now'>,
+  deps: Pick<Parameters<typeof createRecovery>[0], 'advance' | 'now'> & {
+    readonly unfinished: Pick<View<UnfinishedRow>, 'list' | 'size'>;
+  },
   signal: AbortSignal,
 ): void => {
   const { logger } = service;
+  observeCount(metricDefinitions.ordersUnfinished, () => deps.unfinished.size);
   const sweep = createRecovery({
     ...deps,
     onBehalfOf: runInContext,
