@@ -99,7 +99,7 @@ describe('payment dies under load', () => {
   };
 
   /** The trace of an order once it goes from its request to the order service until its shipment is recorded there. */
-  const wholeTrace = (traceId: string): Promise<{ readonly failed: number }> =>
+  const wholeTrace = (traceId: string): Promise<{ readonly traceId: string; readonly failed: number }> =>
     waitFor(
       `the whole trace ${traceId}`,
       async () => {
@@ -113,13 +113,13 @@ describe('payment dies under load', () => {
           spans.some(
             ({ kind, localEndpoint }) => kind === 'CONSUMER' && localEndpoint.serviceName === 'order',
           );
-        return isWhole ? { failed } : undefined;
+        return isWhole ? { traceId, failed } : undefined;
       },
       { deadlineMs: 30_000, intervalMs: 250 },
     );
 
-  /** Traces in which an attempt at payment failed, among those of the orders. */
-  const tracesWithFailures = async (placed: readonly Placed[]): Promise<readonly string[]> => {
+  /** Traces in which something of a payment failed, among those of the orders: Zipkin looks at a trace as a whole. */
+  const tracesWithErrors = async (placed: readonly Placed[]): Promise<readonly string[]> => {
     const query = new URLSearchParams({
       serviceName: 'order',
       spanName: route,
@@ -164,13 +164,12 @@ describe('payment dies under load', () => {
       expect(awayMs).toBeGreaterThan(awayMsMin);
       expect(attempts).toBeLessThanOrEqual(1.2 * requests);
 
-      const failedTraces = await tracesWithFailures(placed);
+      const erroneous = await tracesWithErrors(placed);
       const queuedOrders = placed.filter(({ status }) => status === 202);
-      expect(failedTraces.length).toBeGreaterThan(0);
       expect(queuedOrders.length).toBeGreaterThan(0);
-      const others = queuedOrders.map(({ traceId }) => traceId).filter((id) => !failedTraces.includes(id));
-      const withFailures = await Promise.all(failedTraces.map(wholeTrace));
-      for (const { failed } of withFailures) expect(failed).toBeGreaterThan(0);
+      const others = queuedOrders.map(({ traceId }) => traceId).filter((id) => !erroneous.includes(id));
+      const withFailures = (await Promise.all(erroneous.map(wholeTrace))).filter(({ failed }) => failed > 0);
+      expect(withFailures.length).toBeGreaterThan(0);
       await Promise.all(others.slice(0, sampled).map(wholeTrace));
 
       const answers = Object.fromEntries(
@@ -188,10 +187,10 @@ describe('payment dies under load', () => {
         requestsWhileAway: requests,
         attemptsAtPaymentWhileAway: attempts,
         opened: during.opened - before.opened,
-        tracesWithFailedAttempts: failedTraces.length,
+        tracesWithFailedAttempts: withFailures.length,
         failedAttemptsInThem: withFailures.reduce((sum, { failed }) => sum + failed, 0),
         otherTracesLookedAt: Math.min(sampled, others.length),
-        trace: failedTraces[0],
+        trace: withFailures[0]?.traceId,
       };
       evidence(context, ['US8.4', 'FR-013'], measured);
       process.stdout.write(`payment killed: ${JSON.stringify(measured)}\n`);
