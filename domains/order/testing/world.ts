@@ -89,6 +89,7 @@ export const createWorld = (
     const told: { shipmentId: string; status: string }[] = [];
     const unmatched = log.project(unmatchedShipments);
     const sweep = createRecovery({
+      giveWay: () => Promise.resolve(),
       unfinished,
       advance,
       onBehalfOf: (_row, fn) => fn(),

@@ -58,6 +58,8 @@ export const createRecovery = (deps: {
   readonly advance: Advance;
   readonly onBehalfOf: OnBehalfOf;
   readonly failed: (orderId: string, error: unknown) => void;
+  /** Lets whoever else has something to do go first. An order that cannot be advanced costs time and waits for nothing. */
+  readonly giveWay: () => Promise<void>;
   readonly now: () => number;
 }): ((signal: AbortSignal) => Promise<number>) => {
   let after: string | undefined;
@@ -76,6 +78,7 @@ export const createRecovery = (deps: {
         } catch (error) {
           deps.failed(orderId, error);
         }
+        await deps.giveWay();
       }
     };
     await Promise.all(Array.from({ length: Math.min(CONCURRENCY, due.length) }, worker));

@@ -1,3 +1,4 @@
+import { setImmediate as giveWay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createWorld, metadata, orderIdOf, request } from '../../testing/world.ts';
 import { createRecovery, type UnfinishedRow } from './recovery.ts';
@@ -28,6 +29,7 @@ const over = (
     },
     onBehalfOf: (_row, fn) => fn(),
     failed: (orderId) => failed.push(orderId),
+    giveWay,
     now: () => GRACE_MS,
   });
   return { sweep, advanced, failed };
@@ -95,6 +97,21 @@ describe('a sweep over unfinished orders', () => {
     expect(advanced).toEqual(rows.map(({ orderId }) => orderId));
     await sweep(never);
     expect(advanced[450]).toBe('0000');
+  });
+
+  it('lets requests be answered between its orders: while a breaker is open, none of them waits for anything', async () => {
+    const { sweep, advanced } = over(Array.from({ length: 200 }, (_, n) => rowOf(n)));
+    let turns = 0;
+    let done = false;
+    const count = (): void => {
+      turns += 1;
+      if (!done) setImmediate(count);
+    };
+    setImmediate(count);
+    await sweep(never);
+    done = true;
+    expect(advanced).toHaveLength(200);
+    expect(turns).toBeGreaterThanOrEqual(200 / 8);
   });
 
   it('begins no further order once it is told to stop, and ends those that it began', async () => {

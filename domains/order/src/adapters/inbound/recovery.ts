@@ -1,3 +1,4 @@
+import { setImmediate as giveWay } from 'node:timers/promises';
 import { metricDefinitions } from '@parley/contracts/telemetry';
 import type { View } from '@parley/event-log';
 import { observeCount, runInContext, startLoop, type Service } from '@parley/service';
@@ -18,6 +19,7 @@ export const startRecovery = (
   const sweep = createRecovery({
     ...deps,
     onBehalfOf: runInContext,
+    giveWay,
     failed: (orderId, err) => {
       logger.error({ orderId, err }, 'an unfinished order could not be advanced');
     },
