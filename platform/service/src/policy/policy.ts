@@ -153,6 +153,7 @@ class CockatielPolicy implements Policy {
       retries: idempotent ? this.#settings.retries : 0,
       budget: this.#budget,
       signal,
+      isOpen: () => this.#breaker?.state === 'open',
       refused: () => {
         counts.retriesOverBudget += 1;
       },

@@ -270,6 +270,17 @@ describe('a policy', () => {
     expect(policy.status().counts.retriesOverBudget).toBeGreaterThan(50);
   });
 
+  it('does not pause for a retry that its breaker would refuse: the failure that opens it ends the call at once', async () => {
+    const settings = { breaker: 'consecutive', breakerFailures: 2, breakerWaitMs: 60_000 } as const;
+    const policy = createPolicy({ name: 'p', timeoutMs: 100, retries: 3, retryDelayMs: 400, ...settings });
+    const down = failing('down', { retryable: true, counts: true });
+    await policy.execute(down).catch(() => undefined);
+    const startedAtMs = performance.now();
+    await expect(policy.execute(down, { idempotent })).rejects.toThrow('down');
+    expect(performance.now() - startedAtMs).toBeLessThan(150);
+    expect(policy.status()).toMatchObject({ state: 'open', counts: { attempts: 2, retries: 0 } });
+  });
+
   it('has a place for so many calls at a time, and refuses the others at once', async () => {
     const policy = createPolicy({ name: 'p', timeoutMs: 1_000, concurrentMax: 2, queueMax: 1 });
     const release = Promise.withResolvers<number>();

@@ -11,6 +11,8 @@ export interface RetryOptions {
   readonly retries: number;
   readonly budget: RetryBudget;
   readonly signal: AbortSignal | undefined;
+  /** True while another attempt would be refused: nobody waits for the pause before one. */
+  readonly isOpen: () => boolean;
   /** The budget is spent: another attempt would be worth it, and is not made. */
   readonly refused: () => void;
   readonly pausing: (delayMs: number, error: unknown) => void;
@@ -47,11 +49,11 @@ const backoffOf = ({ retryDelayMs, retryDelayMsMax }: PolicySettings) =>
  */
 export const withRetries = <T>(
   fn: (signal: AbortSignal) => Promise<T>,
-  { settings, retries, budget, signal, refused, pausing }: RetryOptions,
+  { settings, retries, budget, signal, isOpen, refused, pausing }: RetryOptions,
 ): Promise<T> => {
   let made = 0;
   const worthIt = (error: unknown): boolean => {
-    if (made > retries || !isRetryable(error)) return false;
+    if (made > retries || !isRetryable(error) || isOpen()) return false;
     const pauseMs = retryAfterMs(error);
     if (pauseMs > settings.retryAfterMsMax || pauseMs >= remainingMs(Number.MAX_SAFE_INTEGER)) return false;
     if (budget.withdraw()) return true;
