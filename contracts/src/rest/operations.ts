@@ -5,7 +5,7 @@ import { httpHeaders, idempotencyKeyPattern } from '../headers.ts';
 import { OrderId, PageQuery, ProductId } from './common.ts';
 import { GraphqlRequest, GraphqlResponse } from './graphql.ts';
 import { NotificationList } from './notifications.ts';
-import { OrderPage, OrderResource, PlaceOrderRequest } from './orders.ts';
+import { OrderPage, OrderResource, OrderStatus, PlaceOrderRequest } from './orders.ts';
 import { PaymentRequest, PaymentResource, VoidedPayment } from './payments.ts';
 import { InventoryQuery, InventoryResource, ProductPage, ProductQuery, ProductResource } from './products.ts';
 import { ShipmentResource } from './shipments.ts';
@@ -13,8 +13,10 @@ import { ShipmentResource } from './shipments.ts';
 /** A successful answer. */
 export interface Answer {
   readonly description: string;
-  /** Absent: a page for people (text/html). */
+  /** Absent: a page for people (text/html), or nothing. */
   readonly body?: z.ZodType;
+  /** True: server-sent events, whose data is the body. */
+  readonly events?: true;
 }
 
 /** One REST operation: what `openapi.json` says of it, and what the gateway's routes are compared with. */
@@ -103,6 +105,22 @@ export const operations: readonly Operation[] = [
     access: 'customer',
     params: { orderId: OrderId },
     answers: { 200: { description: 'The order.', body: OrderResource } },
+    errors: ['ORDER_NOT_FOUND'],
+  },
+  {
+    operationId: 'followOrder',
+    method: 'get',
+    path: '/api/v1/orders/{orderId}/events',
+    service: 'order',
+    summary:
+      'One order as server-sent events (`order`): the whole of it at once and after every change, until it is SHIPPED or CANCELLED, for five minutes at most. A comment comes when nothing changes for five seconds.',
+    access: 'customer',
+    params: { orderId: OrderId },
+    headers: { 'last-event-id': OrderStatus.optional() },
+    answers: {
+      200: { description: 'The order, again and again.', body: OrderResource, events: true },
+      204: { description: 'The event with this id was the last one.' },
+    },
     errors: ['ORDER_NOT_FOUND'],
   },
   {

@@ -4,6 +4,7 @@ import { answerWithinMs } from '@parley/service';
 import { eventLogOf, parleyService } from '@parley/service-defaults';
 import { mountGrpc } from './adapters/inbound/grpc.ts';
 import { mountHttp } from './adapters/inbound/http.ts';
+import { mountOrderEvents } from './adapters/inbound/order-events.ts';
 import { onShipment } from './adapters/inbound/reactions.ts';
 import { startRecovery } from './adapters/inbound/recovery.ts';
 import { observedOrders } from './adapters/outbound/observed-orders.ts';
@@ -32,10 +33,12 @@ const placeOrder = createPlaceOrder({ orders, advance, now, leftMs: answerWithin
 const unmatched = tellUnmatched(logger);
 log.react(onShipment(createRecordShipment({ orders, advance, unmatched, now })));
 mountHttp(service, { placeOrder, orders: view, positionOf: (id) => orders.load(streamOf(id)).position });
+const orderEvents = mountOrderEvents(service, view);
 mountGrpc(service, view);
 service.addOps(deadLetterRoutes(log.deadLetters));
 
 await service.run(async (signal) => {
+  signal.addEventListener('abort', orderEvents.stop, { once: true });
   await log.start({ signal });
   startRecovery(service, { unfinished, advance, now }, signal);
 });

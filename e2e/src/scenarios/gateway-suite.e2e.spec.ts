@@ -212,6 +212,65 @@ describe('answers', () => {
   });
 });
 
+describe('streams', () => {
+  const placed = async (sub: string): Promise<string> => {
+    const reply = await send('/api/v1/orders', {
+      method: 'POST',
+      body: JSON.stringify({ productId, quantity: 1 }),
+      lines: as(sub, 'content-type', 'application/json', 'idempotency-key', randomUUID()),
+    });
+    return OrderResource.parse(json(reply)).orderId;
+  };
+
+  it('an order is followed by its events: the first comes while the stream goes on, the last is SHIPPED', async () => {
+    const customer = fresh('follower');
+    const orderId = await placed(customer);
+    const signal = AbortSignal.timeout(timeoutMs);
+    const response = await fetch(`${url}/api/v1/orders/${orderId}/events`, {
+      headers: { authorization: bearer(customer) },
+      signal,
+    });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    expect(response.headers.get('x-correlation-id')).toMatch(correlationIdPattern);
+    const startedAt = performance.now();
+    const atMs: number[] = [];
+    let text = '';
+    for await (const piece of (response.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream())) {
+      atMs.push(performance.now() - startedAt);
+      text += piece;
+    }
+    const followed = [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) =>
+      OrderResource.parse(JSON.parse(data)),
+    );
+    expect(followed.map((order) => order.orderId)).toEqual(followed.map(() => orderId));
+    expect(followed.at(-1)?.status).toBe('SHIPPED');
+    if (followed.length > 1) expect(atMs[0] ?? 0).toBeLessThan(atMs.at(-1) ?? 0); // it was not SHIPPED already
+    const seen = { authorization: bearer(customer), 'last-event-id': 'SHIPPED' };
+    const over = await fetch(`${url}/api/v1/orders/${orderId}/events`, { headers: seen, signal });
+    expect(over.status).toBe(204);
+  });
+
+  it('the events of an order are its customer’s only, and read only', async () => {
+    const orderId = await placed(fresh('follower'));
+    const path = `/api/v1/orders/${orderId}/events`;
+    expectProblem(await send(path), 401, 'UNAUTHENTICATED');
+    expectProblem(await send(path, { lines: as(fresh('thief')) }), 404, 'ORDER_NOT_FOUND');
+    const post = await send(path, { method: 'POST', lines: as(fresh('thief')), body: '' });
+    expectProblem(post, 405, 'METHOD_NOT_ALLOWED');
+    expect(post.headers.allow).toBe('GET');
+  });
+
+  it.each(['/api/v1/orders', '/api/v1/products', '/graphql', '/ops/policies', '/'])(
+    'no WebSocket opens at %s',
+    async (path) => {
+      const lines = ['connection', 'Upgrade', 'upgrade', 'websocket', 'sec-websocket-version', '13'];
+      const key = ['sec-websocket-key', Buffer.from(randomUUID().slice(0, 16)).toString('base64')];
+      const upgraded = await send(path, { lines: as(fresh('upgrade'), ...lines, ...key) });
+      expect(upgraded.status).not.toBe(101);
+    },
+  );
+});
+
 describe('gRPC', () => {
   const client = new Client(new URL(url).host, credentials.createInsecure());
   afterAll(() => {

@@ -38,7 +38,11 @@ export const leadsToGrpc = ({ upstream }: Route): boolean => known[upstream].por
 
 /** What a request must look like besides its paths, as regular expressions: an item is exactly one segment, a call says that it is one. */
 export const conditionsOf = (route: Route): { readonly path?: string; readonly contentType?: string } => ({
-  ...(route.path.kind === 'item' ? { path: `^${escapeRegex(route.path.under)}/[^/]+$` } : {}),
+  ...(route.path.kind === 'item'
+    ? {
+        path: `^${escapeRegex(route.path.under)}/[^/]+${route.path.then === undefined ? '' : `/${route.path.then}`}$`,
+      }
+    : {}),
   ...(leadsToGrpc(route) ? { contentType: '^application/grpc([+].*)?$' } : {}),
 });
 
@@ -100,6 +104,8 @@ export const pluginsOf = (route: Route, policy: GatewayPolicy, traced: boolean):
   },
   'client-control': { max_body_size: policy.request.bodyBytesMax },
   'limit-count': limit(policy),
+  // Else an event waits until a buffer is full.
+  ...(route.streamMsMax === undefined ? {} : { 'proxy-buffering': { disable_proxy_buffering: true } }),
   ...problemBodies,
   ...(traced ? traces : {}),
 });
@@ -118,6 +124,7 @@ const forwarded = (route: Route, policy: GatewayPolicy, traced: boolean): Data =
   methods: route.methods,
   priority: priorityOf(route, policy).forwarded,
   status: 1,
+  enable_websocket: route.webSocket ?? false,
   upstream_id: route.upstream,
   timeout: {
     connect: seconds(policy.connections.upstreamConnectTimeoutMs),

@@ -60,6 +60,7 @@ export const renderApisixConfig = ({
       'limit-count',
       'opentelemetry',
       'prometheus',
+      'proxy-buffering',
       'serverless-pre-function',
       'serverless-post-function',
     ],

@@ -86,6 +86,7 @@ describe('with schemas in the shape of /v1/schema', () => {
     'fault-injection',
     'limit-count',
     'prometheus',
+    'proxy-buffering',
     'serverless-pre-function',
     'serverless-post-function',
   ];
@@ -101,7 +102,7 @@ describe('with schemas in the shape of /v1/schema', () => {
     const route = { ...anything, properties: { priority: { type: 'integer', maximum: 5 } } };
     const schema = await withSchemas({ ...lenient, main: { ...lenient.main, route } });
     const findings = await findingsIn({}, schema);
-    expect(findings[0]).toMatch(/^routes\[orders\]\/priority: must be <= 5/);
+    expect(findings[0]).toMatch(/^routes\[order-events\]\/priority: must be <= 5/);
   });
 
   it('a plugin is held against its own schema, in a consumer against the consumer’s', async () => {

@@ -124,7 +124,14 @@ describe('the rendered gateway', () => {
         : [],
     );
     expect(asked).toEqual(routes.filter((route) => route.authenticated).map((route) => route.name));
-    expect(asked).toEqual(['orders', 'products-grpc', 'payment', 'notifications', 'shipment']);
+    expect(asked).toEqual([
+      'order-events',
+      'orders',
+      'products-grpc',
+      'payment',
+      'notifications',
+      'shipment',
+    ]);
   });
 
   it('counts the requests of every route', () => {

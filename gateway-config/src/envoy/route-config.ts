@@ -23,7 +23,11 @@ const matchOf = (path: PathMatch): Fragment => {
     case 'tree':
       return { path_separated_prefix: path.path };
     case 'item':
-      return { safe_regex: { regex: `${escapeRegex(path.under)}/[^/]+` } };
+      return {
+        safe_regex: {
+          regex: `${escapeRegex(path.under)}/[^/]+${path.then === undefined ? '' : `/${path.then}`}`,
+        },
+      };
     case 'exact':
       return { safe_regex: { regex: path.paths.map(escapeRegex).join('|') } };
   }
@@ -55,6 +59,12 @@ const leadsToGrpc = ({ upstream }: Route): boolean => upstreams[upstream].port =
  */
 const timesOf = (route: Route): Fragment => {
   const time = duration(route.timeoutMs);
+  if (route.streamMsMax !== undefined)
+    return {
+      timeout: '0s',
+      idle_timeout: time,
+      max_stream_duration: { max_stream_duration: duration(route.streamMsMax) },
+    };
   return leadsToGrpc(route)
     ? { timeout: time, max_stream_duration: { max_stream_duration: time, grpc_timeout_header_max: time } }
     : { timeout: time };
@@ -70,6 +80,7 @@ const forwarded = (route: Route, policy: GatewayPolicy): Fragment => ({
   route: {
     cluster: route.upstream,
     ...timesOf(route),
+    ...(route.webSocket === true ? { upgrade_configs: [{ upgrade_type: 'websocket' }] } : {}),
     retry_policy: retryPolicy(policy.retry),
   },
   typed_per_filter_config: {

@@ -68,6 +68,7 @@ const forwarded = (route: Route, options: KubernetesOptions): Data => {
       send: duration(route.timeoutMs),
       read: duration(route.timeoutMs),
     },
+    websocket: route.webSocket ?? false,
     backends: [backendOf(route, options)],
     plugins: listed(pluginsOf(route, policy, traced)),
   };

@@ -5,12 +5,14 @@ const Path = z
   .string()
   .regex(/^(\/[A-Za-z0-9._-]+)+$/, 'must be a normalised path without a slash at its end');
 
+const Segment = z.string().regex(/^[a-z][a-z-]*$/, 'must be one segment of a path');
+
 /** Which request paths a route takes, after normalisation (`//`, `/../` and `\` are resolved first). */
 export const PathMatch = z.discriminatedUnion('kind', [
   /** This path and everything below it, by whole segments. */
   z.strictObject({ kind: z.literal('tree'), path: Path }).readonly(),
-  /** Exactly one non-empty segment below this path. */
-  z.strictObject({ kind: z.literal('item'), under: Path }).readonly(),
+  /** Exactly one non-empty segment below this path, and behind it `then` if it is there. */
+  z.strictObject({ kind: z.literal('item'), under: Path, then: Segment.optional() }).readonly(),
   /** These paths and no other: methods of a gRPC service, `/package.Service/Method`. */
   z.strictObject({ kind: z.literal('exact'), paths: z.array(Path).min(1).readonly() }).readonly(),
 ]);
@@ -38,6 +40,17 @@ export const Route = z
      * which ends by it.
      */
     timeoutMs: z.int().positive(),
+    /**
+     * Present: an answer that goes on, such as server-sent events. It lasts this long at most, and `timeoutMs` is how long
+     * nothing may come of it; a service sends something sooner.
+     */
+    streamMsMax: z.int().positive().optional(),
+    /** True: a request may upgrade to a WebSocket, which is a stream. On any other route an upgrade is refused. */
+    webSocket: z.literal(true).optional(),
+  })
+  .refine(({ webSocket, streamMsMax }) => webSocket === undefined || streamMsMax !== undefined, {
+    path: ['streamMsMax'],
+    message: 'is needed where a request may upgrade to a WebSocket',
   })
   .readonly();
 export type Route = z.infer<typeof Route>;
@@ -51,6 +64,15 @@ const orderTimeoutMs = 15_000;
  * notifications and shipments can be read by order id only; they are made inside.
  */
 export const routes: readonly Route[] = [
+  {
+    name: 'order-events',
+    path: { kind: 'item', under: '/api/v1/orders', then: 'events' },
+    methods: ['GET'],
+    upstream: 'order',
+    authenticated: true,
+    timeoutMs: 15_000, // three times as long as the service is ever silent
+    streamMsMax: 600_000,
+  },
   {
     name: 'orders',
     path: { kind: 'tree', path: '/api/v1/orders' },

@@ -43,7 +43,12 @@ const takes = (match: PathMatch, path: string): boolean => {
     case 'tree':
       return path === match.path || path.startsWith(`${match.path}/`);
     case 'item':
-      return path.startsWith(`${match.under}/`) && /^[^/]+$/.test(path.slice(match.under.length + 1));
+      return (
+        path.startsWith(`${match.under}/`) &&
+        new RegExp(`^[^/]+${match.then === undefined ? '' : `/${match.then}`}$`).test(
+          path.slice(match.under.length + 1),
+        )
+      );
     case 'exact':
       return match.paths.includes(path);
   }

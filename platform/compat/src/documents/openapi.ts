@@ -103,15 +103,22 @@ const operationOf = (schemas: Readonly<Record<string, z.ZodType>>, operation: re
   const bodyOf = (schema: z.ZodType): Fragment => ({
     'application/json': { schema: { $ref: schemaRef(nameOf(schemas, schema)) } },
   });
-  const answers = Object.entries(operation.answers).map(([status, { description, body }]) => [
+  const contentOf = ({ body, events }: rest.Answer, status: string): Fragment => {
+    if (status === '204') return {};
+    if (body === undefined) return { 'text/html': { schema: { type: 'string' } } };
+    if (events !== true) return bodyOf(body);
+    const description = `Each event’s data is a ${nameOf(schemas, body)}.`;
+    return { 'text/event-stream': { schema: { type: 'string', description } } };
+  };
+  const answers = Object.entries(operation.answers).map(([status, answer]) => [
     status,
     {
-      description,
+      description: answer.description,
       headers: {
         [httpHeaders.correlationId]: headerRef('correlationId'),
         ...(operation.writes === true ? { [httpHeaders.position]: headerRef('position') } : {}),
       },
-      content: body === undefined ? { 'text/html': { schema: { type: 'string' } } } : bodyOf(body),
+      content: contentOf(answer, status),
     },
   ]);
   return {
