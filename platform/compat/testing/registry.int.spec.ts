@@ -133,7 +133,10 @@ describe('a running registry', () => {
 });
 
 /** The payment service, as its own process, with everything else away. */
-function startPayment(): { readonly child: ChildProcess; readonly output: () => string } {
+function startPayment(env: Readonly<Record<string, string>> = {}): {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+} {
   const child = spawn(process.execPath, [join(repositoryDir, 'domains/payment/src/main.ts')], {
     env: {
       PATH: process.env.PATH,
@@ -143,6 +146,7 @@ function startPayment(): { readonly child: ChildProcess; readonly output: () => 
       REGISTRY_URL: engines.registryUrl,
       PARLEY_RUN_DIR: engines.runDir,
       LOG_LEVEL: 'info',
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -177,6 +181,22 @@ describe('a service', () => {
     } finally {
       await fetch(`${engines.registryUrl}/subjects/${subject}`, { method: 'DELETE' });
     }
+  });
+
+  it('whose topics have fewer copies than it asks for ends with 3, what they have and what to do', async () => {
+    const first = startPayment();
+    await until('it has made its topics', () => first.output().includes('"listening"'));
+    first.child.kill('SIGTERM');
+    await once(first.child, 'exit');
+    const { child, output } = startPayment({
+      KAFKA_REPLICATION_FACTOR: '3',
+      KAFKA_MIN_INSYNC_REPLICAS: '2',
+    });
+    const [code] = (await once(child, 'exit')) as [number | null];
+    expect(output()).toContain('parley.payment.events: replication.factor is 1 and should be at least 3');
+    expect(output()).toContain('parley.payment.events: min.insync.replicas is 1 and should be at least 2');
+    expect(output()).toContain('kafka-reassign-partitions.sh');
+    expect(code).toBe(3);
   });
 
   it('waits at its start for a registry that is down, and says so', async () => {

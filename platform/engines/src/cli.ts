@@ -5,7 +5,7 @@ import { EnvironmentError } from './errors.ts';
 import { killLeftovers } from './leftovers.ts';
 import { obtainAll, type ObtainProgress } from './obtain.ts';
 import { engineNamed, type EngineName, engineNames, isEngineName, portsFor } from './ports.ts';
-import { defaultEngines } from './selection.ts';
+import { defaultEngines, nodesOf } from './selection.ts';
 import { type Engine, startEngine } from './start.ts';
 import { orAbort } from './wait.ts';
 
@@ -107,16 +107,22 @@ const start = async (flags: Flags): Promise<number> => {
   const startAll = async (): Promise<void> => {
     await obtainAll({ only: names, onProgress: showProgress, triesFailedAgain: true, signal });
     await killLeftovers(runDir);
-    for (const name of names) {
+    const startOne = async (name: EngineName): Promise<void> => {
       signal.throwIfAborted();
       const at = Date.now();
       const config = envoyConfigPath === undefined ? {} : { configPath: envoyConfigPath };
-      const engine = await startEngine(name, { runDir, ports, ...config });
+      const engine = await startEngine(name, { runDir, ports, engines: names, ...config });
       running.push(engine);
       await orAbort(engine.ready, signal);
       say(
         `${name}: ready after ${((Date.now() - at) / 1000).toFixed(1)} s, ${megabytes(engine.residentBytes())}`,
       );
+    };
+    const begun = new Set<EngineName>();
+    for (const name of names) {
+      const nodes = nodesOf(name).filter((node) => names.includes(node) && !begun.has(node));
+      for (const node of nodes) begun.add(node);
+      await Promise.all(nodes.map(startOne)); // those of a cluster are ready together, or none is
     }
     say('ready');
   };

@@ -78,25 +78,46 @@ const isUntold = (error: unknown): boolean =>
 
 export type TopicAdmin = Pick<Admin, 'createTopics' | 'describeConfigs' | 'fetchTopicMetadata'>;
 
-/** Makes the topics that are missing, with every setting written out; those that exist stay as they are. */
+/** What kafkajs gathers for each topic that was not made; its types do not tell. */
+interface TopicFailure {
+  readonly topic: string;
+  readonly type: string;
+  readonly message: string;
+}
+
+const isTopicFailure = (error: string | Error | TopicFailure): error is TopicFailure =>
+  typeof error === 'object' && 'topic' in error && 'type' in error;
+
+/**
+ * Makes the topics that are missing, with every setting written out; those that exist stay as they are.
+ * @throws Error that names each topic that cannot be made now, such as one of more copies than there are brokers
+ */
 export async function makeTopics(
   admin: Pick<TopicAdmin, 'createTopics'>,
   topics: readonly DeclaredTopic[],
   durability: TopicDurability,
 ): Promise<void> {
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: topics.map(({ name, partitions, batchBytesMax }) => ({
-      topic: name,
-      numPartitions: partitions,
-      replicationFactor: durability.replicationFactor ?? -1,
-      configEntries: [
-        ...settingsOf(durability),
-        UNPACKED,
-        ...(batchBytesMax === undefined ? [] : [['max.message.bytes', String(batchBytesMax)] as const]),
-      ].map(([setting, value]) => ({ name: setting, value })),
-    })),
-  });
+  const wanted = topics.map(({ name, partitions, batchBytesMax }) => ({
+    topic: name,
+    numPartitions: partitions,
+    replicationFactor: durability.replicationFactor ?? -1,
+    configEntries: [
+      ...settingsOf(durability),
+      UNPACKED,
+      ...(batchBytesMax === undefined ? [] : [['max.message.bytes', String(batchBytesMax)] as const]),
+    ].map(([setting, value]) => ({ name: setting, value })),
+  }));
+  try {
+    await admin.createTopics({ waitForLeaders: true, topics: wanted });
+  } catch (error) {
+    if (!(error instanceof kafkajs.KafkaJSAggregateError)) throw error;
+    const failed: readonly (string | Error | TopicFailure)[] = error.errors;
+    const texts = failed
+      .filter((each) => isTopicFailure(each))
+      .filter(({ type }) => type !== 'TOPIC_ALREADY_EXISTS')
+      .map(({ topic, message }) => `${topic} cannot be made: ${message}`);
+    throw new Error(texts.join('; '), { cause: error });
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import kafkajs from 'kafkajs';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { openKafkaLog } from './open.ts';
@@ -71,6 +72,20 @@ it('a topic is made with every setting written out, and with the copies that are
       configEntries: entries.filter(({ name }) => name !== 'min.insync.replicas'),
     },
   ]);
+});
+
+it('of topics that cannot be made, each is named with the reason, and those that are there are not', async () => {
+  const failing = (type: string, topic: string, message: string): Error =>
+    Object.assign(new Error(message), { type, topic });
+  const errors = [
+    failing('TOPIC_ALREADY_EXISTS', 'there', 'Topic with this name already exists'),
+    failing('INVALID_REPLICATION_FACTOR', 't', 'Replication-factor is invalid'),
+  ];
+  const aggregate = new kafkajs.KafkaJSAggregateError('Topic creation errors', errors);
+  const admin = { createTopics: () => Promise.reject(aggregate) };
+  await expect(makeTopics(admin, topics, { replicationFactor: 3 })).rejects.toThrow(
+    /^t cannot be made: Replication-factor is invalid$/,
+  );
 });
 
 it('a topic as it is declared is taken; copies that nobody asked for are the brokers’ business', async () => {

@@ -16,7 +16,7 @@ const REGISTRY_MS = 5000;
 const STALL_MS = 30_000;
 
 export interface KafkaSourceOptions {
-  /** host:port of a broker. */
+  /** host:port of one or more brokers, separated by commas. */
   readonly bootstrap: string;
   /** Base URL of the registry's Confluent-compatible API. */
   readonly registryUrl: string;
@@ -47,10 +47,21 @@ export async function probe(what: string, host: string, port: number): Promise<v
   }
 }
 
+/** One broker that answers is enough: kafkajs asks it for the others. @throws CommandError (environment), of the last one */
+async function probeBrokers(bootstrap: string): Promise<void> {
+  const answers = await Promise.allSettled(
+    bootstrap.split(',').map((address) => {
+      const [host = '', port = ''] = address.split(':');
+      return probe('Kafka', host, Number(port));
+    }),
+  );
+  const refused = answers.findLast((answer) => answer.status === 'rejected');
+  if (refused !== undefined && answers.every(({ status }) => status === 'rejected')) throw refused.reason;
+}
+
 /** A log on Kafka, read-only. @throws CommandError (environment) when nobody listens at the addresses. */
 export async function openKafkaSource(options: KafkaSourceOptions): Promise<LogSource> {
-  const [host = '', port = ''] = options.bootstrap.split(':');
-  await probe('Kafka', host, Number(port));
+  await probeBrokers(options.bootstrap);
   const registry = new URL(options.registryUrl);
   await probe('the schema registry', registry.hostname, Number(registry.port === '' ? 80 : registry.port));
   const kafka = kafkaClient({ clientId: 'timeline', bootstrap: options.bootstrap, logger: options.logger });
