@@ -7,8 +7,8 @@ import { addPart } from './part.ts';
 /** The environment of a service on the event log. */
 export type ParleyConfig = ServiceConfig & {
   readonly KAFKA_BOOTSTRAP: string;
-  readonly KAFKA_REPLICATION_FACTOR: number;
-  readonly KAFKA_MIN_INSYNC_REPLICAS: number;
+  readonly KAFKA_REPLICATION_FACTOR?: number | undefined;
+  readonly KAFKA_MIN_INSYNC_REPLICAS?: number | undefined;
   readonly REGISTRY_URL: string;
   readonly TRACE_ASYNC_HOPS: 'child' | 'link';
   readonly SNAPSHOT_DIR?: string | undefined;

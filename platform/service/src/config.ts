@@ -16,7 +16,7 @@ const bootstrapServers = z
 
 /** The most that Kafka has: it counts them in 16 bits. */
 const COPIES_MAX = 32_767;
-const copies = z.coerce.number().pipe(z.int().min(1).max(COPIES_MAX)).default(1);
+const copies = z.coerce.number().pipe(z.int().min(1).max(COPIES_MAX)).optional();
 
 /** A field that holds the base URL of a peer. */
 export const baseUrl = z.url({ protocol: /^https?$/ });
@@ -47,9 +47,12 @@ export const serviceConfigShape = {
   /** Present on services that answer gRPC. */
   GRPC_PORT: port.optional(),
   KAFKA_BOOTSTRAP: bootstrapServers,
-  /** Copies of each partition that the service's topics must have at least; it makes those that are missing with as many. */
+  /**
+   * Copies of each partition that the service's topics must have at least; it makes those that are missing with as many.
+   * Absent: what the brokers have as default.
+   */
   KAFKA_REPLICATION_FACTOR: copies,
-  /** Copies that have a record before it is acknowledged, at least. */
+  /** Copies that have a record before it is acknowledged, at least. Absent: what the brokers have as default. */
   KAFKA_MIN_INSYNC_REPLICAS: copies,
   REGISTRY_URL: baseUrl,
   /** Folder for snapshots of the read models, of this service alone. Absent: every start replays the log. */
@@ -104,6 +107,14 @@ export type ServiceConfig = Pick<
 export type ParsedConfig<T> =
   { readonly ok: true; readonly config: T } | { readonly ok: false; readonly problems: readonly string[] };
 
+/** What is wrong with values of which each is right by itself. */
+const problemsTogether = (config: Readonly<Record<string, unknown>>): readonly string[] => {
+  const { KAFKA_REPLICATION_FACTOR: copiesMade, KAFKA_MIN_INSYNC_REPLICAS: copiesNeeded } = config;
+  return typeof copiesMade === 'number' && typeof copiesNeeded === 'number' && copiesNeeded > copiesMade
+    ? ['KAFKA_MIN_INSYNC_REPLICAS: must be at most KAFKA_REPLICATION_FACTOR']
+    : [];
+};
+
 /** Parses an environment. An empty value counts as absent. */
 export const parseConfig = <T extends z.ZodObject>(
   schema: T,
@@ -113,7 +124,10 @@ export const parseConfig = <T extends z.ZodObject>(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = schema.safeParse(present);
-  if (parsed.success) return { ok: true, config: parsed.data };
+  if (parsed.success) {
+    const problems = problemsTogether(parsed.data);
+    return problems.length === 0 ? { ok: true, config: parsed.data } : { ok: false, problems };
+  }
   const problems = parsed.error.issues.map((issue) => {
     const key = String(issue.path[0] ?? '(environment)');
     return present[key] === undefined ? `${key}: is missing` : `${key}: ${issue.message}`;

@@ -31,4 +31,24 @@ describe('configuration', () => {
     const parsed = parseConfig(schema, { [key]: value });
     expect(parsed.ok ? parsed.config[key] : undefined).toEqual(expected);
   });
+
+  it.each([
+    [{}, 'as the brokers have it'],
+    [{ KAFKA_REPLICATION_FACTOR: '3', KAFKA_MIN_INSYNC_REPLICAS: '2' }, 3],
+    [{ KAFKA_MIN_INSYNC_REPLICAS: '2' }, 'as the brokers have it'],
+    [{ KAFKA_REPLICATION_FACTOR: '1', KAFKA_MIN_INSYNC_REPLICAS: '2' }, ['KAFKA_MIN_INSYNC_REPLICAS']],
+    [{ KAFKA_REPLICATION_FACTOR: '0' }, ['KAFKA_REPLICATION_FACTOR']],
+  ])('the copies of a topic that %j asks for: %j', (env, expected) => {
+    const parsed = parseConfig(z.object(serviceConfigShape), {
+      HTTP_PORT: '1',
+      OPS_PORT: '2',
+      KAFKA_BOOTSTRAP: 'a:1,b:2',
+      REGISTRY_URL: 'http://a',
+      ...env,
+    });
+    const copies = parsed.ok
+      ? (parsed.config.KAFKA_REPLICATION_FACTOR ?? 'as the brokers have it')
+      : parsed.problems.map((problem) => problem.split(':')[0]);
+    expect(copies).toEqual(expected);
+  });
 });

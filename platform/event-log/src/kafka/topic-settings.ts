@@ -10,9 +10,9 @@ import type { DeclaredTopic, TopicFault } from '../log/transport.ts';
 /** How many copies there are of what is accepted. */
 export interface TopicDurability {
   /** Copies of each partition. Default: what the brokers have as `default.replication.factor`. */
-  readonly replicationFactor?: number;
+  readonly replicationFactor?: number | undefined;
   /** Copies that have a record before it is acknowledged. Default: what the brokers have as `min.insync.replicas`. */
-  readonly minInSyncReplicas?: number;
+  readonly minInSyncReplicas?: number | undefined;
 }
 
 /** @throws RangeError for copies that there cannot be */
