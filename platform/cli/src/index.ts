@@ -1,2 +1,3 @@
 export { endProcess, watchOutput } from './output.ts';
+export { printable, printableLine } from './printable.ts';
 export { typedPath } from './typed-path.ts';

@@ -14,8 +14,6 @@ export const REDRIVES = 'x-redrives';
 const markNames = { as: 'x-letter-mark', why: 'x-letter-why', time: 'x-letter-time' } as const;
 /** Times that a letter may be redriven; then it is to be discarded, or edited. */
 export const REDRIVES_MAX = 20;
-/** Letters of a queue that are looked at; more are there nevertheless. */
-export const LISTED_MAX = 1_000;
 
 /** Where settled letters are kept for a while, with what became of them. */
 export const settledQueueOf = ({ deadLetterQueue }: QueueDefinition): string => `${deadLetterQueue}.settled`;

@@ -60,6 +60,46 @@ describe('a message that is given back too often', () => {
   });
 });
 
+describe('a dead-letter queue with more than 1,000 letters', () => {
+  const count = 1_100;
+
+  it('is listed whole, and its last letter is shown, redriven and kept as any other', async () => {
+    const definition = definitionOf('many');
+    const queue = openWorkQueue({ url: engines.amqpUrl, name: 'many', logger: pino({ level: 'silent' }) });
+    const handled: string[] = [];
+    queue.consume(definition, {
+      handle: ({ messageId }) => {
+        handled.push(messageId);
+        return Promise.resolve(done);
+      },
+    });
+    await queue.ready({ signal: AbortSignal.timeout(10_000) });
+    const connection = await connect(engines.amqpUrl);
+    onTestFinished(async () => {
+      await queue.close();
+      await connection.close();
+    });
+    const channel = await connection.createConfirmChannel();
+    for (let n = 0; n < count; n += 1)
+      channel.sendToQueue(definition.deadLetterQueue, Buffer.from(`{"n":${String(n)}}`), {
+        persistent: true,
+        messageId: String(n),
+        type: 'Tested',
+      });
+    await channel.waitForConfirms();
+    const ids = (await queue.deadLetters.list()).map(({ id }) => id);
+    expect(ids).toEqual(Array.from({ length: count }, (_, n) => `${definition.queue}:${String(n)}`));
+    const last = ids.at(-1) ?? '';
+    expect(await queue.deadLetters.show(last)).toMatchObject({ decoded: { n: count - 1 } });
+    expect(await queue.deadLetters.redrive(last, { why: 'mended' })).toEqual({ kind: 'ok' });
+    await vi.waitFor(() => {
+      expect(handled).toEqual([String(count - 1)]);
+    });
+    const states = (await queue.deadLetters.list()).map(({ state }) => state);
+    expect(states).toEqual([...Array.from({ length: count - 1 }, () => 'open'), 'redriven']);
+  });
+});
+
 describe('a dead-letter queue that is there already', () => {
   /** Declares the dead-letter queue as `args` say, puts a letter into it, and then opens a work queue on it. */
   const openOn = async (

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { printable } from '@parley/cli';
 
 /**
  * What a command says while it works, one line each: no cursor movement, so that a log file reads like the screen.
@@ -37,7 +38,7 @@ export const appendingTo = (path: string): ((line: string) => void) => {
 export const outputTo = (stream: NodeJS.WriteStream, also?: (line: string) => void): Output => {
   const colours = stream.isTTY && (process.env.NO_COLOR ?? '') === '';
   const say = (text: string, style?: Style): void => {
-    const plain = stripVTControlCharacters(text);
+    const plain = printable(stripVTControlCharacters(text));
     also?.(plain);
     stream.write(`${colours && style !== undefined ? styleText(style, plain, { stream }) : plain}\n`);
   };

@@ -1,5 +1,8 @@
-/** Rows as left-aligned columns, two spaces apart, without trailing blanks. The last column is never padded. */
-export const formatTable = (rows: readonly (readonly string[])[]): string => {
+import { printableLine } from '@parley/cli';
+
+/** Rows as left-aligned columns, two spaces apart, without trailing blanks. The last column is never padded. Cells are made printable. */
+export const formatTable = (cells: readonly (readonly string[])[]): string => {
+  const rows = cells.map((row) => row.map(printableLine));
   const widths: number[] = [];
   for (const row of rows)
     row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));

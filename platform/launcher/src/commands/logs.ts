@@ -1,3 +1,4 @@
+import { printable } from '@parley/cli';
 import { attribute, logFields } from '@parley/contracts/telemetry';
 import { stringOption, type Command, type OptionValues } from '../cli/command.ts';
 import { CommandError, exitCodes, messageOf, type ExitCode } from '../cli/exit.ts';
@@ -64,7 +65,10 @@ const textOf = (record: LogRecord): string => {
     .map(([name, value]) => `${name}=${fieldText(value)}`);
   const level = fieldText(record[logFields.level] ?? '');
   const instance = fieldText(record[attribute.serviceInstanceId] ?? record[attribute.serviceName] ?? '');
-  return [record._time, level.padEnd(5), instance.padEnd(14), record._msg, ...fields].join('  ');
+  return printable(
+    [record._time, level.padEnd(5), instance.padEnd(14), record._msg, ...fields].join('  '),
+    '    ',
+  );
 };
 
 const print = (record: LogRecord, asJson: boolean): void => {

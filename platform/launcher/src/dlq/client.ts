@@ -2,7 +2,8 @@ import { serviceNames, type Endpoints, type ServiceName } from '@parley/contract
 import { DeadLetterDetail, DeadLetters, type DeadLetter } from '@parley/contracts/rest';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 
-const timeoutMs = 15_000;
+/** RabbitMQ hands out letters one by one: 10,000 take a while. */
+const timeoutMs = 60_000;
 
 /** A dead letter and the service that tells of it. */
 export interface FoundLetter extends DeadLetter {

@@ -1,3 +1,4 @@
+import { printable } from '@parley/cli';
 import type { DeadLetter, DeadLetterDetail } from '@parley/contracts/rest';
 import { formatTable } from '../cli/table.ts';
 import type { FoundLetter } from './client.ts';
@@ -69,7 +70,7 @@ export const letterText = (letter: DeadLetterDetail, tracesUrl: string): string 
     'headers',
     formatTable(letter.headers.map(([name, value]) => [`  ${name}`, value ?? '(null)'])),
     '',
-    decoded,
+    printable(decoded),
     '',
     hexOf(Buffer.from(letter.value ?? '', 'base64')),
   ].join('\n');

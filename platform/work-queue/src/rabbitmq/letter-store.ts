@@ -4,10 +4,10 @@
  */
 import type { DeadLetterStore, LetterAnswer, LetterDetail, LetterSummary } from '@parley/delivery';
 import type { Channel, GetMessage } from 'amqplib';
+import { DEAD_LETTERS_MAX } from '../dead-letters.ts';
 import {
   detailOf,
   idOf,
-  LISTED_MAX,
   markHeaders,
   redrivenHeaders,
   redrivesOf,
@@ -42,16 +42,17 @@ const stored = ({ content, properties }: GetMessage): StoredLetter => ({
   headers: properties.headers ?? {},
 });
 
-/** Takes up to so many messages; closing the channel gives them back. */
-const take = async (channel: Channel, queue: string, max: number): Promise<readonly GetMessage[]> => {
-  const messages: GetMessage[] = [];
-  while (messages.length < max) {
+/** Takes up to so many messages, oldest first, and keeps none of them here; closing the channel gives them back. */
+async function* take(channel: Channel, queue: string, max: number): AsyncGenerator<GetMessage> {
+  for (let taken = 0; taken < max; taken += 1) {
     const message = await channel.get(queue, { noAck: false });
-    if (message === false) break;
-    messages.push(message);
+    if (message === false) return;
+    yield message;
   }
-  return messages;
-};
+}
+
+/** All that a queue of them may hold. */
+const lettersMaxOf = ({ deadLettersMax = DEAD_LETTERS_MAX }: QueueDefinition): number => deadLettersMax;
 
 export class RabbitLetters implements DeadLetterStore {
   readonly #definitions: () => readonly QueueDefinition[];
@@ -74,10 +75,10 @@ export class RabbitLetters implements DeadLetterStore {
         const channel = await session.expendable();
         try {
           for (const [queue, max] of [
-            [definition.deadLetterQueue, LISTED_MAX],
+            [definition.deadLetterQueue, lettersMaxOf(definition)],
             [settledQueueOf(definition), SETTLED_LISTED_MAX],
           ] as const)
-            for (const message of await take(channel, queue, max))
+            for await (const message of take(channel, queue, max))
               letters.push(summaryOf(definition, stored(message)));
         } finally {
           await channel.close();
@@ -154,7 +155,8 @@ export class RabbitLetters implements DeadLetterStore {
         if (!id.startsWith(`${definition.queue}:`)) continue;
         const channel = await session.expendable();
         try {
-          for (const message of await take(channel, definition.deadLetterQueue, LISTED_MAX)) {
+          const { deadLetterQueue } = definition;
+          for await (const message of take(channel, deadLetterQueue, lettersMaxOf(definition))) {
             const letter = stored(message);
             if (idOf(definition, letter) === id)
               return await work({ definition, message, letter, channel, session });
