@@ -17,6 +17,7 @@ const STATE_FRESH_MS = 1_000;
 const ORDERS_MAX = 4;
 
 const noStack = 'no stack is ready: start one with npm run dev';
+const noPrometheus = 'this stack has no Prometheus: start it without PARLEY_ENGINES=-prometheus';
 
 /** Answers what was asked within `freshMs`, and one question for all who ask meanwhile. */
 const shared = <T>(ask: () => Promise<T>, freshMs: number): (() => Promise<T>) => {
@@ -63,8 +64,10 @@ export const consoleApp = ({ runDir, engineVersions, ledgerPath, pageDir }: Cons
 
   for (const kind of ['query', 'query_range'] as const)
     app.get(`/api/metrics/${kind}`, async (c) => {
-      const metricsUrl = (await state())?.metricsUrl;
-      if (metricsUrl === undefined) return c.json({ error: 'this stack has no Prometheus' }, 503);
+      const current = await state();
+      if (current === undefined) return c.json({ error: noStack }, 503);
+      const { metricsUrl } = current;
+      if (metricsUrl === undefined) return c.json({ error: noPrometheus }, 503);
       const proxied = await askPrometheus(metricsUrl, kind, c.req.query());
       if (proxied.kind === 'invalid') return c.json({ error: proxied.error }, 400);
       if (proxied.kind === 'away') return c.json({ error: `Prometheus: ${proxied.error}` }, 502);

@@ -46,6 +46,9 @@ describe('the console', () => {
     const stack = await app.request('/api/stack', { headers: own });
     expect(stack.status).toBe(503);
     expect(await stack.text()).toContain('npm run dev');
+    const figures = await app.request('/api/metrics/query?query=up', { headers: own });
+    expect(figures.status).toBe(503);
+    expect(await figures.text()).toContain('npm run dev');
     const ledger = await app.request('/api/ledger', { headers: own });
     expect(await ledger.json()).toEqual({ kind: 'none' });
   });
