@@ -78,11 +78,34 @@ const lookupIn = (resolver: Resolver, domain: string) => {
 };
 
 /**
+ * Asks whether DNS has the cluster's zone, by a name of it that exists whatever runs: `dns-version` (Kubernetes' DNS
+ * specification, 2.2), or else the API server's service. False also when it does not answer.
+ */
+const zoneLookupIn = (resolver: Resolver, domain: string) => {
+  const txt = promisify<string, string[][]>(resolver.resolveTxt.bind(resolver));
+  const a = promisify<string, string[]>(resolver.resolve4.bind(resolver));
+  const zone = /(?:^|\.)svc\.(.+)$/.exec(domain)?.[1];
+  const exists = async (answer: Promise<readonly unknown[]>): Promise<boolean> => {
+    try {
+      return (await recordsOf(answer)).isName;
+    } catch {
+      return false;
+    }
+  };
+
+  return async (): Promise<boolean> => {
+    if (zone === undefined) return false;
+    return (await exists(txt(`dns-version.${zone}`))) || (await exists(a(`kubernetes.default.svc.${zone}`)));
+  };
+};
+
+/**
  * Discovery by Kubernetes' DNS: a headless service has an SRV record for each ready pod and named port
  * (`_http._tcp.<service>.<domain>`), whose target has an A record. The platform lists and removes pods; `join` and
  * `leave` tell nobody, and `leave` waits until callers have asked again. A DNS server that does not answer leaves the
- * last known list as it is. A name without records (NODATA) is a service that has no ready pod; a name that is not known
- * (NXDOMAIN) is one that was lost: its last known pods stay for a while.
+ * last known list as it is. A name that is not known (NXDOMAIN) is a service without a ready pod (Kubernetes' DNS
+ * specification, 2.4.1) where DNS has the zone of the cluster. Where it has not, the service was lost with the zone: its
+ * last known pods stay for a while.
  */
 export const openDns = (options: DnsOptions): Discovery => {
   const { domain, services, log, pollEveryMs = POLL_EVERY_MS } = options;
@@ -90,6 +113,7 @@ export const openDns = (options: DnsOptions): Discovery => {
   const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
   if (options.servers !== undefined) resolver.setServers(options.servers);
   const instancesOf = lookupIn(resolver, domain);
+  const hasZone = zoneLookupIn(resolver, domain);
 
   let isAway = false;
   const failed = (error: unknown): void => {
@@ -99,9 +123,10 @@ export const openDns = (options: DnsOptions): Discovery => {
   const read = async (): Promise<void> => {
     const answers = await Promise.all(services.map(instancesOf));
     const named = services.filter((_service, at) => answers[at]?.isNamed === true);
+    const isComplete = named.length === services.length || (await hasZone());
     known.replace(
       answers.flatMap(({ instances }) => instances),
-      new Set(named),
+      new Set(isComplete ? services : named),
     );
     if (isAway) log.info({}, 'DNS answers');
     isAway = false;

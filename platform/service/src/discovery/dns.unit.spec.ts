@@ -25,24 +25,23 @@ describe('Kubernetes DNS', () => {
   let zone: Answer[];
   let isDeaf: boolean;
   let knowsNoName: boolean;
+  let markers: Answer[];
   let discovery: Discovery | undefined;
   const warnings: string[] = [];
   beforeEach(async () => {
     isDeaf = false;
     knowsNoName = false;
     zone = [];
+    markers = [{ type: 'TXT', name: 'dns-version.cluster.local', data: '1.1.0' }];
     warnings.length = 0;
     server = createSocket('udp4').on('message', (message, from) => {
       if (isDeaf) return;
       const { id, questions = [] } = decode(message);
       const [asked] = questions;
-      const answers = (knowsNoName ? [] : zone).filter(
-        ({ name, type }) => name === asked?.name && type === asked.type,
-      );
-      // As CoreDNS has it: the ports of a service are names also while no pod is ready.
-      const isKnown =
-        zone.some(({ name }) => name === asked?.name) || asked?.name === `_http._tcp.product.${domain}`;
-      const flags = isKnown && !knowsNoName ? 0 : 3; // NXDOMAIN
+      // As CoreDNS has it: neither a headless service nor its ports are names while no pod is ready.
+      const known = (knowsNoName ? [] : [...zone, ...markers]).filter(({ name }) => name === asked?.name);
+      const answers = known.filter(({ type }) => type === asked?.type);
+      const flags = known.length > 0 ? 0 : 3; // NXDOMAIN
       server.send(
         encode({ type: 'response', id: id ?? 0, flags, questions, answers }),
         from.port,
@@ -105,13 +104,30 @@ describe('Kubernetes DNS', () => {
     await vi.waitFor(() => {
       expect(found.resolve('product')).toEqual(same);
     });
-    zone = [];
-    await vi.waitFor(() => {
-      expect(idsOf(found)).toEqual([]);
-    });
   });
 
-  it('that no longer knows the name of a service leaves its last known pods, and says for how long', async () => {
+  it.each([
+    { by: 'its version', marker: { type: 'TXT', name: 'dns-version.cluster.local', data: '1.1.0' } },
+    {
+      by: "the API server's service",
+      marker: { type: 'A', name: 'kubernetes.default.svc.cluster.local', data: '10.96.0.1' },
+    },
+  ] satisfies { by: string; marker: Answer }[])(
+    'that has the zone, by $by, and not the name of a service: the service is scaled to 0, and no pod of it is called',
+    async ({ marker }) => {
+      markers = [marker];
+      zone = pod('product-0', '10.0.0.1', { http: 8080 });
+      const found = await follow();
+      expect(idsOf(found)).toEqual(['product-0']);
+      zone = [];
+      await vi.waitFor(() => {
+        expect(idsOf(found)).toEqual([]);
+      });
+      expect(found.report().staleMs).toEqual({});
+    },
+  );
+
+  it('that has lost the zone leaves the last known pods of a service, and says for how long', async () => {
     zone = pod('product-0', '10.0.0.1', { http: 8080 });
     const found = await follow();
     knowsNoName = true;
