@@ -281,9 +281,11 @@ describe('gRPC', () => {
   const call = <Request, Response>(
     method: MethodDefinition<Request, Response>,
     request: Request,
-    { authorization, deadlineMs = timeoutMs }: { authorization?: string; deadlineMs?: number },
+    { authorization, grpcTimeout }: { authorization?: string; grpcTimeout?: string },
   ): Promise<Response> => {
     const metadata = new Metadata();
+    // Without a deadline of its own, which would answer for the gateway, the client only says how long it waits.
+    if (grpcTimeout !== undefined) metadata.set('grpc-timeout', grpcTimeout);
     if (authorization !== undefined) metadata.set('authorization', authorization);
     const { path, requestSerialize, responseDeserialize } = method;
     return new Promise((resolve, reject) => {
@@ -293,7 +295,7 @@ describe('gRPC', () => {
         responseDeserialize,
         request,
         metadata,
-        { deadline: Date.now() + deadlineMs },
+        grpcTimeout === undefined ? { deadline: Date.now() + timeoutMs } : {},
         (error, response) => {
           if (error === null && response !== undefined) resolve(response);
           else reject(error ?? new Error('neither an answer nor an error'));
@@ -336,7 +338,7 @@ describe('gRPC', () => {
 
   it('a call whose time is over is DEADLINE_EXCEEDED', async () => {
     const authorization = bearer(fresh('caller'));
-    const late = await refusal(call(getProduct, { productId }, { authorization, deadlineMs: 1 }));
+    const late = await refusal(call(getProduct, { productId }, { authorization, grpcTimeout: '1m' }));
     expect(late.code).toBe(status.DEADLINE_EXCEEDED);
   });
 });
