@@ -144,6 +144,15 @@ describe('the rendered gateway', () => {
     }
   });
 
+  it('knows how long each route lasts, to tell its service', () => {
+    for (const { name, timeoutMs } of routes) {
+      const entry = render().entries.find((each) => each.name === name);
+      expect(entry?.typed_per_filter_config?.['parley.deadline'], name).toMatchObject({
+        filter_context: { timeoutMs },
+      });
+    }
+  });
+
   it('answers by itself only with problems of the catalog, under their status', () => {
     for (const mapper of render().manager.local_reply_config.mappers) {
       if (!('json_format' in mapper.body_format_override)) continue;

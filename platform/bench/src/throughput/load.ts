@@ -8,7 +8,8 @@ import { percentile, type Measured } from '../pairs.ts';
 import { processorMs } from '../processor-time.ts';
 import type { Shipped } from './shipped.ts';
 
-const REQUEST_TIMEOUT_MS = 10_000;
+/** Longer than the order service itself takes to give up. */
+const REQUEST_TIMEOUT_MS = 15_000;
 const WARM_UP_MS = 2_500;
 const WINDOW_MS = 7_000;
 const SHIPPED_DEADLINE_MS = 30_000;
@@ -95,7 +96,9 @@ class Clients {
         [httpHeaders.idempotencyKey]: randomUUID(),
       },
     });
-    sent.once('error', answered.reject);
+    sent.once('error', (cause) => {
+      answered.reject(new Error(`${this.#target.name} did not answer an order: ${cause.message}`, { cause }));
+    });
     sent.once('response', (response) => {
       const status = response.statusCode ?? 0;
       json(response).then((body) => {
