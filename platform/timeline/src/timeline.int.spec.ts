@@ -382,10 +382,12 @@ describe('log export and import', () => {
 });
 
 describe('as a process', () => {
-  it('prints one JSON line, and says with its exit code what is missing or wrong', async () => {
+  it('prints one JSON line, also with a broker of several away, and says with its exit code what is missing or wrong', async () => {
     const replayed = await spawnCli(['replay', '--projection', 'orders'], env);
     expect(replayed).toMatchObject({ code: 0, stderr: '' });
     expect(jsonOf(replayed).projections).toMatchObject([{ stateHash: recorded.view.stateHash() }]);
+    const oneIsAway = { ...env, KAFKA_BOOTSTRAP: `127.0.0.1:1,${engines.bootstrap}` };
+    expect(await spawnCli(['replay', '--projection', 'orders'], oneIsAway)).toMatchObject({ code: 0 });
     const none = await spawnCli(['replay'], {});
     expect(none).toMatchObject({ code: 3 });
     expect(none.stderr).toContain('npm run dev');
