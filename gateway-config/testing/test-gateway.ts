@@ -14,6 +14,7 @@ import { applyPolicy, writePolicy, type ChangingPolicy } from '../src/envoy/poli
 import { renderEnvoy } from '../src/envoy/render.ts';
 import { gatewayPolicy, type GatewayPolicy } from '../src/policy/policy.ts';
 import { forUpstreams, upstreamNames, type UpstreamName } from '../src/policy/upstreams.ts';
+import { spansOf, type Span } from './zipkin-spans.ts';
 
 /** What a service was asked, as it answers it. */
 export const Echo = z.object({
@@ -23,16 +24,6 @@ export const Echo = z.object({
   headers: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
 });
 export type Echo = z.infer<typeof Echo>;
-
-const Span = z.looseObject({
-  traceId: z.string(),
-  id: z.string(),
-  parentId: z.string().optional(),
-  kind: z.string(),
-  localEndpoint: z.looseObject({ serviceName: z.string() }),
-  tags: z.record(z.string(), z.string()),
-});
-export type Span = z.infer<typeof Span>;
 
 const echo = (service: UpstreamName): Server =>
   createServer((request, response) => {
@@ -49,7 +40,7 @@ const collector = (spans: Span[]): Server =>
     request
       .on('data', (chunk: Buffer) => chunks.push(chunk))
       .on('end', () => {
-        spans.push(...z.array(Span).parse(JSON.parse(Buffer.concat(chunks).toString('utf8'))));
+        spans.push(...spansOf(Buffer.concat(chunks)));
         response.writeHead(202).end();
       });
   });

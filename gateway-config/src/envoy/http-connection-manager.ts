@@ -55,7 +55,7 @@ const tracing: Fragment = {
   provider: extension('envoy.tracers.zipkin', 'envoy.config.trace.v3.ZipkinConfig', {
     collector_cluster: 'zipkin',
     collector_endpoint: '/api/v2/spans',
-    collector_endpoint_version: 'HTTP_JSON',
+    collector_endpoint_version: 'HTTP_PROTO', // see span-ids.ts
     trace_id_128bit: true,
     shared_span_context: false,
     trace_context_option: 'USE_B3_WITH_W3C_PROPAGATION',

@@ -3,6 +3,7 @@ import type { GatewayPolicy } from '../policy/policy.ts';
 import { upstreamNames, upstreams as known, type UpstreamName } from '../policy/upstreams.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import { endpointsPath, loadAssignment, type Address } from './endpoints.ts';
+import { spanIdFilters } from './span-ids.ts';
 import { duration, socketAddress, typed, type Fragment } from './typed.ts';
 
 /** A policy, and everything of a gateway that is not policy. */
@@ -40,6 +41,7 @@ const protocolOf = (name: string): string =>
 const upstream = (
   name: string,
   { upstreamConnectTimeoutMs, upstreamIdleTimeoutMs }: Connections,
+  filters: readonly Fragment[] = [],
 ): Fragment => ({
   name,
   connect_timeout: duration(upstreamConnectTimeoutMs),
@@ -49,6 +51,7 @@ const upstream = (
       {
         explicit_http_config: { [protocolOf(name)]: {} },
         common_http_protocol_options: { idle_timeout: duration(upstreamIdleTimeoutMs) },
+        ...(filters.length === 0 ? {} : { http_filters: filters }),
       },
     ),
   },
@@ -110,7 +113,15 @@ export const envoyModel = (options: EnvoyOptions): Fragment => {
             ? followedCluster(name, upstreams.followed, policy.connections)
             : cluster(name, upstreams[name], policy.connections),
         ),
-        ...(zipkin === undefined ? [] : [cluster('zipkin', [zipkin], policy.connections)]),
+        ...(zipkin === undefined
+          ? []
+          : [
+              {
+                ...upstream('zipkin', policy.connections, spanIdFilters),
+                type: 'STATIC',
+                load_assignment: loadAssignment('zipkin', [zipkin]),
+              },
+            ]),
       ],
     },
   };

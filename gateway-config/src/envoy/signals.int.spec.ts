@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { correlationIdPattern } from '@parley/contracts/headers';
 import { Problem } from '@parley/contracts/rest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { echoOf, startTestGateway, type Span, type TestGateway } from '../../testing/test-gateway.ts';
+import { echoOf, startTestGateway, type TestGateway } from '../../testing/test-gateway.ts';
+import type { Span } from '../../testing/zipkin-spans.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {
