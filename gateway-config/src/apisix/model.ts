@@ -186,6 +186,8 @@ export const apisixModel = ({ policy, upstreams, keys, collector }: ApisixOption
     type: 'roundrobin',
     scheme: known[name].port,
     retries: policy.retry.attemptsMax,
+    // Connections that cannot be made are tried again within it; what timed out later, and may have been done, is not.
+    retry_timeout: seconds(policy.retry.attemptsMax * policy.connections.upstreamConnectTimeoutMs),
     keepalive_pool: {
       size: 64,
       idle_timeout: seconds(policy.connections.upstreamIdleTimeoutMs),

@@ -1,19 +1,25 @@
-import { stringify } from 'yaml';
+import { Document, Scalar, visit } from 'yaml';
 import type { GatewayPolicy } from '../policy/policy.ts';
 import { apisixModel, seconds, type ApisixOptions, type Data } from './model.ts';
 
-/** YAML that reads the same for a parser of version 1.1: every text is quoted. APISIX takes a file only with its end. */
-const yaml = (data: Data): string =>
-  stringify(data, {
-    aliasDuplicateObjects: false,
-    version: '1.1',
+/** YAML that reads the same for a parser of version 1.1: every text is quoted, or a block where it has several lines. */
+const yaml = (data: Data): string => {
+  const document = new Document(data, { aliasDuplicateObjects: false, version: '1.1' });
+  visit(document, {
+    Scalar: (key, scalar) => {
+      if (key !== 'key' && typeof scalar.value === 'string' && scalar.value.includes('\n'))
+        scalar.type = Scalar.BLOCK_LITERAL;
+    },
+  });
+  return document.toString({
     defaultStringType: 'QUOTE_DOUBLE',
     defaultKeyType: 'PLAIN',
     lineWidth: 0,
     blockQuote: 'literal',
   });
+};
 
-/** `apisix.yaml`, the standalone file. The same options give the same text. */
+/** `apisix.yaml`, the standalone file, which APISIX takes only with its end. The same options give the same text. */
 export const renderApisix = (options: ApisixOptions): string => `${yaml(apisixModel(options))}#END\n`;
 
 /** Where APISIX itself listens. */
