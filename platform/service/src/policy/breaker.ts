@@ -26,7 +26,7 @@ type Period =
 type Says = 'well' | 'failed' | 'nothing';
 
 const saysOf = (error: unknown): Says => {
-  if (error instanceof CallerGone) return 'nothing';
+  if (error instanceof CallerGone) return error.counts ? 'failed' : 'nothing';
   return error instanceof CallFailure && !error.counts ? 'well' : 'failed';
 };
 
@@ -42,7 +42,7 @@ const openerOf = (settings: PolicySettings): IBreaker =>
 /**
  * Opens when the peer fails as often as the settings say, refuses for a while, and lets a number of probes through then.
  * While they are out, everyone else is refused at once. A call that began before a change of state says nothing after it,
- * and a probe whose caller gave up makes place for another. cockatiel decides when to open; its own state machine knows
+ * and a probe whose caller gave up early makes place for another. cockatiel decides when to open; its own state machine knows
  * neither, and makes callers wait for the probes.
  */
 export class Breaker {

@@ -40,7 +40,14 @@ export class CallFailure extends Error implements FailureMeaning {
   }
 }
 
-/** The caller has no use for an answer any more. Says nothing about the peer, so it is neither retried nor counted. */
+/** The caller has no use for an answer any more, so the call is not retried. */
 export class CallerGone extends Error {
   override readonly name = 'CallerGone';
+  /** It counts against the breaker: the peer had time enough to answer. False: the call says nothing about the peer. */
+  readonly counts: boolean;
+
+  constructor({ counts, cause }: { readonly counts: boolean; readonly cause?: unknown }) {
+    super('the caller is gone', { cause });
+    this.counts = counts;
+  }
 }

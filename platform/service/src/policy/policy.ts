@@ -12,13 +12,19 @@ import { trace } from '@opentelemetry/api';
 import { requestContext } from '../context.ts';
 import { Breaker, type BreakerChange, type BreakerState } from './breaker.ts';
 import { RetryBudget } from './budget.ts';
-import { CallerGone, PolicyError, type PolicyReason } from './failure.ts';
+import { CallerGone, CallFailure, PolicyError, type PolicyReason } from './failure.ts';
 import { type PolicyCounts, PolicyRecord } from './record.ts';
 import { type RetryOptions, withRetries } from './retries.ts';
 import { checkedSettings, type PolicyDefaults, type PolicySettings } from './settings.ts';
 
 /** A timer set for what is left of a deadline may fire this much before it. */
 const TIMER_SLACK_MS = 5;
+
+/**
+ * Share of an attempt's limit after which a peer that has not answered failed, although its caller gave up first. Callers
+ * that all wait for less than the limit would else neither open the breaker of a peer that hangs, nor end its half-open.
+ */
+const WAITED_SHARE_MIN = 0.5;
 
 /** True when the request being worked on has passed its deadline, or its caller has aborted. */
 const isCallerGone = (signal: AbortSignal | undefined): boolean => {
@@ -55,7 +61,7 @@ export interface Policy {
   readonly timeoutMs: number;
   /**
    * Runs `fn`; it must respect the signal. Rejects with PolicyError, or with what the last attempt threw. An attempt
-   * that ends as the caller's own time is up does not count against the peer.
+   * that ends as the caller's own time is up counts against the peer from half of the attempt's limit on.
    */
   execute<T>(fn: (signal: AbortSignal) => Promise<T> | T, call?: PolicyCall<T>): Promise<T>;
   status(): PolicyStatus;
@@ -170,19 +176,23 @@ class CockatielPolicy implements Policy {
   }
 
   async #once<T>(fn: Attempt<T>, signal: AbortSignal, caller: AbortSignal | undefined): Promise<T> {
-    if (isCallerGone(caller)) throw new CallerGone('the caller is gone');
+    if (isCallerGone(caller)) throw new CallerGone({ counts: false });
     if (this.#breaker === undefined) return this.#attempt(fn, signal, caller);
     return this.#breaker.execute(() => this.#attempt(fn, signal, caller));
   }
 
   async #attempt<T>(fn: Attempt<T>, signal: AbortSignal, caller: AbortSignal | undefined): Promise<T> {
     this.#record.counts.attempts += 1;
+    const startedAtMs = performance.now();
     try {
       return await this.#limit.execute((context) => fn(context.signal), signal);
     } catch (error) {
-      if (isCallerGone(caller)) throw new CallerGone('the caller is gone', { cause: error });
-      this.#record.failed(error);
-      throw error;
+      const isGone = isCallerGone(caller);
+      const waitedMs = performance.now() - startedAtMs;
+      const isRefusal = error instanceof CallFailure && !error.counts;
+      const counts = !isRefusal && waitedMs >= WAITED_SHARE_MIN * this.#settings.timeoutMs;
+      if (!isGone || counts) this.#record.failed(error);
+      throw isGone ? new CallerGone({ counts, cause: error }) : error;
     }
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { runInContext } from '../context.ts';
 import { CallFailure } from './failure.ts';
@@ -74,7 +75,7 @@ describe('a policy', () => {
     expect(policy.status().state).toBe('closed');
   });
 
-  it('learns nothing from a probe whose caller gave up: it stays half-open, and the next call is the probe', async () => {
+  it('learns nothing from a probe whose caller gave up early: it stays half-open, and the next call is the probe', async () => {
     const policy = await opened(5_000);
     const caller = new AbortController();
     const { outcome } = await probing(policy, never, caller.signal);
@@ -113,7 +114,7 @@ describe('a policy', () => {
     expect(policy.status()).toMatchObject({ state: 'closed', counts: { opened: 1 } });
   });
 
-  it('does not hold against a peer that its caller ran out of time', async () => {
+  it('does not hold against a peer that its caller soon ran out of time', async () => {
     const policy = createPolicy({
       name: 'p',
       timeoutMs: 5_000,
@@ -145,6 +146,40 @@ describe('a policy', () => {
     await expect(call(Date.now() + 300)).rejects.toMatchObject({ reason: 'timeout' });
     await expect(call(Date.now() - 1)).rejects.toMatchObject({ reason: 'timeout' });
     expect(calls).toBe(1);
+    expect(policy.status().state).toBe('closed');
+  });
+
+  it('opens for callers that give up after half of its timeout, also from half-open: a peer that hangs costs the next ones nothing', async () => {
+    const settings = { breaker: 'consecutive', breakerFailures: 2, breakerWaitMs: 20 } as const;
+    const policy = createPolicy({ name: 'p', timeoutMs: 200, ...settings });
+    const impatient = (leftMs: number) =>
+      runInContext({ deadlineAtMs: Date.now() + leftMs }, () =>
+        policy.execute(never, { signal: AbortSignal.timeout(leftMs), fallback: (reason) => reason }),
+      );
+    for (let n = 0; n < 3; n += 1) expect(await impatient(60)).toBe('timeout');
+    expect(policy.status().state).toBe('closed');
+    for (let n = 0; n < 2; n += 1) expect(await impatient(150)).toBe('timeout');
+    expect(policy.status()).toMatchObject({ state: 'open', counts: { opened: 1, failedAttempts: 2 } });
+    await vi.waitFor(async () => {
+      expect(await impatient(150)).toBe('timeout'); // the probe
+    });
+    expect(policy.status()).toMatchObject({ state: 'open', counts: { opened: 2 } });
+    expect(await impatient(150)).toBe('breaker-open');
+  });
+
+  it('does not count a refusal that comes as its caller gives up', async () => {
+    const settings = { breaker: 'consecutive', breakerFailures: 1 } as const;
+    const policy = createPolicy({ name: 'p', timeoutMs: 100, ...settings });
+    const caller = new AbortController();
+    const refused = policy.execute(
+      async () => {
+        await pause(60);
+        caller.abort();
+        throw new CallFailure('CONFLICT', { retryable: true, counts: false });
+      },
+      { signal: caller.signal },
+    );
+    await expect(refused).rejects.toMatchObject({ reason: 'timeout' });
     expect(policy.status().state).toBe('closed');
   });
 
