@@ -48,8 +48,8 @@ export class Lifecycle {
   }
 
   /** A step before the servers drain: requests are still answered. */
-  addFirst(name: string, stop: () => Promise<void>): void {
-    this.#first.push({ name, stop: async () => (await stop(), true) });
+  addFirst(name: string, stop: (deadlineMs: number) => Promise<void>): void {
+    this.#first.push({ name, stop: async (deadlineMs) => (await stop(deadlineMs), true) });
   }
 
   addServer(name: string, drain: (deadlineMs: number) => Promise<boolean>): void {

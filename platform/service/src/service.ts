@@ -29,6 +29,8 @@ import { metricsRoute } from './telemetry/metrics-route.ts';
 import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 
 const HTTP_DEADLINE_MS = 10_000;
+/** Of a shutdown's deadline, how much saying goodbye to the registry may take: the rest is for the drain. */
+const LEAVE_SHARE_MAX = 2 / 3;
 
 export interface ServiceOptions<Code extends string> {
   readonly name: string;
@@ -225,7 +227,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
         lifecycle.addLast('discovery', () => discovery.close());
         await start(signal);
         signal.throwIfAborted();
-        lifecycle.addFirst('discovery', () => discovery.leave());
+        lifecycle.addFirst('discovery', (deadlineMs) => discovery.leave(LEAVE_SHARE_MAX * deadlineMs));
         await listen({ http, grpc, config, ports, lifecycle, signal });
         logger.info({ ...ports }, 'listening');
         await discovery.join({ service: name, id: instance, version, host, ports });

@@ -22,9 +22,9 @@ export interface Discovery {
   join(self: Instance): Promise<void>;
   /**
    * Says that this instance leaves, and takes it off the list; resolves when callers that follow the registry no longer
-   * choose it. Never rejects.
+   * choose it, or after about `msMax`. Never rejects.
    */
-  leave(): Promise<void>;
+  leave(msMax?: number): Promise<void>;
   /** Ends the following. */
   close(): Promise<void>;
   report(): DiscoveryReport;

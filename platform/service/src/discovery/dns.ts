@@ -143,10 +143,10 @@ export const openDns = (options: DnsOptions): Discovery => {
       hasJoined = true;
       return Promise.resolve();
     },
-    leave: async () => {
+    leave: async (msMax = LEAVE_MS) => {
       if (!hasJoined) return;
       hasJoined = false;
-      await new Promise((resolve) => setTimeout(resolve, LEAVE_MS));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(LEAVE_MS, msMax)));
     },
     close: async () => {
       resolver.cancel();

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Instance } from './instance.ts';
 
-const TIMEOUT_MS = 2_000;
+/** Milliseconds that one call of the registry takes at most. */
+export const TIMEOUT_MS = 2_000;
 const NOT_FOUND = 404;
 
 /** Seconds between two renewals of a lease. */

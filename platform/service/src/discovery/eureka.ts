@@ -5,6 +5,7 @@ import type { Discovery, DiscoveryLog, DiscoveryReport } from './discovery.ts';
 import {
   eurekaApi,
   RENEW_EVERY_S,
+  TIMEOUT_MS,
   type EurekaApi,
   type EurekaStatus,
   type Registered,
@@ -14,10 +15,11 @@ import { KnownInstances } from './known-instances.ts';
 
 const POLL_EVERY_MS = 1_000;
 /**
- * An instance that leaves is called until its callers have read the list again; Eureka's answer may be a second old. So
- * long it says that it leaves, before it is off the list: the last one of a service is told so from one that was lost.
+ * An instance that leaves is called until its callers have read the list again: one reading may be too early (Eureka's
+ * answer may be a second old), or fail at its limit. So long it says that it leaves, before it is off the list: the last one
+ * of a service is told so from one that was lost.
  */
-const LEAVE_MS = 1_500;
+const LEAVE_MS = 2 * POLL_EVERY_MS + TIMEOUT_MS;
 /** A registry that has just started hears of every living instance within two renewals. */
 const RELEARN_MS = 2 * RENEW_EVERY_S * 1_000;
 
@@ -100,7 +102,7 @@ class EurekaDiscovery implements Discovery {
     });
   }
 
-  async leave(): Promise<void> {
+  async leave(msMax = LEAVE_MS): Promise<void> {
     const self = this.#self;
     if (self === undefined) return;
     this.#self = undefined;
@@ -108,7 +110,7 @@ class EurekaDiscovery implements Discovery {
     await this.#renewing?.stop();
     try {
       await this.#api.register(self, 'LEAVING');
-      await pause(LEAVE_MS);
+      await pause(Math.min(LEAVE_MS, msMax));
       await this.#api.deregister(self);
     } catch (error) {
       this.#heard(error); // its lease expires
@@ -180,9 +182,13 @@ class EurekaDiscovery implements Discovery {
       this.#forgotten();
       await this.#renew();
     }
-    if (this.#now() < this.#relearnsUntilMs) return;
-    const named = new Set(registered.map(({ instance }) => instance.service));
-    this.#known.replace(callable(registered), named);
+    if (this.#now() < this.#relearnsUntilMs) {
+      const gone = registered.filter(({ status }) => GONE.has(status));
+      this.#known.left(new Set(gone.map(({ instance }) => instance.id)));
+    } else {
+      const named = new Set(registered.map(({ instance }) => instance.service));
+      this.#known.replace(callable(registered), named);
+    }
     this.#options.changed?.(this.#known.all());
   }
 }

@@ -48,6 +48,18 @@ export class KnownInstances {
     this.#confirmedAtMs = nowMs;
   }
 
+  /** Drops instances that said that they leave, whatever else the registry may have forgotten: a service without any is not lost. */
+  left(ids: ReadonlySet<string>): void {
+    const after = new Map(this.#byService);
+    for (const [service, known] of this.#byService) {
+      const rest = known.filter(({ id }) => !ids.has(id));
+      if (rest.length === 0) after.delete(service);
+      else if (rest.length < known.length) after.set(service, rest);
+    }
+    this.#byService = after;
+    this.#lostAtMs = new Map([...this.#lostAtMs].filter(([service]) => after.has(service)));
+  }
+
   /** Every instance, by service. */
   all(): Readonly<Record<string, readonly Instance[]>> {
     return Object.fromEntries(this.#byService);

@@ -41,6 +41,17 @@ describe('the last known list', () => {
     expect(instances.staleMs()).toEqual({ payment: 20_000 });
   });
 
+  it('drops an instance that said that it leaves: its service has none left, and was not lost', () => {
+    const { instances } = known();
+    instances.replace([product]);
+    instances.left(new Set([two.id]));
+    expect(instances.resolve('payment')).toEqual([one]);
+    instances.left(new Set([one.id]));
+    instances.replace([product]);
+    expect(instances.resolve('payment')).toEqual([]);
+    expect(instances.staleMs()).toEqual({});
+  });
+
   it('keeps everything when the registry lists nothing any more', () => {
     const { instances } = known();
     instances.replace([]);
