@@ -40,6 +40,7 @@ class Clients {
   readonly latenciesMs: number[] = [];
   readonly #shippedBefore: number;
   #stopped = false;
+  #waiting: Promise<void> | undefined;
 
   constructor(target: Target, shipped: Shipped, clients: number) {
     this.#target = target;
@@ -71,7 +72,7 @@ class Clients {
       while (!this.#stopped) {
         signal.throwIfAborted();
         if (this.backlog >= backlogMaxOf(this.#clients)) {
-          await Promise.race([this.#shipped.more(), pause(REQUEST_TIMEOUT_MS, undefined, { ref: false })]);
+          await this.#more();
           continue;
         }
         const startedAtMs = performance.now();
@@ -80,6 +81,24 @@ class Clients {
       }
     };
     await Promise.all(Array.from({ length: this.#clients }, client));
+  }
+
+  /** Resolves when more orders were seen, or after a request's time: one wait, with one timer, for all clients. */
+  #more(): Promise<void> {
+    this.#waiting ??= this.#wait().finally(() => {
+      this.#waiting = undefined;
+    });
+    return this.#waiting;
+  }
+
+  async #wait(): Promise<void> {
+    const over = new AbortController();
+    const timer = pause(REQUEST_TIMEOUT_MS, undefined, { ref: false, signal: over.signal });
+    try {
+      await Promise.race([this.#shipped.more(), timer]);
+    } finally {
+      over.abort();
+    }
   }
 
   /** @throws Error when the order is not taken. */

@@ -34,7 +34,7 @@ type Handler = (body: PlainData) => Promise<PlainData>;
 
 const start = JSON.parse(process.argv[2] ?? '{}') as PlainStart;
 const { service } = start;
-const kafka = new kafkajs.Kafka({ brokers: [start.bootstrap], logLevel: kafkajs.logLevel.NOTHING });
+const kafka = new kafkajs.Kafka({ brokers: start.bootstrap.split(','), logLevel: kafkajs.logLevel.NOTHING });
 const producer = kafka.producer({
   createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
   allowAutoTopicCreation: false,

@@ -32,7 +32,10 @@ const answerOf = async (child: ChildProcess): Promise<PlainAnswer> => {
 };
 
 const createTopics = async (bootstrap: string): Promise<void> => {
-  const admin = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING }).admin();
+  const admin = new kafkajs.Kafka({
+    brokers: bootstrap.split(','),
+    logLevel: kafkajs.logLevel.NOTHING,
+  }).admin();
   await admin.connect();
   const topics = serviceNames.map((name, index) => ({
     topic: plainTopic(name),

@@ -6,12 +6,12 @@ import { plainTopic } from './plain-names.ts';
 export class Shipped {
   readonly #consumer: Consumer;
   readonly #orders = new Set<string>();
-  readonly #waiting = new Set<() => void>();
+  #more = Promise.withResolvers<undefined>();
   #bytes = 0;
   #records = 0;
 
   constructor(bootstrap: string) {
-    const kafka = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING });
+    const kafka = new kafkajs.Kafka({ brokers: bootstrap.split(','), logLevel: kafkajs.logLevel.NOTHING });
     this.#consumer = kafka.consumer({ groupId: 'parley-bench-throughput', allowAutoTopicCreation: false });
   }
 
@@ -31,8 +31,8 @@ export class Shipped {
           if (String(headers?.ce_type) !== 'OrderShipped') continue;
           this.#orders.add(String(key).slice('order-'.length));
         }
-        for (const wake of this.#waiting) wake();
-        this.#waiting.clear();
+        this.#more.resolve(undefined);
+        this.#more = Promise.withResolvers<undefined>();
         return Promise.resolve();
       },
     });
@@ -57,8 +57,8 @@ export class Shipped {
     return { records: this.#records, bytes: this.#bytes };
   }
 
-  /** Resolves when more orders were seen. */
-  more(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add(resolve));
+  /** Resolves when more orders were seen; one promise for everybody who waits. */
+  more(): Promise<undefined> {
+    return this.#more.promise;
   }
 }

@@ -29,7 +29,7 @@ const ENGINES = [{ id: 'kafka' }, { id: 'rabbitmq' }, { id: 'zipkin' }];
 const RATIO_AT_LEAST = { clients: 32, atLeast: 1.5 };
 const RATE_AT_LEAST = { clients: 128, atLeast: 400 };
 
-interface SideOfPart {
+export interface SideOfPart {
   readonly name: string;
   /** Orders SHIPPED a second; the mean of the rounds. */
   readonly perSecond: number;
@@ -52,7 +52,8 @@ export interface PartResult {
   readonly rival: SideOfPart;
   readonly ratio: number;
   readonly judged: readonly Judged[];
-  readonly holds: boolean;
+  /** Absent where nothing is asked of the part. */
+  readonly holds?: boolean;
 }
 
 const mean = (values: readonly number[]): number =>
@@ -73,7 +74,8 @@ const judge = (what: string, figure: number, atLeast: number): Judged => {
   return { what, figure, bound, holds: meets(figure, bound) };
 };
 
-const partOf = (
+/** Both sides of a part, and what is asked of it. */
+export const partOf = (
   { clients, instances }: Pick<PartResult, 'clients' | 'instances'>,
   parley: SideOfPart,
   rival: SideOfPart,
@@ -84,7 +86,8 @@ const partOf = (
     judged.push(judge('ratio', ratio, RATIO_AT_LEAST.atLeast));
   if (instances === 1 && clients === RATE_AT_LEAST.clients)
     judged.push(judge('orders a second', parley.perSecond, RATE_AT_LEAST.atLeast));
-  return { clients, instances, parley, rival, ratio, judged, holds: judged.every(({ holds }) => holds) };
+  const verdict = judged.length === 0 ? {} : { holds: judged.every(({ holds }) => holds) };
+  return { clients, instances, parley, rival, ratio, judged, ...verdict };
 };
 
 const describeSide = ({ name, perSecond, rounds, also }: SideOfPart): string =>
@@ -98,6 +101,7 @@ const describePart = ({ clients, instances, parley, rival, ratio, judged }: Part
     describeSide(parley),
     describeSide(rival),
     `  ratio: ${format(ratio)}`,
+    ...(judged.length === 0 ? ['  no bound for this part'] : []),
     ...judged.map(
       ({ what, figure, bound, holds }) =>
         `  ${what}: ${format(figure)}, asked at least ${'atLeast' in bound ? bound.atLeast : 0}: ${holds ? 'holds' : 'MISSED'}`,

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { partOf } from './throughput.ts';
+
+const side = (name: string, perSecond: number) => ({
+  name,
+  perSecond,
+  rounds: { min: perSecond, median: perSecond, max: perSecond },
+  also: {},
+});
+const part = (clients: number, instances: number, parley: number) =>
+  partOf({ clients, instances }, side('parley', parley), side('plain', 100));
+
+describe('a part of the throughput benchmark', () => {
+  it('holds or misses where something is asked of it', () => {
+    expect([part(32, 1, 150), part(32, 1, 149), part(128, 1, 400), part(128, 1, 399)]).toMatchObject([
+      { holds: true },
+      { holds: false },
+      { holds: true },
+      { holds: false },
+    ]);
+  });
+
+  it.each([
+    { clients: 16, instances: 1 },
+    { clients: 32, instances: 2 },
+  ])(
+    'says of $clients clients at $instances instances, of which nothing is asked, neither',
+    ({ clients, instances }) => {
+      expect(part(clients, instances, 1)).not.toHaveProperty('holds');
+    },
+  );
+});
