@@ -103,6 +103,31 @@ describe('routes', () => {
     expectProblem(await send(path, { lines: as(fresh('nowhere')) }), 404, 'ROUTE_NOT_FOUND');
   });
 
+  it.each(['/stats', '/config_dump', '/ops/policies', '/metrics'])(
+    '%s leads nowhere either when the request names another address, as a proxy’s client would',
+    async (path) => {
+      for (const address of ['127.0.0.1:9901', 'localhost', '169.254.169.254'])
+        expectProblem(await send(`http://${address}${path}`), 404, 'ROUTE_NOT_FOUND');
+    },
+  );
+
+  it('no tunnel opens through the gateway', async () => {
+    const answered = await new Promise<number>((resolve, reject) => {
+      const { hostname, port } = new URL(url);
+      request({ hostname, port, method: 'CONNECT', path: '127.0.0.1:9901', timeout: timeoutMs })
+        .on('connect', ({ statusCode = 0 }, socket) => {
+          socket.destroy();
+          resolve(statusCode);
+        })
+        .on('response', ({ statusCode = 0 }) => {
+          resolve(statusCode);
+        })
+        .on('error', reject)
+        .end();
+    });
+    expect(answered).toBeGreaterThanOrEqual(400);
+  });
+
   it.each([['DELETE'], ['PUT'], ['PATCH']])(
     '%s is a method that no route has, and the answer says which it has',
     async (method) => {
