@@ -15,11 +15,11 @@ import { KnownInstances } from './known-instances.ts';
 
 const POLL_EVERY_MS = 1_000;
 /**
- * An instance that leaves is called until its callers have read the list again: one reading may be too early (Eureka's
- * answer may be a second old), or fail at its limit. So long it says that it leaves, before it is off the list: the last one
- * of a service is told so from one that was lost.
+ * An instance that leaves is called until its callers have read the list again, though one reading was too early and hangs
+ * until its limit. So long it says that it leaves, before it is off the list: the last one of a service is told so from one
+ * that was lost. Longer would endanger that an instance is off the list within 5 s of a clean stop.
  */
-const LEAVE_MS = 2 * POLL_EVERY_MS + TIMEOUT_MS;
+const LEAVE_MS = POLL_EVERY_MS + TIMEOUT_MS;
 /** A registry that has just started hears of every living instance within two renewals. */
 const RELEARN_MS = 2 * RENEW_EVERY_S * 1_000;
 
