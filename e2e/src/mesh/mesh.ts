@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readMeshFile, type MeshFile, type MeshNode, type MeshPolicy } from '@parley/mesh/testing';
+import { capturedMesh, readMeshFile, type CapturedMesh, type MeshPolicy } from '@parley/mesh/testing';
 import { z } from 'zod';
 import { runCommand, type CommandResult } from '../command.ts';
 import { readStack, type StackUnderTest } from '../stack.ts';
@@ -11,15 +11,15 @@ export const meshNeeds = process.env.PARLEY_MESH_NEEDS;
 
 /** The running mesh. */
 export interface MeshUnderTest extends StackUnderTest {
-  readonly file: MeshFile;
+  readonly file: CapturedMesh;
 }
 
 export const readMesh = (): MeshUnderTest => {
   const stack = readStack();
-  return { ...stack, file: readMeshFile(stack.runDir) };
+  return { ...stack, file: capturedMesh(readMeshFile(stack.runDir)) };
 };
 
-export const nodeOf = ({ file }: MeshUnderTest, name: string): MeshNode => {
+export const nodeOf = ({ file }: MeshUnderTest, name: string): CapturedMesh['nodes'][number] => {
   const node = file.nodes.find((candidate) => candidate.name === name);
   if (node === undefined) throw new RangeError(`the mesh has no node ${name}`);
   return node;
@@ -44,6 +44,16 @@ export const inNode = (
 ): Promise<CommandResult> =>
   runCommand(mesh, ['ip', 'netns', 'exec', nodeOf(mesh, name).namespace, program, ...args]);
 
+/** Runs a client of the API server in the hub. */
+export const inHub = (
+  mesh: MeshUnderTest,
+  ...command: readonly [string, ...string[]]
+): Promise<CommandResult> => {
+  const { hub, kubeconfig } = mesh.file;
+  const words = ['ip', 'netns', 'exec', hub.namespace, 'env', `KUBECONFIG=${kubeconfig}`] as const;
+  return runCommand(mesh, [...words, ...command]);
+};
+
 /** Calls to make from a node. */
 export interface Load {
   readonly url: string;
@@ -67,13 +77,22 @@ const Loaded = z.object({
 });
 export type Loaded = z.infer<typeof Loaded>;
 
-/** Makes calls from a node, by a process in its namespace. */
-export const load = async (mesh: MeshUnderTest, node: string, what: Load): Promise<Loaded> => {
+/** Makes calls by a process that is started behind these words; with none, in the network of the tests. */
+const runLoad = async (
+  stack: Pick<StackUnderTest, 'runDir'>,
+  before: readonly [string, ...string[]] | readonly [],
+  what: Load,
+): Promise<Loaded> => {
   const script = join(import.meta.dirname, 'load-process.ts');
-  const result = await inNode(mesh, node, [process.execPath, script, JSON.stringify(what)]);
+  const words = [process.execPath, script, JSON.stringify(what)] as const;
+  const result = await runCommand(stack, [...before, ...words]);
   if (result.exitCode !== 0) throw new Error(`the load ended with ${result.exitCode}: ${result.stderr}`);
   return Loaded.parse(JSON.parse(result.stdout));
 };
+
+/** Makes calls from a node, by a process in its namespace. */
+export const load = (mesh: MeshUnderTest, node: string, what: Load): Promise<Loaded> =>
+  runLoad(mesh, ['ip', 'netns', 'exec', nodeOf(mesh, node).namespace], what);
 
 const batchMs = 2000;
 
@@ -104,7 +123,10 @@ export const loadUntilStopped = (
 };
 
 /** Applies a policy as a person would, from a file. */
-export const applyPolicy = async (mesh: MeshUnderTest, policy: MeshPolicy): Promise<CommandResult> => {
+export const applyPolicy = async (
+  mesh: Pick<StackUnderTest, 'runDir'>,
+  policy: MeshPolicy,
+): Promise<CommandResult> => {
   const folder = mkdtempSync(join(tmpdir(), 'parley-policy-'));
   const path = join(folder, 'policy.json');
   writeFileSync(path, JSON.stringify(policy));
@@ -153,11 +175,15 @@ const linesOf = (path: string): string[] =>
         .filter((line) => line.startsWith('{') && line.endsWith('}'))
     : [];
 
+/** What the sidecar with this folder has logged. */
+const accessLinesIn = (sidecarDir: string): AccessLine[] =>
+  linesOf(join(sidecarDir, 'access.jsonl')).map((line) => AccessLine.parse(JSON.parse(line)));
+
 /** What the sidecar of a node has logged, of the calls with this correlation id when one is given. */
 export const accessLog = (mesh: MeshUnderTest, node: string, correlationId?: string): AccessLine[] =>
-  linesOf(join(nodeOf(mesh, node).sidecarDir, 'access.jsonl'))
-    .map((line) => AccessLine.parse(JSON.parse(line)))
-    .filter((line) => correlationId === undefined || line.correlation_id === correlationId);
+  accessLinesIn(nodeOf(mesh, node).sidecarDir).filter(
+    (line) => correlationId === undefined || line.correlation_id === correlationId,
+  );
 
 const RequestLine = z.looseObject({
   msg: z.string(),

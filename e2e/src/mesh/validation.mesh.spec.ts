@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { labPolicy, renderMesh, toYaml, topologyOf } from '@parley/mesh/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCommand, type CommandResult } from '../command.ts';
-import { meshNeeds, readMesh } from './mesh.ts';
+import type { CommandResult } from '../command.ts';
+import { inHub, meshNeeds, readMesh } from './mesh.ts';
 
 const networking = 'networking.istio.io/v1';
 const host = 'product.parley.svc.cluster.local';
@@ -81,18 +81,6 @@ describe('the resources of the mesh', () => {
     rmSync(folder, { recursive: true });
   });
 
-  const inHub = (...command: readonly [string, ...string[]]): Promise<CommandResult> => {
-    const mesh = readMesh();
-    const words = [
-      'ip',
-      'netns',
-      'exec',
-      mesh.file.hub.namespace,
-      'env',
-      `KUBECONFIG=${mesh.file.kubeconfig}`,
-    ] as const;
-    return runCommand(mesh, [...words, ...command]);
-  };
   const write = (name: string, text: string): string => {
     const path = join(folder, name);
     writeFileSync(path, text);
@@ -104,13 +92,22 @@ describe('the resources of the mesh', () => {
       JSON.stringify({ ...rest, metadata: { name: 'planted', namespace: 'parley' } }),
     );
   const dryRun = (path: string): Promise<CommandResult> =>
-    inHub(readMesh().file.tools.kubectl, 'apply', '--dry-run=server', '--validate=strict', '-f', path);
+    inHub(
+      readMesh(),
+      readMesh().file.tools.kubectl,
+      'apply',
+      '--dry-run=server',
+      '--validate=strict',
+      '-f',
+      path,
+    );
 
   it('pass the API server, the webhook of istiod and istioctl analyze', async (context) => {
     if (meshNeeds !== undefined) context.skip(`needs: ${meshNeeds}`);
     const { file } = readMesh();
     const rendered = write('rendered.yaml', toYaml(renderMesh(labPolicy, topologyOf(file))));
     const applied = await inHub(
+      readMesh(),
       file.tools.kubectl,
       ...[
         'apply',
@@ -124,7 +121,14 @@ describe('the resources of the mesh', () => {
     );
     expect(applied.stderr).toBe('');
     expect(applied.exitCode).toBe(0);
-    const analyzed = await inHub(file.tools.istioctl, 'analyze', '--use-kube=false', '-A', rendered);
+    const analyzed = await inHub(
+      readMesh(),
+      file.tools.istioctl,
+      'analyze',
+      '--use-kube=false',
+      '-A',
+      rendered,
+    );
     // Subsets whose instances are no pods are unknown to it: nothing else may be found.
     const errors = analyzed.stdout
       .split('\n')
@@ -148,7 +152,7 @@ describe('the resources of the mesh', () => {
     const { tools } = readMesh().file;
     const path = written(missingSubset);
     expect((await dryRun(path)).exitCode).toBe(0);
-    const analyzed = await inHub(tools.istioctl, 'analyze', '--use-kube=false', '-A', path);
+    const analyzed = await inHub(readMesh(), tools.istioctl, 'analyze', '--use-kube=false', '-A', path);
     expect(analyzed.exitCode).not.toBe(0);
     expect(`${analyzed.stdout}${analyzed.stderr}`).toContain('IST0101');
   });

@@ -4,7 +4,7 @@ import { aotFailureOf } from './aot-cache.ts';
 import { cacheDir } from './artifacts/cache.ts';
 import { damageIn } from './artifacts/manifest.ts';
 import { chromium } from './artifacts/chromium.ts';
-import { fixFor, meshPrerequisites, type Prerequisite } from './artifacts/debian.ts';
+import { capturePrerequisites, etcd, fixFor, type Prerequisite } from './artifacts/debian.ts';
 import { javaEntry, javaRuntime } from './artifacts/pypi.ts';
 import type { JavaProgram } from './engine.ts';
 import { meshToolsEntry, meshVersions } from './mesh-tools.ts';
@@ -90,7 +90,7 @@ const meshTools: Kept = {
 const optional = async (): Promise<Check[]> => {
   const marked = async (optionalFor: string, checks: readonly Promise<Check>[]): Promise<Check[]> =>
     (await Promise.all(checks)).map((check) => ({ ...check, optionalFor }));
-  const ofMesh = meshPrerequisites.map((what) => onMachine(what, true));
+  const ofMesh = [etcd, ...capturePrerequisites].map((what) => onMachine(what, true));
   const all = await Promise.all([
     marked("the console's tests and pictures", [onMachine(chromium, true)]),
     marked('the mesh', [...ofMesh, inCache(meshTools)]),

@@ -35,5 +35,12 @@ export { brokersOfData } from './engines/kafka.ts';
 export type { Exit } from './process.ts';
 export { startCommand, typedCommand } from './typed-command.ts';
 export { type Engine, startEngine, startReady, type StartOptions } from './start.ts';
-export { meshToolsAt, meshToolsEntry, meshVersions, type MeshTools, obtainMeshTools } from './mesh-tools.ts';
+export {
+  meshToolsAt,
+  meshToolsEntry,
+  meshVersions,
+  obtainMeshPrerequisites,
+  obtainMeshTools,
+  type MeshTools,
+} from './mesh-tools.ts';
 export { envoyBinary } from './engines/envoy.ts';

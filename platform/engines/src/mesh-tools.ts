@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, cacheDir, type ObtainControl } from './artifacts/cache.ts';
-import { ensure, meshPrerequisites } from './artifacts/debian.ts';
+import { capturePrerequisites, ensure, etcd } from './artifacts/debian.ts';
 import { obtainGo } from './artifacts/go.ts';
 import { run, type RunControl } from './artifacts/run.ts';
 
@@ -26,6 +26,8 @@ export const meshVersions = {
 
 const lockFolder = join(import.meta.dirname, '..', 'lock');
 const deadlineMs = 40 * 60_000;
+/** Both builds, and before them Go. */
+const buildMsMax = 2 * deadlineMs + 15 * 60_000;
 const istioCommit = meshVersions.istio.slice(-12);
 const [, k8sMajor, k8sMinor] = /^v(\d+)\.(\d+)/.exec(meshVersions.kubernetes) ?? [];
 
@@ -75,7 +77,7 @@ const buildAll = async (folder: string, tools: RunControl, control: ObtainContro
     GOTOOLCHAIN: 'local',
     GOWORK: 'off',
     GOPATH: join(work, 'path'),
-    GOFLAGS: '-mod=mod -modcacherw -buildvcs=false',
+    GOFLAGS: '-mod=readonly -modcacherw -buildvcs=false', // what go.sum does not name is refused
     GOCACHE: join(work, 'cache'),
     GOMODCACHE: join(work, 'mod'),
     CGO_ENABLED: '0',
@@ -106,12 +108,28 @@ export const meshToolsAt = (folder: string = join(cacheDir(), meshToolsEntry)): 
   bootstrapTemplate: join(folder, 'envoy_bootstrap.json'),
 });
 
+/** What a mesh is to do, as far as its tools depend on it. */
+export interface MeshForm {
+  /** Without capture nothing of the kernel's network is changed, and no tool for that is needed. */
+  readonly form?: 'captured' | 'loopback';
+}
+
+/** Makes sure of what a mesh needs from Debian. Throws EnvironmentError with what to type when it cannot. */
+export const obtainMeshPrerequisites = ({
+  form = 'captured',
+  ...control
+}: ObtainControl & MeshForm = {}): Promise<void> =>
+  ensure(form === 'captured' ? [etcd, ...capturePrerequisites] : [etcd], control);
+
 /**
  * Builds Istio's control plane and a Kubernetes API server from pinned Go modules, once per machine: about 8 minutes on
  * two cores and 8 GB of disk, of which 0.5 GB stay. Says every ten seconds what it does. Throws EnvironmentError with
  * what to type when it cannot.
  */
-export const obtainMeshTools = async (control: ObtainControl = {}): Promise<MeshTools> => {
+export const obtainMeshTools = async ({
+  form = 'captured',
+  ...control
+}: ObtainControl & MeshForm = {}): Promise<MeshTools> => {
   const startedAt = performance.now();
   let doing: string | undefined;
   const say = (line: string): void => {
@@ -123,12 +141,13 @@ export const obtainMeshTools = async (control: ObtainControl = {}): Promise<Mesh
       control.say?.(`${doing} … ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
   }, sayEveryMs);
   try {
-    await ensure(meshPrerequisites, control);
+    await obtainMeshPrerequisites({ form, ...control });
     const folder = await cached({
       ...control,
       say,
       root: cacheDir(),
       name: meshToolsEntry,
+      buildMsMax,
       build: (target, tools) => buildAll(target, tools, { ...control, say }),
     });
     return meshToolsAt(folder);

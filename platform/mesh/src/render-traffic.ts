@@ -95,17 +95,34 @@ const refuseUnknownVersions = (
         );
 };
 
-/** DestinationRule of every service, VirtualService of those that have rules. */
+/** Names by which callers ask for a service: besides its own, the addresses at which their sidecars take such calls. */
+const namesOf = (service: ServiceName, { listeners = [] }: Topology): readonly string[] => [
+  hostOf(service),
+  ...listeners.flatMap(({ outbound }) => outbound[service] ?? []),
+];
+
+/** Undefined for a service whose calls need no rule: any instance, asked for by name. */
+const virtualService = (
+  service: ServiceName,
+  { traffic }: MeshPolicy,
+  topology: Topology,
+): Resource | undefined => {
+  const hosts = namesOf(service, topology);
+  const host = hostOf(service);
+  const rules = traffic.find((entry) => entry.service === service)?.rules;
+  if (rules === undefined && hosts.length === 1) return undefined;
+  refuseUnknownVersions(service, rules ?? [], topology);
+  const http = rules?.map((rule) => route(host, rule)) ?? [{ route: [{ destination: { host } }] }];
+  return resource({
+    apiVersion: networking,
+    kind: 'VirtualService',
+    name: service,
+    body: { spec: { hosts, http } },
+  });
+};
+
+/** DestinationRule of every service, VirtualService of those whose calls need one. */
 export const renderTraffic = (policy: MeshPolicy, topology: Topology): readonly Resource[] => [
   ...topology.services.map(({ name }) => destinationRule(name, policy, topology)),
-  ...policy.traffic.map(({ service, rules }) => {
-    refuseUnknownVersions(service, rules, topology);
-    const host = hostOf(service);
-    return resource({
-      apiVersion: networking,
-      kind: 'VirtualService',
-      name: service,
-      body: { spec: { hosts: [host], http: rules.map((rule) => route(host, rule)) } },
-    });
-  }),
+  ...topology.services.flatMap(({ name }) => virtualService(name, policy, topology) ?? []),
 ];

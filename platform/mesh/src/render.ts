@@ -1,4 +1,5 @@
 import { callerNames, type MeshPolicy } from './policy.ts';
+import { renderListeners } from './render-listeners.ts';
 import { renderSecurity } from './render-security.ts';
 import { renderTraffic } from './render-traffic.ts';
 import { resource, type Resource } from './resources.ts';
@@ -76,6 +77,7 @@ export const renderMesh = (policy: MeshPolicy, topology: Topology): readonly Res
   ...topology.services.map(service),
   ...topology.workloads.map(workloadEntry),
   ...renderTraffic(policy, topology),
+  ...renderListeners(topology),
   ...renderSecurity(policy),
   ...telemetry(policy, topology),
 ];

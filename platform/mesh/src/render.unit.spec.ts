@@ -66,6 +66,30 @@ describe('the rendered mesh', () => {
     await expect(toYaml(renderMesh(policy, topology))).toMatchFileSnapshot(`golden/${name}.yaml`);
   });
 
+  it('tells every sidecar where to listen when nothing is captured, and callers by which addresses they ask', async () => {
+    const outbound = { order: '127.70.2.11', product: '127.70.2.12', payment: '127.70.2.13' };
+    const loopback: Topology = {
+      ...topology,
+      listeners: [
+        { name: 'gateway', labels: { app: 'gateway', version: 'v1' }, outbound, zipkinAddress: '127.70.2.9' },
+        {
+          name: 'product-v2',
+          labels: { app: 'product', version: 'v2' },
+          inbound: { address: '127.70.0.22', service: 'product', httpPort: 4410, grpcPort: 4411 },
+          outbound: {},
+          zipkinAddress: '127.70.22.9',
+        },
+      ],
+    };
+    const resources = renderMesh(labPolicy, loopback);
+    const shown = resources.filter(({ kind }) => kind === 'Sidecar' || kind === 'VirtualService');
+    await expect(toYaml(shown)).toMatchFileSnapshot('golden/loopback.yaml');
+    // Everything else is what it is with captured traffic.
+    const others = resources.filter((one) => !shown.includes(one));
+    const captured = renderMesh(labPolicy, topology).filter(({ kind }) => kind !== 'VirtualService');
+    expect(others).toEqual(captured);
+  });
+
   it('is refused when a rule names a version that does not run', () => {
     const policy = structuredClone(everyRule);
     const last = policy.traffic[0]?.rules.at(-1);

@@ -24,6 +24,27 @@ export interface Topology {
   readonly workloads: readonly Workload[];
   /** Where sidecars send their spans. */
   readonly zipkin: { readonly address: string; readonly port: number };
+  /** Present where nothing captures connections: what each sidecar listens on instead. */
+  readonly listeners?: readonly SidecarListeners[];
+}
+
+/** Where the sidecar of one node listens, and for what; without capture it has to be named. */
+export interface SidecarListeners {
+  /** Of the node: `product-v2`. */
+  readonly name: string;
+  /** By which istiod knows the sidecar. */
+  readonly labels: { readonly app: string; readonly version: string };
+  /** On the service's own ports at this address it takes calls, and hands them to the ports of the process at 127.0.0.1. */
+  readonly inbound?: {
+    readonly address: string;
+    readonly service: ServiceName;
+    readonly httpPort: number;
+    readonly grpcPort: number | undefined;
+  };
+  /** At these addresses it takes its own process's calls to each service, on that one's ports. */
+  readonly outbound: Readonly<Partial<Record<ServiceName, string>>>;
+  /** Of its own for spans; nothing connects to it, but without a listener the sidecar is not told of Zipkin. */
+  readonly zipkinAddress: string;
 }
 
 /** Names in the mesh that are no policy: the same on every machine, and in the certificates. */

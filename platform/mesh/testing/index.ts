@@ -6,7 +6,7 @@ export {
   type Validity,
 } from '../src/authority.ts';
 export { labPolicy } from '../src/lab-policy.ts';
-export { readMeshFile, type MeshFile, type MeshNode } from '../src/mesh-file.ts';
+export { capturedMesh, readMeshFile, type CapturedMesh, type MeshFile } from '../src/mesh-file.ts';
 export type { MeshPolicy, TrafficRule } from '../src/policy.ts';
 export { hostOf, meshNames, spiffeIdOf } from '../src/topology.ts';
 export { topologyOf } from '../src/mesh-file.ts';

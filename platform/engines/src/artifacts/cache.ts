@@ -30,7 +30,8 @@ export interface ObtainControl extends RunControl {
   readonly say?: ((line: string) => void) | undefined;
 }
 
-const lockWaitMs = 15 * 60_000;
+/** Longer than anything takes that does not say `buildMsMax`. */
+const defaultBuildMsMax = 15 * 60_000;
 
 const ownerOf = (lock: string): string | undefined => {
   try {
@@ -75,6 +76,8 @@ const tryLock = (lock: string): boolean => {
 export interface CacheEntry extends ObtainControl {
   readonly root: string;
   readonly name: string;
+  /** How long a build may take at most, in milliseconds (15 minutes): so long another process waits for it. */
+  readonly buildMsMax?: number;
   /** Fills an empty folder on the same file system. Tools run with `control` have their temporary files beside it. */
   readonly build: (folder: string, control: RunControl) => Promise<void>;
 }
@@ -184,7 +187,7 @@ const buildAside = async ({ root, name, build, signal, marks }: CacheEntry): Pro
 };
 
 const build = async (entry: CacheEntry): Promise<string> => {
-  const { root, name, say, signal } = entry;
+  const { root, name, say, signal, buildMsMax = defaultBuildMsMax } = entry;
   const target = join(root, name);
   if (await isWhole(entry)) return target;
   const lock = join(locksIn(root), name);
@@ -192,8 +195,8 @@ const build = async (entry: CacheEntry): Promise<string> => {
     mkdirSync(locksIn(root), { recursive: true });
     if (!tryLock(lock)) {
       say?.(`${name}: another start is obtaining it; waiting for that one`);
-      if (!(await waitUntil(() => tryLock(lock), { deadlineMs: lockWaitMs, signal })))
-        throw new Error(`somebody else has been obtaining it for ${lockWaitMs / 60_000} minutes (${lock})`);
+      if (!(await waitUntil(() => tryLock(lock), { deadlineMs: buildMsMax, signal })))
+        throw new Error(`somebody else has been obtaining it for ${buildMsMax / 60_000} minutes (${lock})`);
     }
     try {
       if (!(await isWhole({ ...entry, say: undefined }))) await buildAside(entry); // said once, above

@@ -37,11 +37,17 @@ const tool = (
   version: async () => pattern.exec((await output(command[0], command.slice(1))) ?? '')?.[1],
 });
 
-/** What the service mesh alone needs. */
-export const meshPrerequisites: readonly Prerequisite[] = [
-  tool('etcd', 'etcd-server', { command: ['etcd', '--version'], pattern: /etcd Version: (\S+)/ }),
+/** Where the API server of a service mesh keeps its resources. */
+export const etcd = tool('etcd', 'etcd-server', {
+  command: ['etcd', '--version'],
+  pattern: /etcd Version: (\S+)/,
+});
+
+/** What namespaces, capture and a look at packets need. */
+export const capturePrerequisites: readonly Prerequisite[] = [
   tool('iptables', 'iptables', { command: ['iptables', '--version'], pattern: /iptables v(\S+)/ }),
   tool('iproute2', 'iproute2', { command: ['ip', '-V'], pattern: /iproute2-([^\s,]+)/ }),
+  tool('sysctl', 'procps', { command: ['sysctl', '--version'], pattern: /procps\S* (\S+)/ }),
   tool('tcpdump', 'tcpdump', { command: ['tcpdump', '--version'], pattern: /tcpdump version (\S+)/ }),
 ];
 
@@ -92,6 +98,30 @@ export const fixFor = (
   return hasSudo ? command('sudo ') : `su -c '${command('')}'`;
 };
 
+const policyMark = 'written by parley for one installation';
+
+/**
+ * The words that run an installation under a policy by which its packages start no service of the system: engines are
+ * started by us, on ports of their own. One after the other on a machine. A policy that is there already is kept; ours
+ * is removed at the end, and one that a kill left by the next installation.
+ */
+export const withoutServices = (
+  command: readonly string[],
+  { policy, lock }: { readonly policy: string; readonly lock: string } = {
+    policy: '/usr/sbin/policy-rc.d',
+    lock: '/run/lock/parley-apt.lock',
+  },
+): readonly [string, ...string[]] => {
+  const script = `
+policy=$1; shift
+if [ -e "$policy" ] && ! grep -q '${policyMark}' "$policy"; then exec "$@"; fi
+trap 'rm -f "$policy"' EXIT
+trap 'exit 143' HUP INT TERM
+printf '#!/bin/sh\n# ${policyMark}\nexit 101\n' > "$policy" && chmod 755 "$policy" || exit 1
+"$@"`;
+  return ['flock', '-w', '600', lock, 'sh', '-c', script, 'sh', policy, ...command];
+};
+
 let installing: Promise<unknown> = Promise.resolve();
 
 /** How apt-get may be run here: as root, through passwordless sudo, or not at all. */
@@ -113,16 +143,16 @@ const install = async (wanted: readonly Prerequisite[], control: ObtainControl):
       `missing on this machine: ${missing.map(({ name }) => name).join(', ')}; it takes root or sudo to install`,
       fix,
     );
-  const aptGet = [
-    ...prefix,
-    'env',
-    'DEBIAN_FRONTEND=noninteractive',
-    'apt-get',
-    '-o',
-    'DPkg::Lock::Timeout=300',
-  ];
-  const apt = (...args: string[]): Promise<string> =>
-    run('env', [...aptGet, ...args], { signal, marks, deadlineMs: installDeadlineMs });
+  const aptGet = ['apt-get', '-o', 'DPkg::Lock::Timeout=300'];
+  const apt = (...args: string[]): Promise<string> => {
+    const words = [
+      ...prefix,
+      'env',
+      'DEBIAN_FRONTEND=noninteractive',
+      ...withoutServices([...aptGet, ...args]),
+    ];
+    return run('env', words, { signal, marks, deadlineMs: installDeadlineMs });
+  };
   const names = missing.map((what) => what.package);
   say?.(`installing with apt-get: ${names.join(' ')}`);
   try {

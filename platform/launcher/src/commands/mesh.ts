@@ -11,10 +11,10 @@ import {
 } from '@parley/mesh';
 import { stringOption, type Command, type OptionValues } from '../cli/command.ts';
 import { CommandError, exitCodes, messageOf, type ExitCode } from '../cli/exit.ts';
-import { outputTo } from '../cli/output.ts';
+import { outputTo, type Output } from '../cli/output.ts';
 import { formatTable } from '../cli/table.ts';
 import { applyPolicy, diffPolicy } from '../mesh/apply.ts';
-import { startMesh } from '../mesh/mesh.ts';
+import { refusalOfCapture, startMesh } from '../mesh/mesh.ts';
 import { removeAbandonedNamespaces } from '../mesh/namespaces.ts';
 import { NodeStatus } from '../mesh/status.ts';
 import { contextFrom, type StackContext } from '../stack/context.ts';
@@ -68,7 +68,23 @@ const down = async (): Promise<ExitCode> => {
   return exitCodes.ok;
 };
 
-const up = async (engines: EngineHost): Promise<ExitCode> => {
+/** Which form runs, in words, with what it lacks. */
+const announce = (form: MeshFile['form'], refusal: string | undefined, output: Output): void => {
+  if (form === 'captured') {
+    output.line(
+      'the mesh with captured traffic: a network namespace for each instance, Istio in front of each',
+    );
+    return;
+  }
+  output.line('the mesh in its loopback form: no namespaces, no capture, everything on 127.0.0.0/8');
+  if (refusal !== undefined) output.line(`  the form with captured traffic needs ${refusal}`);
+  output.line('  the same: Istio, a sidecar for each instance, mutual TLS between them, every policy');
+  output.line(
+    '  not: services are told where their sidecars take calls, and any process of this machine reaches a service at 127.0.0.1 past its sidecar, in plaintext',
+  );
+};
+
+const up = async (engines: EngineHost, wantsLoopback: boolean): Promise<ExitCode> => {
   const context = meshContext();
   const output = outputTo(process.stdout);
   const { promise: stopAsked, resolve } = Promise.withResolvers<undefined>();
@@ -76,16 +92,16 @@ const up = async (engines: EngineHost): Promise<ExitCode> => {
     output.line('stopping …');
     resolve(undefined);
   });
-  output.line(
-    'the mesh with captured traffic: a network namespace for each instance, Istio in front of each',
-  );
+  const refusal = refusalOfCapture();
+  const form = wantsLoopback || refusal !== undefined ? 'loopback' : 'captured';
+  announce(form, refusal, output);
   try {
-    const mesh = await startMesh(context, { engines, output, signal });
+    const mesh = await startMesh(context, { form, engines, output, signal });
     const rows = mesh.file.nodes.map(({ name, address, account, namespace }) => [
       name,
       address,
       account === undefined ? 'no sidecar' : `as ${account}`,
-      namespace,
+      namespace ?? '',
     ]);
     output.line(formatTable(rows));
     const { portBase, runDir } = context;
@@ -108,12 +124,13 @@ export const meshCommandOn = (engines: EngineHost): Command => ({
   summary:
     'starts the services in a service mesh: Istio, sidecars, mutual TLS, each instance in a network namespace',
   help: [
-    '--down    stops it, also what a killed one left: processes and namespaces',
-    'needs root; the first start builds Istio and a Kubernetes API server, about 8 minutes and 8 GB of disk for that time',
+    '--down      stops it, also what a killed one left: processes and namespaces',
+    '--loopback  the form without namespaces and capture, which is also what runs without root; the start says which',
+    ' the first start builds Istio and a Kubernetes API server, about 8 minutes and 8 GB of disk for that time',
     'PARLEY_PORT_BASE (6000) and PARLEY_RUN_DIR (.parley-mesh) choose another one',
   ],
-  options: { down: { type: 'boolean' } },
-  run: (values) => (values.down === true ? down() : up(engines)),
+  options: { down: { type: 'boolean' }, loopback: { type: 'boolean' } },
+  run: (values) => (values.down === true ? down() : up(engines, values.loopback === true)),
 });
 
 const policyFrom = (values: OptionValues): MeshPolicy => {

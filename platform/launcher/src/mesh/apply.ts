@@ -8,15 +8,17 @@ import {
   type Resource,
 } from '@parley/mesh';
 import { z } from 'zod';
+import { addedFields, describeAdded, fieldManager, withAddedFields } from './drift.ts';
 import { clusterTool, kubectl } from './kubectl.ts';
 
 const mark = `${meshNames.managedBy.key}=${meshNames.managedBy.value}`;
-const apply = ['apply', '--server-side', '--force-conflicts', '--field-manager=parley', '-f', '-'];
+const serverSide = ['--server-side', '--force-conflicts', `--field-manager=${fieldManager}`, '-f', '-'];
 
 /** The kinds that a policy decides on, of which a resource may become superfluous. */
 const policyKinds = [
   'virtualservices.networking.istio.io',
   'destinationrules.networking.istio.io',
+  'sidecars.networking.istio.io',
   'serviceentries.networking.istio.io',
   'workloadentries.networking.istio.io',
   'peerauthentications.security.istio.io',
@@ -52,27 +54,39 @@ const superfluous = async (mesh: MeshFile, wanted: readonly Resource[]): Promise
 
 /**
  * Makes the cluster have exactly the resources of a policy: what is there is changed in place, what the policy no longer
- * has is deleted. Rejects with what the API server or istiod refused; what was applied before it stays.
+ * has is deleted, and so are fields that others added. Once more changes nothing. Rejects with what the API server or istiod refused; what was applied before it stays.
  */
 export const applyPolicy = async (mesh: MeshFile, policy: MeshPolicy): Promise<readonly string[]> => {
   const resources = renderMesh(policy, topologyOf(mesh));
-  const said = await kubectl(mesh, apply, toYaml(resources));
+  const said = await kubectl(mesh, ['apply', ...serverSide], toYaml(resources));
+  const added = await addedFields(mesh, { kinds: policyKinds, mark });
+  const edited = withAddedFields(resources, added);
+  if (edited.length > 0)
+    await kubectl(mesh, ['replace', `--field-manager=${fieldManager}`, '-f', '-'], toYaml(edited));
   const old = await superfluous(mesh, resources);
   for (const { kind, metadata } of old)
     await kubectl(mesh, ['delete', kind, metadata.name, '-n', metadata.namespace]);
-  return [...said.trim().split('\n'), ...old.map((item) => `${keyOf(item)} deleted`)];
+  return [
+    ...said.trim().split('\n'),
+    ...added.map((one) => `removed from ${describeAdded(one)}`),
+    ...old.map((item) => `${keyOf(item)} deleted`),
+  ];
 };
 
-/** What applying a policy would change, as a unified diff and a list of deletions; empty when nothing. The cluster stays as it is. */
+/** What applying a policy would change, as a unified diff and a list of what would be deleted; empty when nothing. The cluster stays as it is. */
 export const diffPolicy = async (mesh: MeshFile, policy: MeshPolicy): Promise<string> => {
   const resources = renderMesh(policy, topologyOf(mesh));
-  const args = ['diff', '--server-side', '--force-conflicts', '--field-manager=parley', '-f', '-'];
   const { exitCode, stdout, stderr } = await clusterTool(
     mesh,
-    [mesh.tools.kubectl, ...args],
+    [mesh.tools.kubectl, 'diff', ...serverSide],
     toYaml(resources),
   );
   if (exitCode > 1) throw new Error(`kubectl diff ended with ${exitCode}:\n${stderr.trim()}`);
   const old = await superfluous(mesh, resources);
-  return [stdout, ...old.map((item) => `would be deleted: ${keyOf(item)}\n`)].join('');
+  const added = await addedFields(mesh, { kinds: policyKinds, mark });
+  return [
+    stdout,
+    ...added.map((one) => `would be removed: ${describeAdded(one)}\n`),
+    ...old.map((item) => `would be deleted: ${keyOf(item)}\n`),
+  ].join('');
 };

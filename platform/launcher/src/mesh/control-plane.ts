@@ -22,7 +22,12 @@ export interface ControlPlaneOptions {
 const readyDeadlineMs = 120_000;
 const graceMs = 8000;
 const adminToken = 'admin';
-const loopback = (port: number): string => `127.0.0.1:${port}`;
+/** Where etcd and the API server listen: in a namespace nobody else is there. */
+const privateHost = ({ form, hub }: MeshFile): string => (form === 'loopback' ? hub.address : '127.0.0.1');
+
+/** By what sidecars and the API server find istiod: its name where a hosts file of the namespace has it. */
+export const istiodHostOf = ({ form, hub }: MeshFile): string =>
+  form === 'loopback' ? hub.address : `istiod.${meshNames.rootNamespace}.svc`;
 
 /** One access log line per call: what the tests count, and what an operator looks for. */
 const accessLogFormat = {
@@ -44,7 +49,7 @@ const accessLogFormat = {
   correlation_id: '%REQ(X-CORRELATION-ID)%',
 } as const;
 
-const meshConfig = ({ zipkinPort }: MeshFile): object => ({
+const meshConfig = (mesh: MeshFile): object => ({
   trustDomain: meshNames.trustDomain,
   rootNamespace: meshNames.rootNamespace,
   accessLogFile: 'access.jsonl', // in each sidecar's own folder
@@ -52,7 +57,7 @@ const meshConfig = ({ zipkinPort }: MeshFile): object => ({
   accessLogFormat: JSON.stringify(accessLogFormat),
   enablePrometheusMerge: false,
   defaultConfig: {
-    discoveryAddress: `istiod.${meshNames.rootNamespace}.svc:${ports.istiodTls}`,
+    discoveryAddress: `${istiodHostOf(mesh)}:${ports.istiodTls}`,
     concurrency: 1,
   },
   extensionProviders: [
@@ -60,29 +65,32 @@ const meshConfig = ({ zipkinPort }: MeshFile): object => ({
       name: 'zipkin',
       zipkin: {
         service: meshNames.zipkinHost,
-        port: zipkinPort,
+        port: mesh.zipkinPort,
         traceContextOption: 'USE_B3_WITH_W3C_PROPAGATION',
       },
     },
   ],
 });
 
-const kubeconfig = {
+const kubeconfigOf = (mesh: MeshFile): object => ({
   apiVersion: 'v1',
   kind: 'Config',
   'current-context': 'mesh',
   clusters: [
     {
       name: 'mesh',
-      cluster: { server: `https://${loopback(ports.kubernetes)}`, 'insecure-skip-tls-verify': true },
+      cluster: {
+        server: `https://${privateHost(mesh)}:${ports.kubernetes}`,
+        'insecure-skip-tls-verify': true,
+      },
     },
   ],
   users: [{ name: 'admin', user: { token: adminToken } }],
   contexts: [{ name: 'mesh', context: { cluster: 'mesh', user: 'admin' } }],
-};
+});
 
 /** Istio's own check of what is applied; the API server asks istiod before it keeps anything. */
-const webhook = (rootCertificate: string): object => ({
+const webhook = (mesh: MeshFile, rootCertificate: string): object => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'ValidatingWebhookConfiguration',
   metadata: { name: 'istio-validator' },
@@ -90,7 +98,7 @@ const webhook = (rootCertificate: string): object => ({
     {
       name: 'rev.validation.istio.io',
       clientConfig: {
-        url: `https://istiod.${meshNames.rootNamespace}.svc:${ports.istiodWebhook}/validate`,
+        url: `https://${istiodHostOf(mesh)}:${ports.istiodWebhook}/validate`,
         caBundle: Buffer.from(rootCertificate).toString('base64'),
       },
       rules: [
@@ -121,7 +129,7 @@ const prepare = ({ mesh, runDir, authority }: ControlPlaneOptions): string => {
   writeFileSync(join(folder, 'sa.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), secret);
   writeFileSync(join(folder, 'sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
   writeFileSync(join(folder, 'tokens.csv'), `${adminToken},admin,admin,"system:masters"\n`, secret);
-  writeFileSync(mesh.kubeconfig, stringify(kubeconfig), secret);
+  writeFileSync(mesh.kubeconfig, stringify(kubeconfigOf(mesh)), secret);
   writeFileSync(join(folder, 'mesh.yaml'), stringify(meshConfig(mesh)));
   writeFileSync(join(cacerts, 'root-cert.pem'), authority.root);
   writeFileSync(join(cacerts, 'ca-cert.pem'), signer);
@@ -150,8 +158,9 @@ const startKubernetes = async (
 ): Promise<void> => {
   const { mesh, tools } = options;
   const common = commonOf(options, folder);
-  const etcdUrl = `http://${loopback(ports.etcd)}`;
-  const etcdPeer = `http://${loopback(ports.etcdPeer)}`;
+  const at = privateHost(mesh);
+  const etcdUrl = `http://${at}:${ports.etcd}`;
+  const etcdPeer = `http://${at}:${ports.etcdPeer}`;
   const etcd = [
     '--data-dir',
     join(folder, 'etcd'),
@@ -179,8 +188,8 @@ const startKubernetes = async (
   const apiServer = {
     'etcd-servers': etcdUrl,
     'secure-port': String(ports.kubernetes),
-    'bind-address': '127.0.0.1',
-    'advertise-address': '127.0.0.1',
+    'bind-address': at,
+    'advertise-address': at,
     'cert-dir': join(folder, 'certs'),
     'service-cluster-ip-range': virtualAddresses,
     'service-account-issuer': 'https://kubernetes.parley.mesh',
@@ -241,6 +250,7 @@ const startIstiod = async (
         POD_NAME: 'istiod-0',
         POD_NAMESPACE: meshNames.rootNamespace,
         CLUSTER_ID: 'parley',
+        ...(mesh.form === 'loopback' ? { ISTIOD_CUSTOM_HOST: mesh.hub.address } : {}), // else its certificate is for its name only
       },
       isReady: () => answersOk(`http://${address}:${ports.istiodHttp}/ready`),
     }),
@@ -255,5 +265,5 @@ export const startControlPlane = async (options: ControlPlaneOptions, started: O
   const folder = prepare(options);
   await startKubernetes(options, folder, started);
   await startIstiod(options, folder, started);
-  await kubectl(options.mesh, ['apply', '-f', '-'], stringify(webhook(options.authority.root)));
+  await kubectl(options.mesh, ['apply', '-f', '-'], stringify(webhook(options.mesh, options.authority.root)));
 };

@@ -2,9 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { portsFor } from '@parley/engines';
 import { ensureDevKeys, forUpstreams, gatewayPolicy, renderEnvoy, upstreams } from '@parley/gateway-config';
-import { hostOf, type MeshFile } from '@parley/mesh';
+import { hostOf, type MeshFile, type MeshNode } from '@parley/mesh';
 import { parse, stringify } from 'yaml';
 import { runFiles } from '../stack/context.ts';
+import { host } from '../stack/instances.ts';
 
 /**
  * Has every forwarded request carry the mesh name of its service as host: a sidecar picks the route by it, and a client
@@ -20,6 +21,10 @@ const withMeshHosts = (value: unknown): unknown => {
   return Object.assign({}, route, { host_rewrite_literal: hostOf(known[1].service) });
 };
 
+/** Where the gateway listens. */
+export const gatewayHostOf = ({ loopback, address }: MeshNode): string =>
+  loopback === undefined ? address : host;
+
 /** Writes the same gateway as in any stack, with the services' virtual addresses behind it, and answers the path of its bootstrap. */
 export const writeMeshGateway = async (runDir: string, mesh: MeshFile): Promise<string> => {
   const node = mesh.nodes.find(({ name }) => name === 'gateway');
@@ -30,14 +35,14 @@ export const writeMeshGateway = async (runDir: string, mesh: MeshFile): Promise<
   mkdirSync(logs, { recursive: true });
   const text = renderEnvoy({
     policy: gatewayPolicy,
-    listen: { host: node.address, port: gateway },
-    admin: { host: node.address, port: gatewayAdmin },
+    listen: { host: gatewayHostOf(node), port: gateway },
+    admin: { host: gatewayHostOf(node), port: gatewayAdmin },
     upstreams: forUpstreams(({ service: name, port: kind }) => {
       const service = mesh.services.find((candidate) => candidate.name === name);
       const port = kind === 'http' ? service?.httpPort : service?.grpcPort;
       if (service === undefined || port === undefined)
         throw new RangeError(`a mesh without ${kind} of ${name}`);
-      return [{ host: service.virtualIp, port }];
+      return [{ host: node.loopback?.outbound[name] ?? service.virtualIp, port }];
     }),
     jwksPath,
     zipkin: { host: '127.0.0.1', port: mesh.zipkinPort },

@@ -10,7 +10,7 @@ import { runDirFrom } from '../stack/context.ts';
 import { applyPolicy } from './apply.ts';
 import { listenForControl } from './control.ts';
 import { startControlPlane } from './control-plane.ts';
-import { writeMeshGateway } from './gateway.ts';
+import { gatewayHostOf, writeMeshGateway } from './gateway.ts';
 import { startProcess, type MeshProcess } from './processes.ts';
 import { relay, relayTargets } from './relay.ts';
 import { isServiceNode, keepService } from './services.ts';
@@ -18,7 +18,7 @@ import { sidecarsOf, type Sidecars } from './sidecars.ts';
 import { meshStatus, nodeMetrics } from './status.ts';
 
 /*
- * The process in the hub's namespace: starts everything of a mesh there and in the nodes' namespaces, and stops it on
+ * The process in the hub's namespace, if there is one: starts everything of a mesh there and in the nodes' namespaces, and stops it on
  * SIGTERM or when the launcher that started it is gone. `mesh.json` in the run folder says what is to run.
  */
 const gatewayReadyMs = 60_000;
@@ -111,12 +111,12 @@ const startGateway = async ({ mesh, runDir, output, started }: HubContext): Prom
     '--file-flush-interval-msec',
     '200',
   ];
-  const ready = `http://${node.address}:${portsFor(mesh.portBase).gatewayAdmin}/ready`;
+  const ready = `http://${gatewayHostOf(node)}:${portsFor(mesh.portBase).gatewayAdmin}/ready`;
   await timed('the gateway is ready', output, async () => {
     const gateway = await startProcess({
       name: 'envoy',
       runDir,
-      namespace: node.namespace,
+      ...(node.namespace === undefined ? {} : { namespace: node.namespace }),
       cwd: runDir,
       command: [await envoyBinary(), '-c', config, ...fixed],
       isReady: () => answersOk(ready),

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { MeshFile } from '@parley/mesh';
+import { inNamespace } from './namespaces.ts';
 
 const deadlineMs = 60_000;
 
@@ -17,7 +18,8 @@ export const clusterTool = (
   input = '',
 ): Promise<ToolResult> =>
   new Promise((resolve, reject) => {
-    const child = spawn('ip', ['netns', 'exec', mesh.hub.namespace, ...command], {
+    const [program = '', ...args] = inNamespace(mesh.hub.namespace, command);
+    const child = spawn(program, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, KUBECONFIG: mesh.kubeconfig },
       timeout: deadlineMs,

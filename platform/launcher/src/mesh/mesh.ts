@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { obtainMeshTools, run } from '@parley/engines';
+import { obtainMeshPrerequisites, obtainMeshTools } from '@parley/engines';
 import { stackMark } from '@parley/engines/procfs';
 import { meshFileOf, type MeshFile } from '@parley/mesh';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
@@ -15,8 +15,15 @@ import { removeEndpoints, writeEndpoints } from '../stack/endpoints-file.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
 import { acquireLock } from '../stack/lock.ts';
-import { makeNamespaces, removeAbandonedNamespaces, removeNamespacesOf } from './namespaces.ts';
-import { namespaceOf, ownOwner, planMesh } from './plan.ts';
+import {
+  inNamespace,
+  makeNamespaces,
+  probeNamespaces,
+  removeAbandonedNamespaces,
+  removeNamespacesOf,
+} from './namespaces.ts';
+import { namespaceOf, ownOwner, planMesh, type PlanOptions } from './plan.ts';
+import { planLoopback } from './plan-loopback.ts';
 import { meshEngines } from './ports.ts';
 import { relayTargets } from './relay.ts';
 
@@ -36,6 +43,8 @@ export interface Mesh {
 
 /** How to start a mesh. */
 export interface MeshOptions {
+  /** Default: `captured`, which needs root. */
+  readonly form?: MeshFile['form'];
   readonly engines: EngineHost;
   readonly output: Output;
   /** Aborting ends the start; what was started is stopped. */
@@ -43,38 +52,48 @@ export interface MeshOptions {
 }
 
 /** Why a mesh with captured traffic cannot run here; undefined when it can. */
-const refusalOfMesh = (): string | undefined => {
+export const refusalOfCapture = (): string | undefined => {
   if (process.platform !== 'linux') return 'Linux: network namespaces and iptables';
   if (process.getuid?.() !== 0) return 'root: for network namespaces and the rules that capture traffic';
   return undefined;
 };
 
-const probeDeadlineMs = 10_000;
+/** Why a mesh without capture cannot run here; undefined when it can. */
+const refusalOfLoopback = (): string | undefined =>
+  process.platform === 'linux' ? undefined : 'Linux: every address of 127.0.0.0/8, and programs built for it';
+
+/** What of the kernel's network this machine does not let a mesh use, although it is root. */
+const refusalOfKernel = async (): Promise<string | undefined> => {
+  try {
+    await probeNamespaces(namespaceOf(ownOwner(), 'probe'));
+    return undefined;
+  } catch (error) {
+    return `the right to make network namespaces with rules of their own: ${messageOf(error).slice(0, reasonCharsMax)}`;
+  }
+};
 
 /**
  * What this machine lacks for a mesh, in words that follow "needs"; undefined when one can be started. Makes a namespace
- * to see whether it may, then builds what a mesh runs on when it is not there, which takes minutes. Rejects when that
+ * with links and rules to see whether it may, then builds what a mesh runs on when it is not there, which takes minutes. Rejects when that
  * fails: a build that is broken is no lack of the machine.
  */
 export const missingForMesh = async (control: {
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }): Promise<string | undefined> => {
-  const refusal = refusalOfMesh();
+  const refusal = refusalOfCapture();
   if (refusal !== undefined) return refusal;
-  const probe = namespaceOf(ownOwner(), 'probe');
-  try {
-    await run('ip', ['netns', 'add', probe], { deadlineMs: probeDeadlineMs });
-    await run('ip', ['netns', 'del', probe], { deadlineMs: probeDeadlineMs });
-  } catch (error) {
-    return `the right to make network namespaces: ${messageOf(error).slice(0, reasonCharsMax)}`;
-  }
+  await obtainMeshPrerequisites(control);
+  const kernel = await refusalOfKernel();
+  if (kernel !== undefined) return kernel;
   await obtainMeshTools(control);
   return undefined;
 };
 
-const startHub = (runDir: string, { hub, portBase }: MeshFile): ChildProcess =>
-  spawn('ip', ['netns', 'exec', hub.namespace, process.execPath, join(import.meta.dirname, 'hub.ts')], {
+const startHub = (runDir: string, { hub, portBase }: MeshFile): ChildProcess => {
+  const command = inNamespace(hub.namespace, [process.execPath, join(import.meta.dirname, 'hub.ts')]);
+  const [program = '', ...args] = command;
+  return spawn(program, args, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     detached: true, // Ctrl-C reaches the launcher only
     env: {
@@ -84,6 +103,7 @@ const startHub = (runDir: string, { hub, portBase }: MeshFile): ChildProcess =>
       [stackMark]: runDir,
     },
   });
+};
 
 /** Listens in the machine's own network for the hub, which accepts. */
 const openRelays = async (mesh: MeshFile, hub: ChildProcess): Promise<readonly Server[]> =>
@@ -124,19 +144,48 @@ const untilReady = async (hub: ChildProcess, signal: AbortSignal): Promise<void>
   await ready.promise;
 };
 
+const refuse = (refusal: string | undefined): void => {
+  if (refusal !== undefined)
+    throw new CommandError(
+      exitCodes.environment,
+      `the mesh cannot run here; it needs ${refusal}. Without capture: npm run mesh -- --loopback`,
+    );
+};
+
+/** Writes mesh.json, and makes the namespaces of a form that has some. */
+const plannedMesh = async (
+  context: StackContext,
+  { form, output, ...plan }: PlanOptions & { readonly form: MeshFile['form']; readonly output: Output },
+): Promise<MeshFile> => {
+  const { runDir } = context;
+  mkdirSync(runDir, { recursive: true });
+  const write = (file: MeshFile): void => {
+    writeFileSync(meshFileOf(runDir), `${JSON.stringify(file, undefined, 2)}\n`);
+  };
+  if (form === 'loopback') {
+    const file = planLoopback(context, plan);
+    write(file);
+    return file;
+  }
+  const file = planMesh(context, plan);
+  write(file);
+  await makeNamespaces(file);
+  output.good(`${file.nodes.length + 1} network namespaces`);
+  return file;
+};
+
 /**
- * Starts the five services in a service mesh of their own: a network namespace for each instance, a sidecar in each,
- * Istio's control plane, the engines, the gateway in front. Resolves when all of it is ready and endpoints.json is
- * written. Needs root; rejects with exit code 3 and what is missing otherwise. What failed half-way is undone.
+ * Starts the five services in a service mesh of their own: a network namespace for each instance unless the form is
+ * `loopback`, a sidecar for each, Istio's control plane, the engines, the gateway in front. Resolves when all of it is
+ * ready and endpoints.json is written. Rejects with exit code 3 and what is missing where the form cannot run. What
+ * failed half-way is undone.
  */
 export const startMesh = async (
   context: StackContext,
-  { engines, output, signal }: MeshOptions,
+  { form = 'captured', engines, output, signal }: MeshOptions,
 ): Promise<Mesh> => {
   const { runDir, portBase } = context;
-  const refusal = refusalOfMesh();
-  if (refusal !== undefined)
-    throw new CommandError(exitCodes.environment, `the mesh cannot run here; it needs ${refusal}`);
+  refuse(form === 'captured' ? refusalOfCapture() : refusalOfLoopback());
   const release = await acquireLock(runDir, portBase);
   const owner = ownOwner();
   const say = (line: string): void => {
@@ -149,30 +198,30 @@ export const startMesh = async (
     if (hub !== undefined) await endHub(hub);
     for (const server of relays) server.close();
     await endLeftovers(runDir, graceMs);
-    await removeNamespacesOf(owner);
+    if (form === 'captured') await removeNamespacesOf(owner);
     removeTraces(runDir);
     await release();
   };
   try {
-    const abandoned = await removeAbandonedNamespaces();
+    const abandoned = form === 'captured' ? await removeAbandonedNamespaces() : 0;
     if (abandoned > 0) output.line(`removed ${abandoned} namespaces of a mesh that was killed`);
     await endLeftovers(runDir, graceMs);
-    const tools = await obtainMeshTools({
-      say: (line) => {
+    const control = {
+      form,
+      say: (line: string) => {
         say(`obtaining the mesh: ${line}`);
       },
       signal,
       marks: { [stackMark]: runDir },
-    });
+    };
+    await obtainMeshPrerequisites(control);
+    if (form === 'captured') refuse(await refusalOfKernel());
+    const tools = await obtainMeshTools(control);
     await engines.obtain(runDir, meshEngines, { say, signal });
-    const file = planMesh(context, { owner, tools });
-    mkdirSync(runDir, { recursive: true });
-    writeFileSync(meshFileOf(runDir), `${JSON.stringify(file, undefined, 2)}\n`);
-    await makeNamespaces(file);
-    output.good(`${file.nodes.length + 1} network namespaces`);
+    const file = await plannedMesh(context, { form, owner, tools, output });
     hub = startHub(runDir, file);
     const lost = once(hub, 'exit').then(() => undefined);
-    relays = await openRelays(file, hub);
+    if (form === 'captured') relays = await openRelays(file, hub);
     await untilReady(hub, signal);
     await writeEndpoints(runDir, endpointsOf({ portBase, engines: meshEngines }));
     return { file, lost, stop };

@@ -3,13 +3,18 @@ import { join } from 'node:path';
 import { run } from '@parley/engines';
 import { isRunning } from '@parley/engines/procfs';
 import { waitUntil } from '@parley/engines/wait';
-import { hostOf, meshNames, type MeshFile } from '@parley/mesh';
+import { hostOf, meshNames, type CapturedMesh } from '@parley/mesh';
 import { enginePorts } from './ports.ts';
 import { ownerOf, type Owner } from './plan.ts';
 
 const toolDeadlineMs = 10_000;
 /** `ip netns exec` puts the files of this folder over those of /etc for the process that it starts. */
-const etcOf = (namespace: string): string => join('/etc/netns', namespace);
+const etcRoot = '/etc/netns';
+const etcOf = (namespace: string): string => join(etcRoot, namespace);
+
+/** The words that run a command in a namespace; without one, in the network of the machine. */
+export const inNamespace = (namespace: string | undefined, command: readonly string[]): readonly string[] =>
+  namespace === undefined ? command : ['ip', 'netns', 'exec', namespace, ...command];
 
 const tool = async (command: string, ...args: string[]): Promise<string> =>
   run(command, args, { deadlineMs: toolDeadlineMs });
@@ -24,7 +29,7 @@ const makeNamespace = async (namespace: string, hosts: string): Promise<void> =>
   await tool('ip', '-n', namespace, 'link', 'set', 'lo', 'up');
 };
 
-const hostsOf = ({ hub, services }: MeshFile): string =>
+const hostsOf = ({ hub, services }: CapturedMesh): string =>
   [
     '127.0.0.1 localhost',
     `${hub.address} istiod.${meshNames.rootNamespace}.svc`,
@@ -36,7 +41,7 @@ const nat = (namespace: string, ...rule: string[]): Promise<string> =>
   inside(namespace, 'iptables-nft', '-w', '-t', 'nat', ...rule);
 
 /** Engines listen on the loopback address of the hub, and everybody finds them on their own: the same configuration everywhere. */
-const forwardEngines = async (namespace: string, { hub, portBase }: MeshFile): Promise<void> => {
+const forwardEngines = async (namespace: string, { hub, portBase }: CapturedMesh): Promise<void> => {
   const ports = ['-p', 'tcp', '-m', 'multiport', '--dports', enginePorts(portBase).join(',')];
   await inside(namespace, 'sysctl', '-qw', 'net.ipv4.conf.all.route_localnet=1');
   if (namespace === hub.namespace) {
@@ -70,7 +75,7 @@ const forwardEngines = async (namespace: string, { hub, portBase }: MeshFile): P
 };
 
 /** What kube-proxy does on a node: a service's virtual address leads to its first instance, also where no sidecar chooses one. */
-const forwardServices = async ({ hub, services, nodes }: MeshFile): Promise<void> => {
+const forwardServices = async ({ hub, services, nodes }: CapturedMesh): Promise<void> => {
   await inside(hub.namespace, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
   for (const { name, virtualIp } of services) {
     const first = nodes.find(({ service }) => service === name);
@@ -108,7 +113,7 @@ const forwardServices = async ({ hub, services, nodes }: MeshFile): Promise<void
  * Makes all namespaces of a mesh: a hub with a bridge, and each node with an address on it. Nothing is added to the
  * network of the machine itself. Rejects when the kernel does not allow it; what was made until then is to be removed.
  */
-export const makeNamespaces = async (mesh: MeshFile): Promise<void> => {
+export const makeNamespaces = async (mesh: CapturedMesh): Promise<void> => {
   const { hub, nodes } = mesh;
   const hosts = hostsOf(mesh);
   const inHub = ['-n', hub.namespace];
@@ -145,13 +150,16 @@ export const makeNamespaces = async (mesh: MeshFile): Promise<void> => {
   await forwardServices(mesh);
 };
 
-const namespacesHere = (): readonly string[] => {
+const namesIn = (folder: string): readonly string[] => {
   try {
-    return readdirSync('/run/netns');
+    return readdirSync(folder);
   } catch {
     return []; // there was never one
   }
 };
+
+/** Namespaces that are there, and those of which only their files are left: after the machine was started again. */
+const namespacesHere = (): readonly string[] => [...new Set([...namesIn('/run/netns'), ...namesIn(etcRoot)])];
 
 const pidsIn = async (namespace: string): Promise<number[]> =>
   (await tool('ip', 'netns', 'pids', namespace).catch(() => ''))
@@ -177,6 +185,40 @@ const removeNamespace = async (namespace: string): Promise<void> => {
   await waitUntil(gone, { deadlineMs: killWaitMs });
   await tool('ip', 'netns', 'del', namespace).catch(() => undefined); // another one was faster
   rmSync(etcOf(namespace), { recursive: true, force: true });
+};
+
+/**
+ * Rejects when this machine does not let a mesh be made: does once, in a namespace of its own that is removed again,
+ * everything that `makeNamespaces` and Istio's rules need of the kernel and of the tools.
+ */
+export const probeNamespaces = async (namespace: string): Promise<void> => {
+  const link = (...words: string[]): Promise<string> => tool('ip', '-n', namespace, 'link', ...words);
+  try {
+    await makeNamespace(namespace, '127.0.0.1 localhost\n');
+    await link('add', 'br0', 'type', 'bridge');
+    await link('add', 'v1', 'type', 'veth', 'peer', 'name', 'eth0');
+    await link('set', 'v1', 'master', 'br0', 'up');
+    await inside(namespace, 'sysctl', '-qw', 'net.ipv4.conf.all.route_localnet=1', 'net.ipv4.ip_forward=1');
+    const tcp = ['-p', 'tcp', '-m', 'multiport', '--dports', '1,2'];
+    await nat(namespace, '-A', 'OUTPUT', ...tcp, '-j', 'DNAT', '--to-destination', '127.0.0.1');
+    await nat(
+      namespace,
+      '-A',
+      'OUTPUT',
+      '-p',
+      'tcp',
+      '-m',
+      'owner',
+      '!',
+      '--gid-owner',
+      '1337',
+      '-j',
+      'REDIRECT',
+    );
+    await nat(namespace, '-A', 'POSTROUTING', '-m', 'conntrack', '--ctstate', 'DNAT', '-j', 'MASQUERADE');
+  } finally {
+    await removeNamespace(namespace);
+  }
 };
 
 const removeWhere = async (isMeant: (namespace: string) => boolean): Promise<number> => {

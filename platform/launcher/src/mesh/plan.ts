@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { serviceNames, type ServiceName } from '@parley/contracts/endpoints';
 import { portsFor } from '@parley/engines';
 import { startTicksOf } from '@parley/engines/procfs';
-import { type MeshFile, type MeshNode } from '@parley/mesh';
+import type { CapturedMesh, MeshFile, MeshNode } from '@parley/mesh';
 import type { StackContext } from '../stack/context.ts';
 import { servicePorts } from '../stack/ports.ts';
 
@@ -53,7 +53,7 @@ export interface PlanOptions {
 export const planMesh = (
   { runDir, portBase }: Pick<StackContext, 'runDir' | 'portBase'>,
   { owner, tools }: PlanOptions,
-): MeshFile => {
+): CapturedMesh => {
   const services = serviceNames.map((name, index) => {
     const { http, grpc } = servicePorts(name, 1, { portBase });
     return {
@@ -77,6 +77,7 @@ export const planMesh = (
     sidecarDir: join(runDir, 'sidecars', node.name),
   }));
   return {
+    form: 'captured',
     portBase,
     hub: { namespace: namespaceOf(owner, 'hub'), address: hubAddress },
     nodes,

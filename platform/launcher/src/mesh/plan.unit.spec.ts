@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { topologyOf } from '@parley/mesh';
 import { ownerOf, planMesh } from './plan.ts';
+import { planLoopback } from './plan-loopback.ts';
 import { relayTargets } from './relay.ts';
 
 const owner = { pid: 4711, startTicks: 99 };
@@ -42,5 +43,38 @@ describe('the plan of a mesh', () => {
     const ports = [...relayTargets(plan).keys()];
     for (const port of [6080, 6192, 6194, 6102, 6122]) expect(ports).toContain(port);
     for (const port of [6100, 6101, 6110, 6120]) expect(ports).not.toContain(port);
+  });
+});
+
+describe('the plan of a mesh in its loopback form', () => {
+  const loopback = planLoopback({ runDir: '/run', portBase: 6000 }, { owner, tools });
+
+  it('has no namespace, and every address in the loopback network', () => {
+    expect([loopback.hub, ...loopback.nodes].map(({ namespace }) => namespace ?? 'none')).toEqual(
+      Array.from({ length: loopback.nodes.length + 1 }, () => 'none'),
+    );
+    const { workloads, listeners = [] } = topologyOf(loopback);
+    const addresses = [
+      loopback.hub.address,
+      ...workloads.map(({ address }) => address),
+      ...listeners.flatMap(({ outbound, zipkinAddress }) => [zipkinAddress, ...Object.values(outbound)]),
+    ];
+    expect(addresses.filter((address) => !address.startsWith('127.70.'))).toEqual([]);
+    expect(new Set(addresses).size).toBe(addresses.length);
+  });
+
+  it('gives every process a port of its own at 127.0.0.1, apart from those of a stack', () => {
+    const ports = loopback.nodes.flatMap(({ loopback: own }) => [
+      own?.adminPort,
+      ...Object.values(own?.service ?? {}),
+    ]);
+    expect(new Set(ports).size).toBe(ports.length);
+    expect(Math.min(...loopback.nodes.map((node) => node.loopback?.adminPort ?? 0))).toBeGreaterThan(6744);
+  });
+
+  it('has the same services, versions and callers as with captured traffic', () => {
+    const { services, workloads } = topologyOf(loopback);
+    expect(services).toEqual(topologyOf(plan).services);
+    expect(workloads.map(({ name }) => name)).toEqual(topologyOf(plan).workloads.map(({ name }) => name));
   });
 });

@@ -4,6 +4,7 @@ import { supervise, type Exit } from '@parley/engines/process';
 import { isRunning, startTicksOf } from '@parley/engines/procfs';
 import { waitUntil } from '@parley/engines/wait';
 import type { Output } from '../cli/output.ts';
+import { inNamespace } from './namespaces.ts';
 
 const linesInError = 15;
 const readyPollMs = 100;
@@ -54,22 +55,21 @@ export const startProcess = async (options: MeshProcessOptions): Promise<MeshPro
     graceMs,
     output,
   } = options;
-  const words = namespace === undefined ? command : ['ip', 'netns', 'exec', namespace, ...command];
-  const [program = '', ...args] = words;
+  const [program = '', ...args] = inNamespace(namespace, command);
   const child = await supervise({ name, runDir, command: program, args, env, cwd });
   const startTicks = startTicksOf(child.pid) ?? 0;
   const state = { hasExited: false, isStopping: false };
   const exited = child.exited.then((exit) => {
     state.hasExited = true;
+    kill(child.pid, 'SIGKILL'); // what it left in its group; later the number may be another's
     return exit;
   });
   const stop = async (): Promise<void> => {
     state.isStopping = true;
-    const gone = (): boolean => !isRunning(child.pid, startTicks);
-    if (!state.hasExited) process.kill(child.pid, 'SIGTERM');
+    const gone = (): boolean => state.hasExited || !isRunning(child.pid, startTicks);
+    if (!gone()) process.kill(child.pid, 'SIGTERM');
     if (!(await waitUntil(gone, { deadlineMs: graceMs, intervalMs: 50 }))) kill(child.pid, 'SIGKILL');
     await exited;
-    kill(child.pid, 'SIGKILL'); // what it left in its group
   };
   const isSettled = async (): Promise<boolean> => state.hasExited || (await isReady());
   if (

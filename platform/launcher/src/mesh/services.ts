@@ -4,9 +4,10 @@ import { answersOk } from '@parley/engines/probe';
 import type { MeshFile, MeshNode } from '@parley/mesh';
 import { messageOf } from '../cli/exit.ts';
 import type { Output } from '../cli/output.ts';
+import { host as loopbackHost } from '../stack/instances.ts';
 import { serviceEnv, shutdownDeadlineMs } from '../stack/addresses.ts';
 import { rootDir } from '../stack/context.ts';
-import { servicePorts } from '../stack/ports.ts';
+import { servicePorts, type ServicePorts } from '../stack/ports.ts';
 import { meshEngines } from './ports.ts';
 import { startProcess, type MeshProcess } from './processes.ts';
 
@@ -17,26 +18,42 @@ export type ServiceNode = MeshNode & { readonly service: NonNullable<MeshNode['s
 
 export const isServiceNode = (node: MeshNode): node is ServiceNode => node.service !== undefined;
 
+/** Where the process of a service listens, behind its sidecar. */
+const processHostOf = ({ loopback, address }: ServiceNode): string =>
+  loopback === undefined ? address : loopbackHost;
+
+const processPortsOf = ({ service, loopback }: ServiceNode, mesh: MeshFile): ServicePorts => {
+  if (loopback?.service === undefined) return servicePorts(service, 1, mesh);
+  const { httpPort, grpcPort, opsPort } = loopback.service;
+  return { http: httpPort, grpc: grpcPort, ops: opsPort };
+};
+
 /**
  * The environment of a service: as in any stack, on the node's own address, with its peers by name. It is the same
- * with a sidecar and without: what a name means is the business of the network.
+ * with a sidecar and without: what a name means is the business of the network. In the loopback form it is at 127.0.0.1,
+ * and its peers are where its sidecar takes calls to them.
  */
 export const envOf = (node: ServiceNode, runDir: string, mesh: MeshFile): Record<string, string> => {
   const product = servicePorts('product', 1, mesh);
   const payment = servicePorts('payment', 1, mesh);
-  const { http, ops, grpc } = servicePorts(node.service, 1, mesh);
+  const { http, ops, grpc } = processPortsOf(node, mesh);
+  const host = processHostOf(node);
+  const peer = (name: 'product' | 'payment'): string => node.loopback?.outbound[name] ?? name;
   const instance = {
     service: node.service,
     id: node.name,
     version: node.version,
-    host: node.address,
+    host,
     ports: { http, ops, ...(grpc === undefined ? {} : { grpc }) },
   };
   return {
     ...serviceEnv(instance, { portBase: mesh.portBase, runDir, engines: meshEngines }),
-    PARLEY_HOST: node.address,
+    PARLEY_HOST: host,
     ...(node.service === 'order'
-      ? { PRODUCT_GRPC: `product:${product.grpc ?? 0}`, PAYMENT_URL: `http://payment:${payment.http}` }
+      ? {
+          PRODUCT_GRPC: `${peer('product')}:${product.grpc ?? 0}`,
+          PAYMENT_URL: `http://${peer('payment')}:${payment.http}`,
+        }
       : {}),
   };
 };
@@ -49,11 +66,11 @@ const startService = (
   startProcess({
     name: node.name,
     runDir,
-    namespace: node.namespace,
+    ...(node.namespace === undefined ? {} : { namespace: node.namespace }),
     cwd: join(rootDir, 'domains', node.service),
     command: [process.execPath, '--disable-warning=ExperimentalWarning', 'src/main.ts'],
     env: envOf(node, runDir, mesh),
-    isReady: () => answersOk(`http://${node.address}:${servicePorts(node.service, 1, mesh).ops}/readyz`),
+    isReady: () => answersOk(`http://${processHostOf(node)}:${processPortsOf(node, mesh).ops}/readyz`),
     readyDeadlineMs,
     graceMs: shutdownDeadlineMs + 2000,
     output,

@@ -1,10 +1,11 @@
-import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, type MeshTools } from '@parley/engines';
 import { answersOk } from '@parley/engines/probe';
 import { meshNames, spiffeIdOf, type Authority, type MeshFile, type MeshNode } from '@parley/mesh';
 import { stringify } from 'yaml';
 import type { Output } from '../cli/output.ts';
+import { istiodHostOf } from './control-plane.ts';
 import { kubectl } from './kubectl.ts';
 import { controlPlanePorts, sidecarPorts, virtualAddresses } from './ports.ts';
 import { startProcess, type MeshProcess } from './processes.ts';
@@ -23,6 +24,12 @@ export interface SidecarOptions {
 export type Captured = MeshNode & { readonly account: string };
 
 export const isCaptured = (node: MeshNode): node is Captured => node.account !== undefined;
+
+/** Where a sidecar says whether it has its certificate and its configuration. */
+export const readyUrlOf = ({ address, loopback }: MeshNode): string =>
+  loopback === undefined
+    ? `http://${address}:${sidecarPorts.ready}/healthz/ready`
+    : `http://127.0.0.1:${loopback.adminPort}/ready`;
 
 const readyDeadlineMs = 60_000;
 /** pilot-agent drains for 5 s before it ends Envoy. */
@@ -67,16 +74,30 @@ const prepare = async ({ mesh, tools, authority }: SidecarOptions, node: Capture
     mkdirSync(join(folder, inside), { recursive: true });
   writeFileSync(join(folder, 'var/run/secrets/istio/root-cert.pem'), authority.root);
   if (node.name === drillNode) await writeCertificate(node, authority);
-  copyFileSync(tools.bootstrapTemplate, join(folder, 'var/lib/istio/envoy/envoy_bootstrap_tmpl.json'));
+  const template = readFileSync(tools.bootstrapTemplate, 'utf8');
+  writeFileSync(
+    join(folder, 'var/lib/istio/envoy/envoy_bootstrap_tmpl.json'),
+    // All sidecars share one network there, and nothing but loopback is listened on.
+    mesh.form === 'loopback' ? template.replaceAll('{{ .wildcard }}', node.address) : template,
+  );
   await renewToken(mesh, node);
 };
 
-const proxyConfig = (node: Captured, envoy: string): object => ({
-  discoveryAddress: `istiod.${meshNames.rootNamespace}.svc:${controlPlanePorts.istiodTls}`,
+const istiodOf = (mesh: MeshFile): string => `${istiodHostOf(mesh)}:${controlPlanePorts.istiodTls}`;
+
+const proxyConfig = (mesh: MeshFile, node: Captured, envoy: string): object => ({
+  discoveryAddress: istiodOf(mesh),
   binaryPath: envoy,
   concurrency: 1,
   serviceCluster: `${node.account}-sidecar`, // the name of its spans
-  statusPort: sidecarPorts.status,
+  ...(node.loopback === undefined
+    ? { statusPort: sidecarPorts.status }
+    : {
+        // The agent insists on a page of its own for every address of the machine: istiod has this port, so it does without.
+        statusPort: controlPlanePorts.istiodTls,
+        proxyAdminPort: node.loopback.adminPort,
+        interceptionMode: 'NONE',
+      }),
   fileFlushInterval: '0.2s',
   terminationDrainDuration: '1s',
   proxyStatsMatcher: {
@@ -92,37 +113,37 @@ const proxyConfig = (node: Captured, envoy: string): object => ({
   },
 });
 
-/** Starts pilot-agent with Envoy in the namespace of a node and waits until it has its certificate and its configuration. */
+/** Runs as root without any capability, since the run folder is root's; of a group of its own, by which the rules know it. */
+const asProxyGroup = [
+  ...['setpriv', '--regid', proxyGroup, '--clear-groups'],
+  ...['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'],
+] as const;
+
+/** Starts pilot-agent with Envoy for a node, in its namespace if it has one, and waits until it has its certificate and its configuration. */
 export const startSidecar = async (options: SidecarOptions, node: Captured): Promise<MeshProcess> => {
-  const { runDir, tools, envoy, output } = options;
+  const { mesh, runDir, tools, envoy, output } = options;
   await prepare(options, node);
   const labels = {
     app: node.service ?? node.account,
     version: node.version,
     'service.istio.io/canonical-name': node.service ?? node.account,
   };
-  const agent = [
+  const agent: readonly [string, ...string[]] = [
     tools.pilotAgent,
     'proxy',
     'sidecar',
     '--domain',
     `${meshNames.namespace}.svc.${meshNames.clusterDomain}`,
   ];
+  const [program, ...args] = node.namespace === undefined ? agent : ([...asProxyGroup, ...agent] as const);
   return startProcess({
     name: `sidecar-${node.name}`,
     runDir,
-    namespace: node.namespace,
+    ...(node.namespace === undefined ? {} : { namespace: node.namespace }),
     cwd: node.sidecarDir,
-    // Root without any capability, since the run folder is root's; of a group of its own, by which the rules know it.
     command: [
-      'setpriv',
-      '--regid',
-      proxyGroup,
-      '--clear-groups',
-      '--inh-caps=-all',
-      '--bounding-set=-all',
-      '--no-new-privs',
-      ...agent,
+      program,
+      ...args,
       '--proxyLogLevel',
       'warning',
       '--proxyComponentLogLevel',
@@ -134,13 +155,14 @@ export const startSidecar = async (options: SidecarOptions, node: Captured): Pro
       POD_NAMESPACE: meshNames.namespace,
       SERVICE_ACCOUNT: node.account,
       TRUST_DOMAIN: meshNames.trustDomain,
-      CA_ADDR: `istiod.${meshNames.rootNamespace}.svc:${controlPlanePorts.istiodTls}`,
+      CA_ADDR: istiodOf(mesh),
       ISTIO_META_CLUSTER_ID: 'parley',
       ISTIO_METAJSON_LABELS: JSON.stringify(labels),
       SECRET_TTL: '24h',
-      PROXY_CONFIG: stringify(proxyConfig(node, envoy)),
+      PROXY_CONFIG: stringify(proxyConfig(mesh, node, envoy)),
+      ...(node.loopback === undefined ? {} : { ISTIO_META_INTERCEPTION_MODE: 'NONE' }),
     },
-    isReady: () => answersOk(`http://${node.address}:${sidecarPorts.ready}/healthz/ready`),
+    isReady: () => answersOk(readyUrlOf(node)),
     readyDeadlineMs,
     graceMs,
     output,
@@ -162,12 +184,14 @@ const rulesOf = (options: Pick<SidecarOptions, 'mesh'>, node: Captured): readonl
 ];
 
 const iptables = async (options: SidecarOptions, node: Captured, ...more: string[]): Promise<void> => {
+  if (node.namespace === undefined) return; // nothing is captured
   const command = [options.tools.pilotAgent, 'istio-iptables', ...rulesOf(options, node), ...more];
   await run('ip', ['netns', 'exec', node.namespace, ...command], { deadlineMs: rulesDeadlineMs });
 };
 
 /** Ends connections to services that were made around the sidecar; where the kernel cannot, they stay until one side closes. */
 const endDirectConnections = async (node: Captured): Promise<void> => {
+  if (node.namespace === undefined) return;
   const ss = ['ss', '-K', '-t', 'state', 'established', 'dst', virtualAddresses];
   await run('ip', ['netns', 'exec', node.namespace, ...ss], { deadlineMs: rulesDeadlineMs }).catch(
     () => undefined,

@@ -1,6 +1,6 @@
 import { meshNames, type MeshFile } from '@parley/mesh';
 import { z } from 'zod';
-import { isCaptured, type Captured } from './sidecar.ts';
+import { isCaptured, readyUrlOf, type Captured } from './sidecar.ts';
 import { sidecarPorts } from './ports.ts';
 
 const timeoutMs = 2000;
@@ -43,19 +43,39 @@ const requestsIn = (direction: 'inbound' | 'outbound', metrics: string): Record<
   return counts;
 };
 
+const Certificates = z.object({
+  certificates: z.array(
+    z.object({ cert_chain: z.array(z.object({ expiration_time: z.iso.datetime() })).default([]) }),
+  ),
+});
+
+/** Seconds until a sidecar's certificate ends: by its agent, or by Envoy where the agent has no pages. */
+const certificateSecondsOf = async ({ address, loopback }: Captured): Promise<number | undefined> => {
+  if (loopback === undefined) {
+    const agent = await textFrom(`http://${address}:${sidecarPorts.status}/metrics`);
+    const left = /^istio_agent_cert_expiry_seconds\{[^}]*\} (\S+)$/m.exec(agent ?? '')?.[1];
+    return left === undefined ? undefined : Number(left);
+  }
+  const text = await textFrom(`http://127.0.0.1:${loopback.adminPort}/certs`);
+  if (text === undefined) return undefined;
+  const ends = Certificates.parse(JSON.parse(text)).certificates.flatMap(({ cert_chain: [leaf] }) =>
+    leaf === undefined ? [] : (Date.parse(leaf.expiration_time) - Date.now()) / 1000,
+  );
+  return ends.length === 0 ? undefined : Math.min(...ends);
+};
+
 const statusOf = async (node: Captured): Promise<NodeStatus> => {
   const at = (port: number, path: string): string => `http://${node.address}:${port}${path}`;
-  const [ready, agent = '', metrics = ''] = await Promise.all([
-    textFrom(at(sidecarPorts.ready, '/healthz/ready')),
-    textFrom(at(sidecarPorts.status, '/metrics')),
+  const [ready, left, metrics = ''] = await Promise.all([
+    textFrom(readyUrlOf(node)),
+    certificateSecondsOf(node),
     textFrom(at(sidecarPorts.prometheus, '/stats/prometheus')),
   ]);
-  const left = /^istio_agent_cert_expiry_seconds\{[^}]*\} (\S+)$/m.exec(agent)?.[1];
   return {
     name: node.name,
     address: node.address,
     sidecar: ready === undefined ? 'not ready' : 'ready',
-    ...(left === undefined ? {} : { certificateSeconds: Math.round(Number(left)) }),
+    ...(left === undefined ? {} : { certificateSeconds: Math.round(left) }),
     inbound: requestsIn('inbound', metrics),
     outbound: requestsIn('outbound', metrics),
   };
@@ -75,5 +95,7 @@ export const meshStatus = async ({ nodes }: MeshFile): Promise<readonly NodeStat
 export const nodeMetrics = async ({ nodes }: MeshFile, name: string): Promise<string | undefined> => {
   const node = nodes.find((candidate) => candidate.name === name);
   if (node === undefined || !isCaptured(node)) return undefined;
-  return textFrom(`http://${node.address}:${sidecarPorts.status}/metrics`); // the agent adds Envoy's to its own
+  return node.loopback === undefined
+    ? textFrom(`http://${node.address}:${sidecarPorts.status}/metrics`) // the agent adds Envoy's to its own
+    : textFrom(`http://${node.address}:${sidecarPorts.prometheus}/stats/prometheus`);
 };
