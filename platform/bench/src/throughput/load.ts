@@ -10,6 +10,8 @@ import type { Shipped } from './shipped.ts';
 
 /** Longer than the order service itself takes to give up. */
 const REQUEST_TIMEOUT_MS = 15_000;
+const FAILED = 500;
+const TRIES_MAX = 3;
 const WARM_UP_MS = 2_500;
 const WINDOW_MS = 7_000;
 const SHIPPED_DEADLINE_MS = 30_000;
@@ -38,6 +40,8 @@ class Clients {
   readonly #agent: Agent;
   readonly placed: string[] = [];
   readonly latenciesMs: number[] = [];
+  /** Answers that an order was not taken, and was sent again after. */
+  failures = 0;
   readonly #shippedBefore: number;
   #stopped = false;
   #waiting: Promise<void> | undefined;
@@ -101,8 +105,22 @@ class Clients {
     }
   }
 
-  /** @throws Error when the order is not taken. */
+  /** Sent again under the same key when the service failed, which is counted. @throws Error when the order is not taken. */
   async #place(index: number): Promise<string> {
+    const idempotencyKey = randomUUID();
+    for (let tries = 1; ; tries += 1) {
+      const { status, body } = await this.#send(index, idempotencyKey);
+      if (status === 201 || status === 202) return (body as { readonly orderId: string }).orderId;
+      if (status < FAILED || tries === TRIES_MAX)
+        throw new Error(`${this.#target.name} answered an order with ${status}: ${JSON.stringify(body)}`);
+      this.failures += 1;
+    }
+  }
+
+  async #send(
+    index: number,
+    idempotencyKey: string,
+  ): Promise<{ readonly status: number; readonly body: unknown }> {
     const { orderUrls, products } = this.#target;
     const answered = Promise.withResolvers<{ readonly status: number; readonly body: unknown }>();
     const sent = request(`${orderUrls[index % orderUrls.length] ?? ''}/api/v1/orders`, {
@@ -112,7 +130,7 @@ class Clients {
       headers: {
         'content-type': 'application/json',
         [httpHeaders.userId]: 'bench-customer',
-        [httpHeaders.idempotencyKey]: randomUUID(),
+        [httpHeaders.idempotencyKey]: idempotencyKey,
       },
     });
     sent.once('error', (cause) => {
@@ -125,10 +143,7 @@ class Clients {
       }, answered.reject);
     });
     sent.end(JSON.stringify({ productId: products[index % products.length], quantity: 1 }));
-    const { status, body } = await answered.promise;
-    if (status !== 201 && status !== 202)
-      throw new Error(`${this.#target.name} answered an order with ${status}: ${JSON.stringify(body)}`);
-    return (body as { readonly orderId: string }).orderId;
+    return answered.promise;
   }
 }
 
@@ -182,6 +197,7 @@ export const runLoad = async (
         otherCpuShare: (after.otherMs - before.otherMs) / (after.atMs - before.atMs),
         p50Ms: percentile(latencies, 0.5),
         p99Ms: percentile(latencies, 0.99),
+        failures: load.failures,
         backlogBefore: before.backlog,
         backlogAfter: after.backlog,
         orderRecordBytes:
