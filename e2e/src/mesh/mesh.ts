@@ -78,7 +78,7 @@ const Loaded = z.object({
 export type Loaded = z.infer<typeof Loaded>;
 
 /** Makes calls by a process that is started behind these words; with none, in the network of the tests. */
-const runLoad = async (
+export const runLoad = async (
   stack: Pick<StackUnderTest, 'runDir'>,
   before: readonly [string, ...string[]] | readonly [],
   what: Load,
@@ -176,7 +176,7 @@ const linesOf = (path: string): string[] =>
     : [];
 
 /** What the sidecar with this folder has logged. */
-const accessLinesIn = (sidecarDir: string): AccessLine[] =>
+export const accessLinesIn = (sidecarDir: string): AccessLine[] =>
   linesOf(join(sidecarDir, 'access.jsonl')).map((line) => AccessLine.parse(JSON.parse(line)));
 
 /** What the sidecar of a node has logged, of the calls with this correlation id when one is given. */
