@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { shippingRequests } from '@parley/contracts/queues';
+import { shippingEvents } from '@parley/contracts/topics';
+import type { ConfirmChannel } from 'amqplib';
+import { describe, expect, it } from 'vitest';
+import { Customer } from '../client.ts';
+import { runCommand, type CommandResult } from '../command.ts';
+import { ServiceLetters } from '../dead-letters.ts';
+import { evidence } from '../ledger/evidence.ts';
+import { readTopic } from '../log.ts';
+import { withBroker } from '../queue.ts';
+import { pidOf, readStack } from '../stack.ts';
+import { waitFor } from '../wait.ts';
+
+const stack = readStack();
+const productId = 'cinder-earbuds';
+const orders = 16;
+const deadlineMs = 60_000;
+const main = 'platform/launcher/src/main.ts';
+
+const dlq = (...args: readonly string[]): Promise<CommandResult> =>
+  runCommand(stack, [process.execPath, main, 'dlq', ...args]);
+
+/** Request bodies by the id of their order. */
+type Requests = ReadonlyMap<string, Buffer>;
+
+/** Takes what a queue holds and hands it on, confirmed, before it is removed there. */
+const drain = async (
+  channel: ConfirmChannel,
+  from: string,
+  to: {
+    readonly exchange: string;
+    readonly routingKey: string;
+    readonly headers: Readonly<Record<string, string>>;
+  },
+): Promise<Requests> => {
+  const moved = new Map<string, Buffer>();
+  for (;;) {
+    const message = await channel.get(from);
+    if (message === false) return moved;
+    const { headers, ...properties } = message.properties;
+    channel.publish(to.exchange, to.routingKey, message.content, {
+      ...properties,
+      persistent: true,
+      headers: { ...headers, ...to.headers },
+    });
+    await channel.waitForConfirms();
+    channel.ack(message);
+    const { orderId } = JSON.parse(message.content.toString()) as { readonly orderId: string }; // by notification
+    moved.set(orderId, message.content);
+  }
+};
+
+/** Places orders whose requests to ship become dead letters of this reason, as if shipping had failed on them. */
+const deadRequests = (customer: Customer, reason: string): Promise<Requests> =>
+  withBroker(stack, async (connection) => {
+    const { exchange, queue, routingKey, deadLetterQueue } = shippingRequests;
+    const channel = await connection.createConfirmChannel();
+    const { queue: aside } = await channel.assertQueue('', { exclusive: true });
+    await channel.bindQueue(aside, exchange, routingKey);
+    await channel.unbindQueue(queue, exchange, routingKey);
+    try {
+      for (let n = 0; n < orders; n += 1) await customer.ordered({ productId, quantity: 1 });
+      const isThere = async (): Promise<true | undefined> =>
+        (await channel.checkQueue(aside)).messageCount >= orders ? true : undefined;
+      await waitFor('the requests to ship', isThere, { deadlineMs });
+    } finally {
+      await channel.bindQueue(queue, exchange, routingKey);
+      await channel.unbindQueue(aside, exchange, routingKey);
+    }
+    return drain(channel, aside, {
+      exchange: '',
+      routingKey: deadLetterQueue,
+      headers: {
+        'x-error-reason': reason,
+        'x-error-time': new Date().toISOString(),
+        own: '\u001b[2Jcleared',
+      },
+    });
+  });
+
+describe('redrives of many dead letters by the command', () => {
+  it(
+    'take as many as they are told, at the rate they are told, and ended by kill -9 or by a broker that dies they have lost nothing: the next one goes on, and every order is shipped once (US2.4)',
+    { timeout: 240_000 },
+    async (context) => {
+      const customer = await Customer.of(stack, 'redrive');
+      const reason = `shipping is broken ${randomUUID()}`;
+      const requests = await deadRequests(customer, reason);
+      expect(requests.size).toBe(orders);
+      const letters = new ServiceLetters(stack, 'shipping');
+      const states = async (): Promise<{ readonly open: number; readonly redriven: number }> => {
+        const all = (await letters.list()).filter((letter) => letter.reason === reason);
+        const count = (state: string): number => all.filter((letter) => letter.state === state).length;
+        return { open: count('open'), redriven: count('redriven') };
+      };
+      expect(await states()).toEqual({ open: orders, redriven: 0 });
+
+      // Told, kept and shown as they are, and nothing that the terminal would obey.
+      const folder = await mkdtemp(join(tmpdir(), 'parley-e2e-'));
+      const out = join(folder, 'letters.ndjson');
+      expect((await dlq('export', '--reason', reason, '--out', out)).exitCode).toBe(0);
+      const exported = (await readFile(out, 'utf8'))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { id: string; value: string; decoded: { orderId: string } }); // as documented
+      await rm(folder, { recursive: true });
+      const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+      const hashes = exported.map(({ value, decoded }) => [
+        decoded.orderId,
+        sha256(Buffer.from(value, 'base64')),
+      ]);
+      // The queue gives letters back in another order than it handed them out.
+      expect(hashes.toSorted()).toEqual(
+        [...requests].map(([orderId, body]) => [orderId, sha256(body)]).toSorted(),
+      );
+      const [first] = exported;
+      if (first === undefined) throw new Error('nothing was exported');
+      const shown = (await dlq('show', first.id)).stdout;
+      expect(shown).toContain(`"orderId": "${first.decoded.orderId}"`);
+      expect(shown).toContain('7b 22'); // {"
+      expect(shown).toContain(String.raw`\x1b[2Jcleared`);
+      expect(shown).not.toContain('\u001b');
+
+      const two = await dlq('redrive', '--all', '--reason', reason, '--max', '2', '--json');
+      expect(JSON.parse(two.stdout)).toMatchObject({ results: [{}, {}], left: orders - 2 });
+      expect(await states()).toEqual({ open: orders - 2, redriven: 2 });
+
+      const child = spawn(
+        process.execPath,
+        [main, 'dlq', 'redrive', '--all', '--reason', reason, '--rate', '4'],
+        {
+          cwd: join(import.meta.dirname, '../../..'),
+          env: { ...process.env, PARLEY_RUN_DIR: stack.runDir },
+          stdio: 'ignore',
+        },
+      );
+      const gone = once(child, 'exit');
+      const some = async (): Promise<true | undefined> => ((await states()).redriven >= 4 ? true : undefined);
+      await waitFor('some to be redriven', some, { deadlineMs });
+      child.kill('SIGKILL');
+      await gone;
+      const afterKill = await states();
+      expect(afterKill.open + afterKill.redriven).toBe(orders);
+      expect(afterKill.open).toBeGreaterThan(4);
+
+      const broker = pidOf(stack, 'rabbitmq');
+      const interrupted = dlq('redrive', '--all', '--reason', reason, '--rate', '2');
+      const oneMore = async (): Promise<true | undefined> =>
+        (await states()).redriven > afterKill.redriven ? true : undefined;
+      await waitFor('one more to be redriven', oneMore, { deadlineMs });
+      process.kill(broker, 'SIGKILL');
+      const { exitCode, stderr } = await interrupted;
+      const isBack = async (): Promise<Awaited<ReturnType<typeof states>> | undefined> => {
+        if (pidOf(stack, 'rabbitmq') === broker) return undefined;
+        const now = await states();
+        return now.open + now.redriven >= orders ? now : undefined;
+      };
+      const afterBroker = await waitFor('the broker to be back with every letter', isBack, { deadlineMs });
+      expect([exitCode, stderr]).toEqual([3, expect.stringContaining('shipping')]);
+      expect(afterBroker.open).toBeGreaterThan(1);
+
+      const rate = 5;
+      const startedAt = performance.now();
+      const rest = await dlq('redrive', '--all', '--reason', reason, '--rate', String(rate), '--json');
+      const tookMs = Math.round(performance.now() - startedAt);
+      expect(rest.exitCode).toBe(0);
+      expect(tookMs).toBeGreaterThanOrEqual(((afterBroker.open - 1) * 1_000) / rate);
+      expect((await states()).open).toBe(0);
+      for (const orderId of requests.keys()) await customer.status(orderId, 'SHIPPED', deadlineMs);
+      const { accepted } = await readTopic(stack, shippingEvents.name);
+      const shipments = [...requests.keys()].map(
+        (orderId) => accepted.filter(({ streamId }) => streamId === `shipment-${orderId}`).length,
+      );
+      expect(shipments).toEqual(shipments.map(() => 1));
+      evidence(context, ['US2.4'], {
+        letters: orders,
+        exportedWithEqualBytes: exported.length,
+        afterKill,
+        afterBrokerDied: afterBroker,
+        rest: { ratePerSecond: rate, letters: afterBroker.open, tookMs },
+        shippedOnce: shipments.length,
+      });
+    },
+  );
+});
