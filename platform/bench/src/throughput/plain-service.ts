@@ -148,7 +148,6 @@ const ship = async (event: Cause): Promise<void> => {
 
 const openQueue = async () => {
   const channel = await (await connect(start.amqp)).createConfirmChannel();
-  await channel.assertQueue(PLAIN_QUEUE, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
   await channel.prefetch(PREFETCH);
   return channel;
 };

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { serviceNames, type Endpoints, type ServiceName } from '@parley/contracts/endpoints';
 import { eventTopics } from '@parley/contracts/topics';
+import { connect } from 'amqplib';
 import kafkajs from 'kafkajs';
-import { plainTopic } from './plain-names.ts';
+import { PLAIN_QUEUE, plainTopic } from './plain-names.ts';
 import type { PlainAnswer, PlainPeers, PlainStart } from './plain-service.ts';
 
 export interface Rival {
@@ -45,12 +46,21 @@ const createTopics = async (bootstrap: string): Promise<void> => {
   await admin.disconnect();
 };
 
+/** Here and once: RabbitMQ 3.10 may answer two that declare one quorum queue at a time with INTERNAL_ERROR. */
+const createQueue = async (amqp: string): Promise<void> => {
+  const connection = await connect(amqp);
+  const channel = await connection.createChannel();
+  await channel.assertQueue(PLAIN_QUEUE, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
+  await connection.close();
+};
+
 /** Starts so many processes of each of the five services on the engines of a stack; resolves when all of them work. */
 export const startRival = async (
   { kafka: { bootstrap }, rabbitmq: { amqp } }: Pick<Endpoints, 'kafka' | 'rabbitmq'>,
   instances: number,
 ): Promise<Rival> => {
   await createTopics(bootstrap);
+  await createQueue(amqp);
   const children: { readonly service: ServiceName; readonly child: ChildProcess; url: string }[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(
