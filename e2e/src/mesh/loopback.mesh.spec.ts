@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { OrderResource } from '@parley/contracts/rest';
 import { Endpoints } from '@parley/contracts/endpoints';
 import { labPolicy, readMeshFile, spiffeIdOf, type MeshFile } from '@parley/mesh/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Customer } from '../client.ts';
 import { evidence } from '../ledger/evidence.ts';
@@ -17,7 +17,6 @@ import { toV1, withProductRules } from './traffic.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const startMs = 240_000;
-const stopMs = 60_000;
 const settleMs = 20_000;
 /** From the base of the mesh that the other tests have to that of this one; see `claimOwnBase`. */
 const baseStep = 6000;
@@ -35,6 +34,14 @@ interface Running extends StackUnderTest {
   readonly launcher: ChildProcess;
   readonly printed: () => string;
 }
+
+/** Ends the mesh as Ctrl-C does, and waits until it is gone. */
+const end = async (launcher: ChildProcess): Promise<void> => {
+  if (launcher.exitCode !== null || launcher.signalCode !== null) return;
+  const gone = once(launcher, 'exit');
+  launcher.kill('SIGTERM');
+  await gone;
+};
 
 const start = async (runDir: string, portBase: number): Promise<Running> => {
   const command = [process.execPath, 'platform/launcher/src/main.ts', 'mesh', '--loopback'];
@@ -60,7 +67,10 @@ const start = async (runDir: string, portBase: number): Promise<Running> => {
       return Endpoints.parse(JSON.parse(readFileSync(join(runDir, 'endpoints.json'), 'utf8')));
     },
     { deadlineMs: startMs, intervalMs: 200 },
-  );
+  ).catch(async (error: unknown) => {
+    await end(launcher);
+    throw error;
+  });
   return { launcher, runDir, endpoints, printed: () => printed };
 };
 
@@ -86,17 +96,11 @@ describe.skipIf(meshNeeds !== undefined)('the loopback form of the mesh', () => 
   beforeAll(async () => {
     mesh = await start(runDir, Number(process.env.PARLEY_PORT_BASE) + baseStep);
     file = readMeshFile(runDir);
+    return async () => {
+      await end(mesh.launcher);
+      rmSync(runDir, { recursive: true, force: true });
+    };
   }, startMs + 10_000);
-
-  afterAll(async () => {
-    const { launcher } = mesh;
-    if (launcher.exitCode === null) {
-      const gone = once(launcher, 'exit');
-      launcher.kill('SIGTERM');
-      await gone;
-    }
-    rmSync(runDir, { recursive: true, force: true });
-  }, stopMs);
 
   /** Reads of the product service at the address `host`. */
   const read = (
