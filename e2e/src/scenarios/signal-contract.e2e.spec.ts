@@ -20,11 +20,17 @@ const exportedDeadlineMs = 20_000;
 /** What the exporter to Zipkin says of a span besides its attributes. */
 const ofZipkin = /^(error|otel\.status_code|link\.\d+)$/;
 
-const isKnownSpan = ({ kind, tags }: Span): boolean => {
-  const names = Object.keys(tags).filter((name) => !ofZipkin.test(name));
+/** Names that a definition's makes (`publish {topic}`); Zipkin keeps them in lower case. */
+const namesOf = (template: string): RegExp =>
+  new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^ ]+')}$`, 'i');
+
+const isKnownSpan = ({ name, kind, tags }: Span): boolean => {
+  const names = Object.keys(tags).filter((tag) => !ofZipkin.test(tag));
   return Object.values(spanDefinitions).some((span) => {
     const attributes: readonly string[] = span.attributes;
-    return span.kind === kind && names.every((name) => attributes.includes(name));
+    return (
+      span.kind === kind && namesOf(span.name).test(name) && names.every((tag) => attributes.includes(tag))
+    );
   });
 };
 
