@@ -123,20 +123,16 @@ export async function makeTopics(
 /**
  * Looks at the settings of topics that exist. More copies than are declared are no fault: there are more for a while when
  * replicas are moved, and afterwards when somebody wants more.
- * @param advise told of what is not as it should be and can be lived with
- * @returns whether the brokers told them: one that is secured may not
  * @throws TopicsRefused
  */
 export async function checkTopics(
   admin: Pick<TopicAdmin, 'describeConfigs' | 'fetchTopicMetadata'>,
   topics: readonly DeclaredTopic[],
   durability: TopicDurability,
-  advise: (fault: TopicFault) => void = () => undefined,
-): Promise<boolean> {
-  const { faults, advice, areTold } = await lookAtTopics(admin, topics, durability);
-  for (const fault of advice) advise(fault);
-  if (faults.length > 0) throw new TopicsRefused(faults);
-  return areTold;
+): Promise<TopicsLook> {
+  const seen = await lookAtTopics(admin, topics, durability);
+  if (seen.faults.length > 0) throw new TopicsRefused(seen.faults);
+  return seen;
 }
 
 /** What topics that exist are. */
@@ -144,7 +140,7 @@ export interface TopicsLook {
   readonly faults: readonly TopicFault[];
   /** What is not as it should be and can be lived with. */
   readonly advice: readonly TopicFault[];
-  /** Whether the brokers told the settings: when not, `faults` has sizes only. */
+  /** Whether the brokers told the settings: one that is secured may not. When not, `faults` has sizes only. */
   readonly areTold: boolean;
 }
 

@@ -1,27 +1,41 @@
 /** Looks at the topics of a running log again and again: what somebody alters later would lose accepted commits in silence. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { TopicFault } from '../log/transport.ts';
 
+/** What is not as the log needs it, and what is not as it should be and can be lived with. */
+export interface Seen {
+  readonly faults: readonly TopicFault[];
+  readonly advice: readonly TopicFault[];
+}
+
 export interface TopicWatchOptions {
   /** What is wrong now; undefined when the brokers do not tell. One look at a time. */
-  readonly look: () => Promise<readonly TopicFault[] | undefined>;
+  readonly look: () => Promise<Seen | undefined>;
+  /** As `look`, at the start, when somebody has said it already. */
+  readonly first: Seen | undefined;
   readonly everyMs: number;
   readonly logger: Pick<Logger, 'warn' | 'info' | 'debug'>;
 }
 
+/** Said of topics that can be read, at a price. */
+export const PACKED_BY_OTHERS =
+  'topics hand out batches as others pack them; those that unpack to too much count as bad records';
+
 export class TopicWatch {
   readonly #options: TopicWatchOptions;
-  #faults: readonly TopicFault[] = [];
+  #seen: Seen | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(options: TopicWatchOptions) {
     this.#options = options;
+    this.#seen = options.first;
   }
 
-  /** As of the last look that was answered. */
-  get faults(): readonly TopicFault[] {
-    return this.#faults;
+  /** As of the last look that was answered; undefined when none was. */
+  get faults(): readonly TopicFault[] | undefined {
+    return this.#seen?.faults;
   }
 
   /** The first look is after a whole interval: a log that starts has just looked. */
@@ -40,18 +54,21 @@ export class TopicWatch {
   async #look(): Promise<void> {
     const { look, logger } = this.#options;
     try {
-      const faults = await look();
-      if (faults !== undefined && !this.#stopped) this.#tell(faults);
+      const seen = await look();
+      if (seen !== undefined && !this.#stopped) this.#tell(seen);
     } catch (error) {
       logger.debug({ err: error }, 'the settings of the topics were not told'); // nor is anything else, which others say
     }
     this.start();
   }
 
-  #tell(faults: readonly TopicFault[]): void {
+  #tell({ faults, advice }: Seen): void {
     const { logger } = this.#options;
-    if (JSON.stringify(faults) === JSON.stringify(this.#faults)) return;
-    this.#faults = faults;
+    const before = this.#seen ?? { faults: [], advice: [] };
+    this.#seen = { faults, advice };
+    if (!isDeepStrictEqual(advice, before.advice) && advice.length > 0)
+      logger.warn({ advice }, PACKED_BY_OTHERS);
+    if (isDeepStrictEqual(faults, before.faults)) return;
     if (faults.length === 0) logger.info('the topics are as the log needs them again');
     else
       logger.warn(

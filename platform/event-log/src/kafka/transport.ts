@@ -23,7 +23,7 @@ import {
   makeTopics,
   type TopicDurability,
 } from './topic-settings.ts';
-import { TopicWatch } from './topic-watch.ts';
+import { PACKED_BY_OTHERS, TopicWatch } from './topic-watch.ts';
 import { untilItWorks } from './until-it-works.ts';
 
 /** A topic is altered by hand, and seldom; a look is two requests. */
@@ -82,19 +82,15 @@ export class KafkaTransport implements Transport {
   async connect(topics: readonly DeclaredTopic[], signal: AbortSignal): Promise<void> {
     for (const { name, partitions } of topics) this.#partitions.set(name, partitions);
     const { durability = {}, logger } = this.#options;
-    const areChecked = await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, () =>
+    const { advice, areTold } = await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, () =>
       this.#administer(async (admin) => {
         await makeTopics(admin, topics, durability);
-        return checkTopics(admin, topics, durability, (fault) => {
-          logger.warn(
-            fault,
-            'the topic hands out batches as others pack them; those that unpack to too much count as bad records',
-          );
-        });
+        return checkTopics(admin, topics, durability);
       }),
     );
+    if (advice.length > 0) logger.warn({ advice }, PACKED_BY_OTHERS);
     await this.#untilItWorks(`Kafka at ${this.#options.bootstrap}`, signal, () => this.#producer.connect());
-    if (!areChecked)
+    if (!areTold)
       logger.warn(
         { topics: topics.map(({ name }) => name) },
         'the broker does not tell the settings of the topics; that they never expire and are never compacted was not checked',
@@ -102,17 +98,18 @@ export class KafkaTransport implements Transport {
     this.#topicWatch = new TopicWatch({
       look: () =>
         this.#administer(async (admin) => {
-          const { faults, areTold } = await lookAtTopics(admin, topics, durability);
-          return areTold || faults.length > 0 ? faults : undefined;
+          const seen = await lookAtTopics(admin, topics, durability);
+          return seen.areTold || seen.faults.length > 0 ? seen : undefined;
         }),
+      first: areTold ? { faults: [], advice } : undefined,
       everyMs: this.#options.topicCheckMs ?? TOPIC_CHECK_MS,
       logger,
     });
     if (!this.#closing.signal.aborted) this.#topicWatch.start();
   }
 
-  topicFaults(): readonly TopicFault[] {
-    return this.#topicWatch?.faults ?? [];
+  topicFaults(): readonly TopicFault[] | undefined {
+    return this.#topicWatch?.faults;
   }
 
   endOffsets(topic: string): Promise<readonly number[]> {

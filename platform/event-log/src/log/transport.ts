@@ -110,7 +110,7 @@ export interface Transport {
   /** Waits for the log, makes the topics that are missing. Rejects when aborted. */
   connect(topics: readonly DeclaredTopic[], signal: AbortSignal): Promise<void>;
   /** What somebody has made of the topics since, as far as it is known. Absent where nobody can. */
-  topicFaults?(): readonly TopicFault[];
+  topicFaults?(): readonly TopicFault[] | undefined;
   /** End offsets now, by partition. */
   endOffsets(topic: string): Promise<readonly number[]>;
   /**
