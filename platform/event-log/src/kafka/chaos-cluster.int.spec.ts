@@ -12,6 +12,8 @@ const KILL_AFTER_MS_MIN = 1000;
 const KILL_AFTER_MS_MAX = 3000;
 /** A kill that comes later would leave no time for its echo in the run. */
 const LAST_KILL_BEFORE_END_MS = 3000;
+/** On a slow machine the last of them may come when the writers are done. */
+const KILLS_MIN = 2;
 const IN_SYNC_MS_MAX = 30_000;
 const POLL_MS = 100;
 
@@ -43,7 +45,8 @@ async function killLeaders(
     for (;;) {
       const partitions = await inSync(admin);
       await pause(KILL_AFTER_MS_MIN + random() * (KILL_AFTER_MS_MAX - KILL_AFTER_MS_MIN));
-      if (Date.now() > untilMs - LAST_KILL_BEFORE_END_MS) return downMs;
+      const isLate = Date.now() > untilMs - LAST_KILL_BEFORE_END_MS;
+      if (isLate && downMs.length >= KILLS_MIN) return downMs;
       const drawn = partitions[Math.floor(random() * partitions.length)];
       const leader = nodes[(drawn?.leader ?? 0) - 1];
       if (leader === undefined) throw new Error(`partition ${String(drawn?.partitionId)} has no leader`);
@@ -63,7 +66,7 @@ chaosSuite(
     seed: 20_261_128,
     only: [...nodes, 'registry'],
     durability: { replicationFactor: 3, minInSyncReplicas: 2 },
-    brokerKillsMin: 2,
+    brokerKillsMin: KILLS_MIN,
     killBrokers: killLeaders,
   },
 );
