@@ -8,18 +8,18 @@ const USAGE = `Usage: npm run bench -- <benchmark> [--pairs N] [--rdkafka] [--cl
 
 Measures a claim against a named rival on engines of its own, in alternating pairs.
 
-  flow      orders at 20/s on a whole stack against the sum of their hops; time until SHIPPED
-  throughput orders a second until SHIPPED, against the same flow of plain processes; 1, 8, 32, 128 clients
-  append    appends acknowledged by echo against plain kafkajs
-  async     events and messages through the brokers: latency, and throughput against the bare clients
-  replay    a million recorded events into the order projection against bare kafkajs
-  rebuild   a read model rebuilt beside the live one while it is read, against a plain replay
-  codec     encoding and decoding of the log's events against bare avsc
-  telemetry what traces, metrics and logs cost an order, against none
-  policy    a call under a policy, and the answer of an open breaker, in process
-  gateway   a read through the gateway with all policies against the same route of a bare Envoy
-  mesh      a call through two sidecars with mutual TLS against the same one without; needs root
-  ready     a restart of the order service on a million events against one on ten thousand
+  flow        orders at 20/s on a whole stack against the sum of their hops; time until SHIPPED
+  throughput  orders a second until SHIPPED, against the same flow of plain processes; 1, 8, 32, 128 clients
+  append      appends acknowledged by echo against plain kafkajs
+  async       events and messages through the brokers: latency, and throughput against the bare clients
+  replay      a million recorded events into the order projection against bare kafkajs
+  rebuild     a read model rebuilt beside the live one while it is read, against a plain replay
+  codec       encoding and decoding of the log's events against bare avsc
+  telemetry   what traces, metrics and logs cost an order, against none
+  policy      a call under a policy, and the answer of an open breaker, in process
+  gateway     a read through the gateway with all policies against the same route of a bare Envoy
+  mesh        a call through two sidecars with mutual TLS against the same one without; needs root
+  ready       a restart of the order service on a million events against one on ten thousand
 
   --pairs N   how many pairs, at least ${PAIRS_MIN} (default ${PAIRS_MIN})
   --rdkafka   replay: against node-rdkafka too, which is compiled once (minutes; needs a C++ compiler and OpenSSL)
