@@ -48,7 +48,8 @@ export const sendUnreadableRequest = async (endpoints: Endpoints): Promise<() =>
     return (await client.order('discard', letter, { why: 'sent by a drill' })).kind !== 'refused';
   };
   return async () => {
-    // One that cannot be discarded stays in `npm run dlq`, under its reason.
-    await waitUntil(discard, { deadlineMs: settleDeadlineMs }).catch(() => undefined);
+    const isDiscarded = await waitUntil(() => discard().catch(() => false), { deadlineMs: settleDeadlineMs });
+    if (!isDiscarded)
+      process.stderr.write(`the drill's dead letter ${messageId} of shipping stays: npm run dlq -- list\n`);
   };
 };

@@ -95,7 +95,7 @@ export class LogFolder {
     const place = this.#places.get(file) ?? { offset: 0, overlong: false };
     this.#places.set(file, place);
     const size = await sizeOf(path);
-    if (size < place.offset) place.offset = 0; // shortened or made anew
+    if (size < place.offset) Object.assign(place, { offset: 0, overlong: false }); // shortened or made anew
     if (size === place.offset) return [];
     await using handle = await open(path, 'r');
     while (size - place.offset > this.#behindBytesMax) await this.#passOver(handle, place);
@@ -115,9 +115,13 @@ export class LogFolder {
 
   async #passOver(handle: FileHandle, place: Place): Promise<void> {
     const chunk = await this.#chunk(handle, place);
-    const end = chunk.lastIndexOf(10) + 1 || chunk.length;
-    this.#dropped += countLines(chunk.subarray(0, end));
+    const lastEnd = chunk.lastIndexOf(10) + 1;
+    const end = lastEnd || chunk.length;
+    // A line without an end in this chunk is counted here, and its end, in a later one, is not.
+    const begun = lastEnd === 0 ? 1 : countLines(chunk.subarray(0, end));
+    this.#dropped += begun - (place.overlong ? 1 : 0);
     place.offset += end;
+    place.overlong = lastEnd === 0;
   }
 
   async #chunk(handle: FileHandle, { offset }: Place): Promise<Buffer> {

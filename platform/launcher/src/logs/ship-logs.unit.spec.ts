@@ -145,5 +145,23 @@ describe('shipping of logs', () => {
     appendFileSync(path, 'end of it\nafter\n');
     expect(await next()).toEqual(['after']);
     expect(followed.dropped).toBe(1);
+    appendFileSync(path, 'x'.repeat(600_000));
+    for (let n = 0; n < 3; n++) expect(await next()).toEqual([]);
+    truncateSync(path, 0);
+    appendFileSync(path, 'first of a shortened file\n');
+    expect(await next()).toEqual(['first of a shortened file']);
+  });
+
+  it('counts a line without end once, in whatever pieces it is passed over', async () => {
+    const logs = folder();
+    const path = join(logs, 'order-1.log');
+    const followed = await LogFolder.open(logs, 300_000);
+    writeFileSync(path, `${'x'.repeat(1_000_000)}\none more\n${'y'.repeat(299_000)}`);
+    expect(await followed.read()).toEqual([]);
+    followed.commit();
+    appendFileSync(path, '\nlast\n');
+    expect((await followed.read()).flatMap(({ lines }) => lines)).toEqual(['last']);
+    followed.commit();
+    expect(followed.dropped).toBe(3);
   });
 });
