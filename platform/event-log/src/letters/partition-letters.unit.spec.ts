@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { HeaderList } from '../log/header-list.ts';
+import type { HeaderList } from '../log/header-list.ts';
 import type { NewRecord, RawRecord } from '../log/transport.ts';
 import { claimRecord, letterRecord, markRecord, type MarkKind } from './letter.ts';
 import { PartitionLetters, UNCOMMITTED_MAX } from './partition-letters.ts';
