@@ -40,11 +40,15 @@ const protocolOf = (name: string): string =>
 
 const upstream = (
   name: string,
-  { upstreamConnectTimeoutMs, upstreamIdleTimeoutMs }: Connections,
+  { upstreamConnectTimeoutMs, upstreamIdleTimeoutMs, upstreamConnectionsMax: max }: Connections,
   filters: readonly Fragment[] = [],
 ): Fragment => ({
   name,
   connect_timeout: duration(upstreamConnectTimeoutMs),
+  // Envoy's own bound of 1,024 is less than the event streams of two instances, which would starve all other requests.
+  circuit_breakers: {
+    thresholds: [{ max_connections: max, max_pending_requests: max, max_requests: max }],
+  },
   typed_extension_protocol_options: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',

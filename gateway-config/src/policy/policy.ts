@@ -66,6 +66,8 @@ export const GatewayPolicy = z
       upstreamConnectTimeoutMs: Ms,
       /** Shorter than the services keep an idle connection, so that none is closed under a request on its way. */
       upstreamIdleTimeoutMs: Ms,
+      /** To one upstream, requests that wait for one included: more than the streams that all its instances keep open. */
+      upstreamConnectionsMax: z.int().min(1),
     }),
     /** Only when no connection could be made: it is certain that the service has seen nothing. */
     retry: z.strictObject({
@@ -117,6 +119,7 @@ export const gatewayPolicy: GatewayPolicy = GatewayPolicy.parse({
     clientIdleTimeoutMs: 60_000,
     upstreamConnectTimeoutMs: 1_000,
     upstreamIdleTimeoutMs: 4_000,
+    upstreamConnectionsMax: 16_384,
   },
   retry: { attemptsMax: 2, backoffMs: 25, backoffMaxMs: 100, methods: ['GET', 'HEAD'] },
   headers: { stripped: [httpHeaders.userId, 'x-user-roles', 'x-forwarded-host', 'x-real-ip', ...b3Headers] },

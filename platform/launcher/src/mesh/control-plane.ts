@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MeshTools } from '@parley/engines';
@@ -21,7 +21,6 @@ export interface ControlPlaneOptions {
 
 const readyDeadlineMs = 120_000;
 const graceMs = 8000;
-const adminToken = 'admin';
 /** Where etcd and the API server listen: in a namespace nobody else is there. */
 const privateHost = ({ form, hub }: MeshFile): string => (form === 'loopback' ? hub.address : '127.0.0.1');
 
@@ -72,7 +71,7 @@ const meshConfig = (mesh: MeshFile): object => ({
   ],
 });
 
-const kubeconfigOf = (mesh: MeshFile): object => ({
+const kubeconfigOf = (mesh: MeshFile, token: string): object => ({
   apiVersion: 'v1',
   kind: 'Config',
   'current-context': 'mesh',
@@ -85,7 +84,7 @@ const kubeconfigOf = (mesh: MeshFile): object => ({
       },
     },
   ],
-  users: [{ name: 'admin', user: { token: adminToken } }],
+  users: [{ name: 'admin', user: { token } }],
   contexts: [{ name: 'mesh', context: { cluster: 'mesh', user: 'admin' } }],
 });
 
@@ -125,11 +124,12 @@ const prepare = ({ mesh, runDir, authority }: ControlPlaneOptions): string => {
   mkdirSync(cacerts, { recursive: true });
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const secret = { mode: 0o600 };
+  const adminToken = randomBytes(24).toString('hex'); // in the loopback form every local process reaches the API server
   const [signer = ''] = authority.intermediate.chain.split(/(?<=-----END CERTIFICATE-----\n)/);
   writeFileSync(join(folder, 'sa.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), secret);
   writeFileSync(join(folder, 'sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
   writeFileSync(join(folder, 'tokens.csv'), `${adminToken},admin,admin,"system:masters"\n`, secret);
-  writeFileSync(mesh.kubeconfig, stringify(kubeconfigOf(mesh)), secret);
+  writeFileSync(mesh.kubeconfig, stringify(kubeconfigOf(mesh, adminToken)), secret);
   writeFileSync(join(folder, 'mesh.yaml'), stringify(meshConfig(mesh)));
   writeFileSync(join(cacerts, 'root-cert.pem'), authority.root);
   writeFileSync(join(cacerts, 'ca-cert.pem'), signer);

@@ -85,6 +85,9 @@ export const mountOrderEvents = (
     if (row === undefined) return service.problem(c, 'ORDER_NOT_FOUND');
     // A browser's EventSource asks again after every end, and stops at a 204.
     if (isFinal(row) && c.req.header('last-event-id') === row.status) return c.body(null, 204);
+    if (stopped) return service.problem(c, 'NOT_READY', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    // Hono answers HEAD by this route and reads no body, so that a stream would never end.
+    if (c.req.raw.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' });
     if (!places.take(customerId)) {
       const detail = `At most ${STREAMS_OF_CUSTOMER_MAX} streams of a customer, and ${STREAMS_MAX} of all, are open.`;
       return service.problem(c, 'OVERLOADED', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS });

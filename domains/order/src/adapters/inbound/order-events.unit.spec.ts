@@ -28,8 +28,8 @@ const edge = () => {
     logDestination: { write: () => undefined },
   });
   const { stop } = mountOrderEvents(service, { get: (id) => rows.get(id) });
-  const ask = async (headers: Record<string, string> = {}) =>
-    service.http.request(path, { headers: { 'x-user-id': 'alice', ...headers } });
+  const ask = async (headers: Record<string, string> = {}, method = 'GET') =>
+    service.http.request(path, { method, headers: { 'x-user-id': 'alice', ...headers } });
   return { rows, stop, ask };
 };
 
@@ -100,6 +100,19 @@ describe('the events of an order', () => {
     stop();
     await vi.advanceTimersByTimeAsync(200);
     expect(read.ended).toBe(true);
+    const refused = await ask();
+    expect(refused.status).toBe(503);
+    expect(Problem.parse(await refused.json()).code).toBe('NOT_READY');
+  });
+
+  it('are not opened by HEAD, which would hold a place for good', async () => {
+    const { ask } = edge();
+    for (let n = 0; n <= STREAMS_OF_CUSTOMER_MAX; n += 1) {
+      const answer = await ask({}, 'HEAD');
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('content-type')).toBe('text/event-stream');
+    }
+    expect((await ask()).status).toBe(200);
   });
 
   it('are open only so often for one customer, and a stream that its client leaves frees its place', async () => {
