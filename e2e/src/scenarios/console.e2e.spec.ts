@@ -76,12 +76,12 @@ it('every state of the console has a URL, which shows the same again in another 
   await page.getByRole('button', { name: 'US9.1' }).focus();
   await page.keyboard.press('Enter'); // a row opens by keyboard
   await page.getByText('"traceId": "abc"').waitFor({ timeout });
-  expect(search()).toBe('?row=US9.1');
+  await expect.poll(search, { timeout }).toBe('?row=US9.1');
   await seenAt(page.url(), (theirs) => theirs.getByText('"traceId": "abc"').waitFor({ timeout }));
 
   await page.getByRole('link', { name: 'Not proven', exact: true }).click();
   await page.getByRole('searchbox').fill('without');
-  expect(search()).toBe('?row=US9.1&verdict=open&q=without');
+  await expect.poll(search, { timeout }).toBe('?row=US9.1&verdict=open&q=without');
   await seenAt(page.url(), async (theirs) => {
     await theirs.getByText('1 shown').waitFor({ timeout });
     expect(await theirs.getByRole('searchbox').inputValue()).toBe('without');
@@ -91,7 +91,7 @@ it('every state of the console has a URL, which shows the same again in another 
 
   await page.getByRole('link', { name: 'Signals', exact: true }).click();
   await page.getByRole('link', { name: '60 min' }).click({ timeout });
-  expect(search()).toBe('?window=60');
+  await expect.poll(search, { timeout }).toBe('?window=60');
   await seenAt(page.url(), async (theirs) => {
     await theirs.locator('a[aria-current=true]', { hasText: '60 min' }).waitFor({ timeout });
   });
