@@ -18,8 +18,8 @@ import {
 import { toV1, withProductRules } from './traffic.ts';
 
 const delayMs = 400;
-/** Envoy's timers and its log count whole milliseconds, each rounded by itself. */
-const roundingMs = 2;
+/** Envoy's timers count from when its loop last looked at the clock, and its log in whole milliseconds. */
+const roundingMs = 10;
 const settleMs = 20_000;
 
 /** Four standard deviations of a share of so many calls: outside of it by chance once in 16,000 runs. */

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -156,7 +157,10 @@ describe.skipIf(meshNeeds !== undefined)('the loopback form of the mesh', () => 
 
   it('has a header count before a weight, sends its share to a canary, and aborts its share (FR-018)', async (context) => {
     const atClient = nodeIn(file, 'client').loopback?.outbound.product ?? '';
-    const at = (node: string): number => accessLinesIn(nodeIn(file, node).sidecarDir).length;
+    const at = (node: string, correlationId?: string): number =>
+      accessLinesIn(nodeIn(file, node).sidecarDir).filter(
+        (line) => correlationId === undefined || line.correlation_id === correlationId,
+      ).length;
     const policy = withProductRules([
       {
         name: 'forced',
@@ -185,18 +189,28 @@ describe.skipIf(meshNeeds !== undefined)('the loopback form of the mesh', () => 
         { deadlineMs: settleMs },
       );
       const calls = 500;
-      const before = at('product-v2');
-      expect((await read(atClient, calls)).statuses).toEqual({ '200': calls });
+      const weighed = randomUUID();
+      expect((await read(atClient, calls, { 'x-correlation-id': weighed })).statuses).toEqual({
+        '200': calls,
+      });
       const toV2 = await waitFor(
-        'the calls in the log of the canary',
-        () => (at('product-v2') > before + 20 ? at('product-v2') - before : undefined),
+        'every call in the logs of both versions',
+        () =>
+          at('product-v1', weighed) + at('product-v2', weighed) === calls
+            ? at('product-v2', weighed)
+            : undefined,
         { deadlineMs: settleMs },
       );
       expect(Math.abs(toV2 / calls - 0.2)).toBeLessThan(0.1);
       const forced = 50;
-      const beforeForced = at('product-v1');
-      expect((await read(atClient, forced, { 'x-canary': 'always' })).statuses).toEqual({ '200': forced });
-      expect(at('product-v1')).toBe(beforeForced);
+      const always = { 'x-canary': 'always', 'x-correlation-id': randomUUID() };
+      expect((await read(atClient, forced, always)).statuses).toEqual({ '200': forced });
+      await waitFor(
+        'every forced call in the log of the canary',
+        () => (at('product-v2', always['x-correlation-id']) === forced ? true : undefined),
+        { deadlineMs: settleMs },
+      );
+      expect(at('product-v1', always['x-correlation-id'])).toBe(0);
       const { statuses } = await read(atClient, calls, { 'x-fault': 'abort' });
       const aborted = statuses['503'] ?? 0;
       expect(statuses).toEqual({ '200': calls - aborted, '503': aborted });
