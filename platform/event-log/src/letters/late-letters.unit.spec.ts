@@ -1,6 +1,6 @@
 /** Letters and marks of members that are none any more, and records that are handed out again. */
 import { deadLetter, done, notYet, type Verdict } from '@parley/delivery';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { counted, counterOf, countedTopic } from '../../testing/counter.ts';
 import { metadata } from '../../testing/harness.ts';
 import { partitionOf } from '../log/partition-of.ts';
@@ -103,6 +103,74 @@ it('the letter of a member that has lost its partition, which arrives when the n
   // The next process reads the same.
   await next.log.close();
   expect(await (await open(() => done)).states()).toEqual([]);
+});
+
+it('a member that has lost its partition and does not know yet claims it again for a late letter, and adds nothing before its group has answered', async () => {
+  const { broker, topic, open } = setUp('unaware', 2);
+  const dlq = () => broker.records(`${topic.name}.${group}.dlq`, 1);
+  const stream = ['a', 'b', 'c', 'd', 'e'].find((each) => partitionOf(each, 2) === 1) ?? '';
+  const called = Promise.withResolvers<undefined>();
+  const verdict = Promise.withResolvers<Verdict>();
+  const heartbeat = Promise.withResolvers<undefined>();
+  let isUnaware = false;
+  const join = broker.join.bind(broker);
+  vi.spyOn(broker, 'join').mockImplementationOnce((name, of, listener) =>
+    join(name, of, {
+      onAssigned: (partitions) => {
+        listener.onAssigned(partitions);
+      },
+      onLost: (why) => {
+        listener.onLost(why);
+      },
+      onBatch: (batch) =>
+        listener.onBatch({
+          ...batch,
+          isActive: () => isUnaware || batch.isActive(),
+          heartbeat: () => (isUnaware ? heartbeat.promise : batch.heartbeat()),
+        }),
+    }),
+  );
+  const former = await open((note) => {
+    if (note !== 'poison') return done;
+    called.resolve(undefined);
+    return verdict.promise;
+  });
+  const writer = await open();
+  await writer.add(stream, 'poison');
+  await called.promise;
+  isUnaware = true;
+  former.link.hold('requests'); // its letter is on the way
+  verdict.resolve(deadLetter('broken'));
+  await new Promise((resolve) => setImmediate(resolve));
+  const next = await open(() => done);
+  await writer.add(stream, '2');
+  await expect.poll(() => next.calls).toEqual(['poison', '2']);
+  const { length } = dlq();
+  former.link.release();
+  await expect.poll(() => dlq().length).toBe(length + 2); // the letter, and a claim
+  heartbeat.reject(new Error('the group has re-balanced'));
+  await former.log.close({ deadlineMs: 1_000 });
+  await writer.add(stream, '3');
+  await expect.poll(() => next.calls).toEqual(['poison', '2', '3']);
+  expect(await next.states()).toEqual([]);
+});
+
+it('a claim that fails holds up its partition alone, is told, and is made again', async () => {
+  const { broker, open } = setUp('unclaimed', 2);
+  const [first, second] = [0, 1].map(
+    (partition) => ['a', 'b', 'c', 'd', 'e'].find((each) => partitionOf(each, 2) === partition) ?? '',
+  );
+  const { log, calls, add } = await open((note) =>
+    note === 'hangs' ? new Promise<Verdict>(() => undefined) : done,
+  );
+  await add(first ?? '', 'hangs');
+  await expect.poll(() => calls).toEqual(['hangs']);
+  broker.failNextSends('none', 'lost'); // the event, the claim
+  await add(second ?? '', 'waits');
+  const stalled = () => log.health().reactions[0]?.stalled;
+  await expect.poll(stalled).toMatchObject({ position: { partition: 1 }, attempt: 1 });
+  await expect.poll(() => calls, { timeout: 5_000 }).toEqual(['hangs', 'waits']);
+  expect(stalled()).toBeUndefined();
 });
 
 it('redrives of other streams do not wait for one that has to wait', async () => {

@@ -32,7 +32,10 @@ const markHeaderNames = {
   answers: 'x-letter-answers',
 } as const;
 
-/** Last header of a letter: the claim of the member that wrote it. Absent in those of releases without claims. */
+/**
+ * The claim of the member that wrote a letter, before the other headers that are ours: releases without claims read those
+ * alone, as the last ones, and write none.
+ */
 const CLAIM = 'x-letter-claim';
 
 /** Reason of a letter that has not failed: an earlier event of its stream has. */
@@ -79,13 +82,13 @@ export const letterRecord = (
   key: raw.key,
   value: raw.value,
   headers: HeaderList.of(raw).with({
+    [CLAIM]: why.claim,
     [originHeaderNames.topic]: topic,
     [originHeaderNames.partition]: String(partition),
     [originHeaderNames.offset]: raw.offset,
     [originHeaderNames.timestamp]: raw.timestamp,
     [originHeaderNames.group]: group,
     ...errorHeaders(why.error, why.nowMs),
-    [CLAIM]: why.claim,
   }),
 });
 
@@ -130,13 +133,14 @@ const OURS = [...Object.values(originHeaderNames), ...Object.values(errorHeaderN
 /** Undefined for a record that is no letter. */
 export const readLetter = (raw: RawRecord): LetterContent | undefined => {
   const all = HeaderList.of(raw);
-  const hasClaim = all.entries.at(-1)?.[0].toString() === CLAIM;
-  const from = all.entries.length - OURS.length - (hasClaim ? 1 : 0);
+  const from = all.entries.length - OURS.length;
   if (from < 0) return undefined;
   const own = new HeaderList(all.entries.slice(from));
   if (!OURS.every((name, index) => own.entries[index]?.[0].toString() === name)) return undefined;
   const text = (name: string): string => own.text(name) ?? '';
-  const original = new HeaderList(all.entries.slice(0, from));
+  const [before, claim] = all.entries[from - 1] ?? [];
+  const hasClaim = before?.toString() === CLAIM;
+  const original = new HeaderList(all.entries.slice(0, hasClaim ? from - 1 : from));
   const offset = text(originHeaderNames.offset);
   const partition = Number(text(originHeaderNames.partition));
   if (!Number.isSafeInteger(Number(offset)) || !Number.isSafeInteger(partition)) return undefined;
@@ -162,7 +166,7 @@ export const readLetter = (raw: RawRecord): LetterContent | undefined => {
       attempts: Number(text(errorHeaderNames.attempts)),
     },
     timeMs: Date.parse(text(errorHeaderNames.time)),
-    claim: own.text(CLAIM),
+    claim: hasClaim ? claim?.toString() : undefined,
   };
 };
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import type { HeaderList } from '../log/header-list.ts';
+import { HeaderList } from '../log/header-list.ts';
 import type { NewRecord, RawRecord } from '../log/transport.ts';
-import { claimRecord, letterRecord, markRecord, type MarkKind } from './letter.ts';
+import { claimRecord, letterRecord, markRecord, readLetter, type MarkKind } from './letter.ts';
 import { PartitionLetters, UNCOMMITTED_MAX } from './partition-letters.ts';
 
 const error = { reason: 'broken', errorClass: '', message: '', attempts: 1 };
@@ -76,6 +76,31 @@ it('a letter under an earlier claim is late, and a copy opens nothing, settled o
   expect(add(0, owner)?.opened).toBeUndefined();
   expect(letters.has(origin(0))).toBe(true);
   expect(letters.has({ ...origin(0), timestamp: '8' })).toBe(false); // at the same offset of a log that was cut
+});
+
+it('a letter ends in the headers that releases without claims read, which write no claim', () => {
+  const own = new HeaderList([]).with({ own: 'x' });
+  const of = { topic: 't', partition: 0, group: 'g' };
+  const { headers, ...rest } = letterRecord(
+    { key: null, value: null, headerList: own, headers: {}, offset: '3', timestamp: '7' },
+    of,
+    { error, nowMs: 0, claim: 'c' },
+  );
+  const { entries } = headers as HeaderList; // as they are written
+  const names = entries.map(([name]) => name.toString());
+  expect(names.slice(0, 3)).toEqual(['own', 'x-letter-claim', 'x-origin-topic']);
+  const read = (written: typeof entries) =>
+    readLetter({
+      ...rest,
+      key: null,
+      headers: {},
+      headerList: new HeaderList(written),
+      offset: '0',
+      timestamp: '9',
+    });
+  expect(read(entries)).toMatchObject({ claim: 'c', origin: of, record: { headerList: own } });
+  const former = read(entries.filter((_, at) => names[at] !== 'x-letter-claim'));
+  expect(former).toMatchObject({ claim: undefined, origin: of, record: { headerList: own } });
 });
 
 it('as many settled letters are known as records may be uncommitted, and no more', () => {

@@ -174,6 +174,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.#held.abort();
     this.#held = new AbortController();
     this.#claims = new Map();
+    this.#obstacles.unclaimed.clear();
     for (const partition of partitions) this.#redriver.wake(partition);
   }
 
@@ -182,6 +183,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     this.#assigned = [];
     this.#joined = false;
     this.#held.abort();
+    this.#obstacles.unclaimed.clear();
     this.#ends.clear(); // another member goes on from there
   }
 
@@ -231,8 +233,14 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
     try {
       const claimed = unlessAborted(signal, this.#claim(batch.partition));
       await claimed.catch((error: unknown) => {
-        if (!signal.aborted) throw error;
+        if (signal.aborted) return;
+        const offset = Number(batch.records[0]?.offset);
+        const position = { topic: this.definition.topic.name, partition: batch.partition, offset };
+        if (batch.isActive()) this.#obstacles.onUnclaimed(position, error);
+        onSlow(); // made again beside: the other partitions need not wait for it, nor the group re-balance
+        throw error;
       });
+      this.#obstacles.unclaimed.delete(batch.partition);
       // A process that was stopped for long may have claimed what another one handles: nothing is handled before its group
       // has answered it.
       await batch.heartbeat().catch(() => {
@@ -375,7 +383,11 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
         if (!isActive(turn)) return undefined;
         if (letters.full !== undefined) return notYet(letters.full);
         // A member that no longer is one may have claimed it late.
-        if (!letters.isClaimed(partition)) await letters.claim(partition);
+        if (!letters.isClaimed(partition)) {
+          await letters.claim(partition);
+          // This one may be it, and not know yet: its group has to answer before anything counts under the new claim.
+          if (!(await isMember(turn))) return undefined;
+        }
         if (!isActive(turn)) return undefined;
         await letters.add(partition, raw, letter);
         return done;
@@ -435,5 +447,11 @@ interface Delivery<E extends DomainEvent> {
   readonly raw: RawRecord;
   readonly event: RecordedEvent<E>;
 }
+
+const isMember = ({ batch }: Turn): Promise<boolean> =>
+  batch.heartbeat().then(
+    () => true,
+    () => false,
+  );
 
 const isActive = ({ batch, signal }: Turn): boolean => !signal.aborted && batch.isActive();
