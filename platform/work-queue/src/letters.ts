@@ -95,6 +95,15 @@ export const redrivenHeaders = (letter: StoredLetter): Record<string, unknown> =
   return { ...Object.fromEntries(original), [REDRIVES]: redrivesOf(letter) + 1 };
 };
 
+/** Those that were settled last, oldest first: a queue that was looked at hands them out in another order. */
+export const lastSettled = <L extends Pick<StoredLetter, 'headers'>>(
+  letters: readonly L[],
+  max: number,
+): readonly L[] => {
+  const timeOf = ({ headers }: L): number => Date.parse(text(headers[markNames.time])) || 0;
+  return letters.toSorted((one, other) => timeOf(one) - timeOf(other)).slice(-max);
+};
+
 /** What a settled letter has besides. */
 export const markHeaders = (
   as: 'redriven' | 'discarded',

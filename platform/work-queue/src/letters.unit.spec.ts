@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { idOf } from './letters.ts';
+import { idOf, lastSettled, markHeaders } from './letters.ts';
 
 const definition = {
   exchange: 'x',
@@ -15,4 +15,9 @@ it('a letter without a message id has one of its body, so that it can be shown a
   expect(idOf(definition, { messageId: '', body: Buffer.from('not json') })).toBe(id);
   expect(idOf(definition, { messageId: '', body: Buffer.from('other') })).not.toBe(id);
   expect(idOf(definition, { messageId: 'm-1', body: Buffer.from('not json') })).toBe('q:m-1');
+});
+
+it('of settled letters the last ones are listed, in whatever order the queue hands them out', () => {
+  const settled = [3, 1, 4, 2].map((ms) => ({ headers: markHeaders('discarded', 'a test', ms), ms }));
+  expect(lastSettled(settled, 2).map(({ ms }) => ms)).toEqual([3, 4]);
 });

@@ -8,6 +8,7 @@ import { DEAD_LETTERS_MAX } from '../dead-letters.ts';
 import {
   detailOf,
   idOf,
+  lastSettled,
   markHeaders,
   redrivenHeaders,
   redrivesOf,
@@ -20,6 +21,7 @@ import type { QueueDefinition } from '../ports.ts';
 import { kept } from './kept.ts';
 import { publishableHeaders } from './publishable.ts';
 import type { Session } from './session.ts';
+import { SETTLED_MAX } from './topology.ts';
 
 const PUBLISH_DEADLINE_MS = 10_000;
 const SETTLED_LISTED_MAX = 100;
@@ -74,12 +76,15 @@ export class RabbitLetters implements DeadLetterStore {
       for (const definition of this.#definitions()) {
         const channel = await session.expendable();
         try {
-          for (const [queue, max] of [
-            [definition.deadLetterQueue, lettersMaxOf(definition)],
-            [settledQueueOf(definition), SETTLED_LISTED_MAX],
-          ] as const)
-            for await (const message of take(channel, queue, max))
-              letters.push(summaryOf(definition, stored(message)));
+          const { deadLetterQueue } = definition;
+          for await (const message of take(channel, deadLetterQueue, lettersMaxOf(definition)))
+            letters.push(summaryOf(definition, stored(message)));
+          const settled = [];
+          for await (const message of take(channel, settledQueueOf(definition), SETTLED_MAX)) {
+            const letter = stored(message);
+            settled.push({ headers: letter.headers, summary: summaryOf(definition, letter) });
+          }
+          letters.push(...lastSettled(settled, SETTLED_LISTED_MAX).map(({ summary }) => summary));
         } finally {
           await channel.close();
         }

@@ -15,7 +15,7 @@ const MAX_MESSAGES = 100_000;
 const DELIVERY_LIMIT = 20;
 
 /** Settled letters that are kept. */
-const SETTLED_MAX = 1_000;
+export const SETTLED_MAX = 1_000;
 
 const PRECONDITION_FAILED = 406;
 
