@@ -15,7 +15,7 @@ import type { BenchContext } from '../context.ts';
 import { describe, format, percentile, runClaim, type ClaimResult, type Measured } from '../pairs.ts';
 
 const CALLS = 2000;
-const RATIO_MAX = 10;
+const RATIO_MAX = 6;
 const PORT_BASE = 21_000;
 const effectDeadlineMs = 30_000;
 const MEBIBYTE = 1024 * 1024;
