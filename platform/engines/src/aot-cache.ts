@@ -10,7 +10,7 @@ import type { JavaProgram } from './engine.ts';
 import { aotCacheEntryOf, aotCacheFile, aotCachesOf, noJavaFlags } from './engines/java.ts';
 import { claimEnginePorts } from './port-claim.ts';
 import { engineNamed, type EngineName, type Ports, portsFor } from './ports.ts';
-import { needsOf } from './selection.ts';
+import { withNeeds } from './selection.ts';
 import { type Engine, startEngine, type StartOptions } from './start.ts';
 import { orAbort } from './wait.ts';
 
@@ -52,15 +52,16 @@ const runOnce = async (name: EngineName, options: RunOnceOptions): Promise<void>
   const claim = await claimEnginePorts();
   const ports = portsFor(claim.base);
   const running: Engine[] = [];
+  const engines = withNeeds([name]); // one broker, where a stack may have more
   const start = async (one: EngineName, more: Partial<StartOptions>): Promise<Engine> => {
     signal.throwIfAborted();
-    const engine = await startEngine(one, { runDir, ports, ...more });
+    const engine = await startEngine(one, { runDir, ports, engines, ...more });
     running.push(engine);
     await orAbort(engine.ready, signal);
     return engine;
   };
   try {
-    for (const needed of needsOf(name)) await start(needed, {});
+    for (const needed of engines.filter((one) => one !== name)) await start(needed, {});
     const engine = await start(name, { aotCacheOutput });
     await orAbort(engine.stop({ deadlineMs }), signal); // it writes the file when it ends
     if (!existsSync(aotCacheOutput)) throw new Error(engine.lastLines(linesInError).join('\n'));

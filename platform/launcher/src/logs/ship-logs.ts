@@ -6,8 +6,8 @@ import { LogFolder, type Lines } from './log-folder.ts';
 import { recordOf } from './log-record.ts';
 
 const EVERY_MS = 500;
-/** The engine starts together with what it is sent: for so long its absence is no news. */
-const START_GRACE_MS = 60_000;
+/** The engine is obtained and started while its first lines are written: for so long its absence is no news. */
+const START_GRACE_MS = 600_000;
 /** After a failure; the log engine is asked again so often. */
 const RETRY_MS = 2_000;
 const SAY_DROPPED_EVERY_MS = 60_000;
