@@ -90,7 +90,7 @@ export const routes: readonly Route[] = [
     timeoutMs: readTimeoutMs,
   },
   {
-    // What the catalogue shows; stock is held and released by orders only.
+    // Read methods only: reserving and releasing stock is internal to the order service.
     name: 'products-grpc',
     path: {
       kind: 'exact',

@@ -123,7 +123,7 @@ function alsoRatiosOf(a: readonly Measured[], b: readonly Measured[]): Record<st
 }
 
 /**
- * What a claim measured besides its figure as a claim of its own, of the same pairs.
+ * Turns a secondary measurement of a claim into a claim of its own, over the same pairs.
  * @throws RangeError when one of the sides did not measure it
  */
 export function claimOf(

@@ -75,9 +75,12 @@ it.each(['discarded', 'redriven'] as const)(
   },
 );
 
-it('the letter of a member that has lost its partition, which arrives when the next one has handled the event, is none', async () => {
-  const { broker, topic, open } = setUp('late', 2);
-  const stream = ['a', 'b', 'c', 'd', 'e'].find((each) => partitionOf(each, 2) === 1) ?? '';
+/** A member whose dead letter of a `poison` is held on its way to the broker. @param decided called before it is sent */
+const heldLetter = async (
+  open: ReturnType<typeof setUp>['open'],
+  stream: string,
+  decided: () => void = () => undefined,
+) => {
   const called = Promise.withResolvers<undefined>();
   const verdict = Promise.withResolvers<Verdict>();
   const former = await open((note) => {
@@ -88,9 +91,17 @@ it('the letter of a member that has lost its partition, which arrives when the n
   const writer = await open();
   await writer.add(stream, 'poison');
   await called.promise;
-  former.link.hold('requests'); // its letter is on the way
+  decided();
+  former.link.hold('requests');
   verdict.resolve(deadLetter('broken'));
   await new Promise((resolve) => setImmediate(resolve));
+  return { former, writer };
+};
+
+it('the letter of a member that has lost its partition, which arrives when the next one has handled the event, is none', async () => {
+  const { broker, topic, open } = setUp('late', 2);
+  const stream = ['a', 'b', 'c', 'd', 'e'].find((each) => partitionOf(each, 2) === 1) ?? '';
+  const { former, writer } = await heldLetter(open, stream);
   const next = await open(() => done);
   await writer.add(stream, '2');
   await expect.poll(() => next.calls).toEqual(['poison', '2']);
@@ -109,8 +120,6 @@ it('a member that has lost its partition and does not know yet claims it again f
   const { broker, topic, open } = setUp('unaware', 2);
   const dlq = () => broker.records(`${topic.name}.${group}.dlq`, 1);
   const stream = ['a', 'b', 'c', 'd', 'e'].find((each) => partitionOf(each, 2) === 1) ?? '';
-  const called = Promise.withResolvers<undefined>();
-  const verdict = Promise.withResolvers<Verdict>();
   const heartbeat = Promise.withResolvers<undefined>();
   let isUnaware = false;
   const join = broker.join.bind(broker);
@@ -130,18 +139,9 @@ it('a member that has lost its partition and does not know yet claims it again f
         }),
     }),
   );
-  const former = await open((note) => {
-    if (note !== 'poison') return done;
-    called.resolve(undefined);
-    return verdict.promise;
+  const { former, writer } = await heldLetter(open, stream, () => {
+    isUnaware = true;
   });
-  const writer = await open();
-  await writer.add(stream, 'poison');
-  await called.promise;
-  isUnaware = true;
-  former.link.hold('requests'); // its letter is on the way
-  verdict.resolve(deadLetter('broken'));
-  await new Promise((resolve) => setImmediate(resolve));
   const next = await open(() => done);
   await writer.add(stream, '2');
   await expect.poll(() => next.calls).toEqual(['poison', '2']);

@@ -73,9 +73,9 @@ const refusalOfKernel = async (): Promise<string | undefined> => {
 };
 
 /**
- * What this machine lacks for a mesh, in words that follow "needs"; undefined when one can be started. Makes a namespace
- * with links and rules to see whether it may, then builds what a mesh runs on when it is not there, which takes minutes. Rejects when that
- * fails: a build that is broken is no lack of the machine.
+ * The missing prerequisites of a mesh on this machine, as text that follows "needs"; undefined when a mesh can be started.
+ * Creates a network namespace with links and rules as a probe, then builds the missing binaries of the mesh, which takes
+ * minutes. Rejects when the build fails: that is an error and no missing prerequisite.
  */
 export const missingForMesh = async (control: {
   readonly say: (line: string) => void;

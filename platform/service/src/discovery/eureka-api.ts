@@ -67,8 +67,8 @@ const instanceOf = ({
 const opsOf = ({ host, ports }: Instance): string => `http://${host}:${ports.ops ?? 0}`;
 
 /**
- * What the registry keeps of an instance. LEAVING is no status of Eureka's own: OUT_OF_SERVICE on a lease that is UP is
- * not taken from a registration, and as an override it would outlive the instance and stop the next one of its id.
+ * The registration of an instance as Eureka stores it. LEAVING is sent as DOWN with metadata: Eureka ignores OUT_OF_SERVICE
+ * in a registration whose lease is UP, and a status override would outlive the instance and apply to the next one of its id.
  */
 const leaseOf = (instance: Instance, status: EurekaStatus): object => ({
   instance: {
