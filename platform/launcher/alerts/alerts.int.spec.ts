@@ -54,4 +54,17 @@ describe('the alert rules', () => {
   it.each(names)('%s is missed by the tests when it is not there', async (name) => {
     expect(await tested(rules.replace(`- alert: ${name}\n`, '- alert: Other\n'))).toBe(false);
   });
+
+  const windows = [...rules.matchAll(/expr: (\S+1m > \S+) and (\S+5m > \S+)/g)].flatMap(
+    ([both, short = '', long = '']) => [
+      [short, both, `expr: ${long}`],
+      [long, both, `expr: ${short}`],
+    ],
+  );
+  it('burn a budget in two windows, of every service and of the orders', () => {
+    expect(windows).toHaveLength(4);
+  });
+  it.each(windows)('%s is missed by the tests when it is not asked for', async (_window, both, without) => {
+    expect(await tested(rules.replace(both, without))).toBe(false);
+  });
 });

@@ -9,9 +9,8 @@ import { readEndpoints } from '../stack/endpoints-file.ts';
 import type { MintToken } from '../stack/engine-host.ts';
 import { firstProductId } from '../stack/readiness.ts';
 import { drill } from './drill.ts';
-import { faults, type DrillStack } from './faults.ts';
+import { drillDeadlineMs as deadlineMs, faults, type DrillStack } from './faults.ts';
 
-const deadlineMs = 120_000;
 const orderDeadlineMs = 10_000;
 
 const list = (): string => formatTable(faults.map(({ name, summary }) => [`  ${name}`, summary]));

@@ -11,6 +11,8 @@ const credentials = `Basic ${Buffer.from('guest:guest').toString('base64')}`;
 const publishDeadlineMs = 5000;
 const settleDeadlineMs = 15_000;
 const Published = z.looseObject({ routed: z.boolean() });
+/** Message ids of drills begin so. */
+const drillMark = 'drill-';
 
 const publish = async (management: string, messageId: string): Promise<void> => {
   const { exchange, routingKey, messageType } = shippingRequests;
@@ -33,19 +35,23 @@ const publish = async (management: string, messageId: string): Promise<void> => 
 };
 
 /**
- * Sends shipping a request that it cannot read. Resolves with what discards the dead letter that becomes of it: no
- * order is behind it.
+ * Sends shipping a request that it cannot read. Resolves with what discards the dead letter that becomes of it, and those
+ * of drills that were killed: no order is behind them.
  */
 export const sendUnreadableRequest = async (endpoints: Endpoints): Promise<() => Promise<void>> => {
-  const messageId = randomUUID();
+  const messageId = `${drillMark}${randomUUID()}`;
   await publish(endpoints.rabbitmq.management, messageId);
   const client = new LetterClient(endpoints);
   const discard = async (): Promise<boolean> => {
-    const isOurs = ({ service, position }: FoundLetter): boolean =>
-      service === 'shipping' && position === messageId;
-    const letter = (await client.list()).find(isOurs);
-    if (letter === undefined) return false;
-    return (await client.order('discard', letter, { why: 'sent by a drill' })).kind !== 'refused';
+    const ofDrills = (await client.list()).filter(
+      ({ service, position }: FoundLetter) => service === 'shipping' && position.startsWith(drillMark),
+    );
+    let isOursGone = false;
+    for (const letter of ofDrills) {
+      const { kind } = await client.order('discard', letter, { why: 'sent by a drill' });
+      if (letter.position === messageId) isOursGone = kind !== 'refused';
+    }
+    return isOursGone;
   };
   return async () => {
     const isDiscarded = await waitUntil(() => discard().catch(() => false), { deadlineMs: settleDeadlineMs });

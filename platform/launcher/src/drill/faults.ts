@@ -61,8 +61,10 @@ const putFaults = async (instance: Instance, faults: readonly object[]): Promise
     );
 };
 
-/** Bound of a fault that nobody takes out, as when the drill is killed. */
-const faultForMs = 300_000;
+/** How long a drill waits for its alert. */
+export const drillDeadlineMs = 120_000;
+/** Bound of a fault that nobody takes out, as when the drill is killed: somewhat longer than a drill takes. */
+const faultForMs = drillDeadlineMs + 30_000;
 
 /** What of a service's requests fails. */
 interface Failing {
@@ -97,7 +99,7 @@ export const faults: readonly Fault[] = [
     name: 'instance-gone',
     summary: 'an instance of payment hangs (SIGSTOP)',
     alert: { alertname: 'InstanceGone', service_name: 'payment', instance: 'payment-1' },
-    inject: ({ runDir }) => Promise.resolve(freezeInstance(runDir, 'payment-1')),
+    inject: ({ runDir }) => freezeInstance(runDir, 'payment-1'),
   },
   {
     name: 'payment-errors',
@@ -120,7 +122,7 @@ export const faults: readonly Fault[] = [
     name: 'breaker-open',
     summary: 'payment hangs while orders are placed, until order no longer calls it',
     alert: { alertname: 'BreakerOpen', service_name: 'order', parley_policy: 'payment' },
-    inject: (stack) => Promise.resolve(withOrders(stack, freezeInstance(stack.runDir, 'payment-1'))),
+    inject: async (stack) => withOrders(stack, await freezeInstance(stack.runDir, 'payment-1')),
   },
   {
     name: 'consumer-lag',
@@ -130,7 +132,7 @@ export const faults: readonly Fault[] = [
       service_name: 'notification',
       messaging_consumer_group_name: 'parley.notification.on-payment',
     },
-    inject: (stack) => Promise.resolve(withOrders(stack, freezeEngine(stack.runDir, 'rabbitmq'))),
+    inject: async (stack) => withOrders(stack, await freezeEngine(stack.runDir, 'rabbitmq')),
   },
   {
     name: 'dead-letters',
@@ -146,12 +148,12 @@ export const faults: readonly Fault[] = [
     name: 'log-engine-away',
     summary: 'the log engine hangs (SIGSTOP)',
     alert: { alertname: 'LogEngineAway', engine: 'victoria-logs' },
-    inject: ({ runDir }) => Promise.resolve(freezeEngine(runDir, 'victoria-logs')),
+    inject: ({ runDir }) => freezeEngine(runDir, 'victoria-logs'),
   },
   {
     name: 'engine-away',
     summary: 'RabbitMQ hangs (SIGSTOP)',
     alert: { alertname: 'EngineAway', engine: 'rabbitmq' },
-    inject: ({ runDir }) => Promise.resolve(freezeEngine(runDir, 'rabbitmq')),
+    inject: ({ runDir }) => freezeEngine(runDir, 'rabbitmq'),
   },
 ];
