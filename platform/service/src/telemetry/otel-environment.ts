@@ -3,7 +3,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** `local`: what Parley does by itself: spans to Zipkin, metrics on the operations port. */
 export interface OtelTargets {
   readonly traces: 'otlp' | 'none' | 'local';
-  readonly metrics: 'otlp' | 'local';
+  readonly metrics: 'otlp' | 'none' | 'local';
 }
 
 /**
@@ -18,5 +18,5 @@ export const otelTargets = (env: Environment = process.env): OtelTargets => {
     const endpoint = env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] ?? env.OTEL_EXPORTER_OTLP_ENDPOINT ?? '';
     return exporter === 'otlp' || (endpoint !== '' && exporter === '') ? 'otlp' : 'local';
   };
-  return { traces: of('TRACES'), metrics: of('METRICS') === 'otlp' ? 'otlp' : 'local' };
+  return { traces: of('TRACES'), metrics: of('METRICS') };
 };

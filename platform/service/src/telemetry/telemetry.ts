@@ -2,7 +2,7 @@ import { metrics, trace, type Tracer } from '@opentelemetry/api';
 import { setGlobalErrorHandler } from '@opentelemetry/core';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { type MetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BatchSpanProcessor, NoopSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace';
 import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
@@ -69,7 +69,7 @@ const forgetEarlier = (): void => {
 /**
  * Starts OpenTelemetry in this process. Spans go to OTLP when the standard OTEL_* environment says so, and to Zipkin
  * otherwise; without either they are still made and propagated, as downstream processes hang theirs on them. Metrics
- * are scraped (`scrape`), and pushed by OTLP too when there is an endpoint. A failing export is logged once a minute;
+ * are scraped (`scrape`), and pushed by OTLP too when there is an endpoint; OTEL_METRICS_EXPORTER=none makes none. A failing export is logged once a minute;
  * the queue is bounded and drops. Trace context is W3C's, as contracts say, whatever OTEL_PROPAGATORS says.
  */
 export const startTelemetry = (options: TelemetryOptions): Telemetry => {
@@ -83,6 +83,11 @@ export const startTelemetry = (options: TelemetryOptions): Telemetry => {
   const local = options.zipkinUrl === undefined ? nowhere() : toZipkin(options.zipkinUrl, onFailure);
   const processors = options.processors ?? { otlp: undefined, none: nowhere(), local }[targets.traces];
   const scraped = new ScrapeReader();
+  const readers: Record<typeof targets.metrics, () => MetricReader[]> = {
+    otlp: () => [scraped, new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })],
+    local: () => [scraped],
+    none: () => [], // nothing is recorded then
+  };
   forgetEarlier();
   setGlobalErrorHandler((error) => {
     report(error instanceof Error ? error : new Error(messageOf(error)), lost);
@@ -95,12 +100,7 @@ export const startTelemetry = (options: TelemetryOptions): Telemetry => {
     }),
     // context.ts has registered context manager and propagator: the request context needs them without an SDK, too.
     textMapPropagator: null,
-    metricReaders: [
-      scraped,
-      ...(targets.metrics === 'otlp'
-        ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })]
-        : []),
-    ],
+    metricReaders: readers[targets.metrics](),
     logRecordProcessors: [], // log lines go to stdout
     ...(processors === undefined ? {} : { spanProcessors: [...processors] }),
   });

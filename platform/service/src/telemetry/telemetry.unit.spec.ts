@@ -100,6 +100,17 @@ describe('telemetry that OTEL_SDK_DISABLED switches off', () => {
   });
 });
 
+describe('a process without metrics (OTEL_METRICS_EXPORTER=none)', () => {
+  it('records none, and makes its spans as before', async () => {
+    vi.stubEnv('OTEL_METRICS_EXPORTER', 'none');
+    const telemetry = start('http://127.0.0.1:1');
+    stopping.push(() => telemetry.stop(1_000));
+    metrics.getMeter('test').createCounter('things').add(1);
+    expect(await telemetry.scrape()).toBe('');
+    expect(tracer().startSpan('one').isRecording()).toBe(true);
+  });
+});
+
 describe('the standard environment', () => {
   it.each([
     [{}, 'local', 'local'],
@@ -109,6 +120,7 @@ describe('the standard environment', () => {
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://x', OTEL_TRACES_EXPORTER: 'zipkin' }, 'local', 'otlp'],
     [{ OTEL_TRACES_EXPORTER: 'otlp' }, 'otlp', 'local'],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: '' }, 'local', 'local'],
+    [{ OTEL_METRICS_EXPORTER: 'none' }, 'local', 'none'],
   ])('%j sends traces to %s and metrics to %s', (env, traces, metricsTo) => {
     expect(otelTargets(env)).toEqual({ traces, metrics: metricsTo });
   });
