@@ -33,12 +33,11 @@ const placeOrder = createPlaceOrder({ orders, advance, now, leftMs: answerWithin
 const unmatched = tellUnmatched(logger);
 log.react(onShipment(createRecordShipment({ orders, advance, unmatched, now })));
 mountHttp(service, { placeOrder, orders: view, positionOf: (id) => orders.load(streamOf(id)).position });
-const orderEvents = mountOrderEvents(service, view);
+mountOrderEvents(service, view);
 mountGrpc(service, view);
 service.addOps(deadLetterRoutes(log.deadLetters));
 
 await service.run(async (signal) => {
-  signal.addEventListener('abort', orderEvents.stop, { once: true });
   await log.start({ signal });
   startRecovery(service, { unfinished, advance, now }, signal);
 });

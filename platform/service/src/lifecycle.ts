@@ -47,6 +47,11 @@ export class Lifecycle {
     return this.#state;
   }
 
+  /** Aborts as the process begins to stop. */
+  get stopping(): AbortSignal {
+    return this.#abort.signal;
+  }
+
   /** A step before the servers drain: requests are still answered. */
   addFirst(name: string, stop: (deadlineMs: number) => Promise<void>): void {
     this.#first.push({ name, stop: async (deadlineMs) => (await stop(deadlineMs), true) });

@@ -86,6 +86,8 @@ export interface Service<Code extends string = string> {
    * what was started; the process then ends with 1, or with the `exitCode` 3 of the error. SIGTERM and SIGINT drain; a clean drain ends with 0.
    */
   run(start: (signal: AbortSignal) => Promise<void> | void): Promise<void>;
+  /** Aborts as the service begins to stop, before its servers drain: what would outlast that ends by it. */
+  readonly stopping: AbortSignal;
   /** Drains and stops. Idempotent; true when nothing was cut off. */
   stop(): Promise<boolean>;
   /** The ports listened on, once running. */
@@ -232,6 +234,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
         logger.info({ ...ports }, 'listening');
         await discovery.join({ service: name, id: instance, version, host, ports });
       }),
+    stopping: lifecycle.stopping,
     stop: () => lifecycle.stop('stop was called'),
   };
 };

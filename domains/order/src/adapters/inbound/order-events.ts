@@ -66,14 +66,11 @@ class Places {
 
 /**
  * Mounts `GET /api/v1/orders/{orderId}/events`: an order as server-sent events. Each event is the whole order, so that
- * none is missed for good; several changes within a look are one event. `stop` ends all streams, before the server drains.
+ * none is missed for good; several changes within a look are one event. All streams end as the service begins to stop.
  */
-export const mountOrderEvents = (
-  service: Service<ErrorCode>,
-  orders: Pick<View<OrderRow>, 'get'>,
-): { readonly stop: () => void } => {
+export const mountOrderEvents = (service: Service<ErrorCode>, orders: Pick<View<OrderRow>, 'get'>): void => {
   const places = new Places();
-  let stopped = false;
+  const { stopping } = service;
   service.http.get('/api/v1/orders/:orderId/events', service.user, service.param(Params), (c) => {
     const customerId = c.get('userId');
     const { orderId } = c.req.valid('param');
@@ -85,7 +82,7 @@ export const mountOrderEvents = (
     if (row === undefined) return service.problem(c, 'ORDER_NOT_FOUND');
     // A browser's EventSource asks again after every end, and stops at a 204.
     if (isFinal(row) && c.req.header('last-event-id') === row.status) return c.body(null, 204);
-    if (stopped) return service.problem(c, 'NOT_READY', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    if (stopping.aborted) return service.problem(c, 'NOT_READY', { retryAfterSeconds: RETRY_AFTER_SECONDS });
     // Hono answers HEAD by this route and reads no body, so that a stream would never end.
     if (c.req.raw.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' });
     if (!places.take(customerId)) {
@@ -95,15 +92,10 @@ export const mountOrderEvents = (
     const endAtMs = performance.now() + STREAM_MS_MAX;
     return streamSSE(c, async (stream) => {
       try {
-        await follow(stream, { rowNow, isOver: () => stopped || performance.now() >= endAtMs });
+        await follow(stream, { rowNow, isOver: () => stopping.aborted || performance.now() >= endAtMs });
       } finally {
         places.leave(customerId);
       }
     });
   });
-  return {
-    stop: () => {
-      stopped = true;
-    },
-  };
 };

@@ -27,10 +27,10 @@ const edge = () => {
     errors: errorCatalog,
     logDestination: { write: () => undefined },
   });
-  const { stop } = mountOrderEvents(service, { get: (id) => rows.get(id) });
+  mountOrderEvents(service, { get: (id) => rows.get(id) });
   const ask = async (headers: Record<string, string> = {}, method = 'GET') =>
     service.http.request(path, { method, headers: { 'x-user-id': 'alice', ...headers } });
-  return { rows, stop, ask };
+  return { rows, stop: () => service.stop(), ask };
 };
 
 /** What has come of a stream so far, as text. */
@@ -97,7 +97,7 @@ describe('the events of an order', () => {
   it('end when the service stops', async () => {
     const { ask, stop } = edge();
     const { read } = reading(await ask());
-    stop();
+    void stop();
     await vi.advanceTimersByTimeAsync(200);
     expect(read.ended).toBe(true);
     const refused = await ask();
