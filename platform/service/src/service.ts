@@ -165,6 +165,12 @@ const listen = async (options: {
   signal.throwIfAborted();
 };
 
+const readinessOf = (lifecycle: Lifecycle): Readiness => {
+  const readiness = new Readiness();
+  readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
+  return readiness;
+};
+
 /** Builds the service of one process. Nothing listens before `run`. */
 export const createService = <const Code extends string>(options: ServiceOptions<Code>): Service<Code> => {
   const { name, config, errors: catalog, inFlightMax = IN_FLIGHT_MAX } = options;
@@ -190,8 +196,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
     ...shared,
   });
   const grpc = new GrpcServer({ catalog, logger, inFlightMax, guard: guard.grpc, ...shared });
-  const readiness = new Readiness();
-  readiness.add('lifecycle', () => ({ ready: lifecycle.state === 'running', detail: lifecycle.state }));
+  const readiness = readinessOf(lifecycle);
   const ops = createOpsApp({ service: name, instance, version, readiness, problem, logger });
   const policies = policiesOf({ logger, late: shared.late, env: options.env ?? process.env });
   const ports: { http?: number; grpc?: number; ops?: number } = {};
