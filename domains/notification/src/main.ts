@@ -5,7 +5,7 @@ import { mountHttp } from './adapters/inbound/http.ts';
 import { onPaymentReaction } from './adapters/inbound/reactions.ts';
 import { openShippingRequests } from './adapters/outbound/shipping-requests.ts';
 import { createOnPayment, notificationAggregate } from './application/notify.ts';
-import { notificationConfig } from './config.ts';
+import { notificationConfig, policyDefaults } from './config.ts';
 
 const config = notificationConfig();
 const service = parleyService('notification', config);
@@ -15,7 +15,7 @@ const log = eventLogOf(service, config);
 
 const onPayment = createOnPayment({
   notifications: log.aggregate(notificationAggregate),
-  shippingRequests: openShippingRequests(queue),
+  shippingRequests: openShippingRequests(queue, service.policy('shipping', policyDefaults.shipping)),
   now: Date.now,
 });
 log.react(

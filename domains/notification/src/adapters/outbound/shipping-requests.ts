@@ -1,13 +1,17 @@
 import { shippingRequests } from '@parley/contracts/queues';
 import { done, notYet } from '@parley/delivery';
+import { PolicyError, type Policy } from '@parley/service';
 import { PublishError, type WorkQueue } from '@parley/work-queue';
 import type { ShippingRequests } from '../../application/notify.ts';
 
-/** Longest wait for the broker's confirm; after it the payment event is handled again. */
-const CONFIRM_DEADLINE_MS = 5_000;
-
-/** Requests to ship on the queue `shipping.requests`, as persistent JSON under the request's id. */
-export const openShippingRequests = (queue: Pick<WorkQueue, 'publisher'>): ShippingRequests => {
+/**
+ * Requests to ship on the queue `shipping.requests`, as persistent JSON under the request's id. What the broker does not
+ * confirm within the policy's time, or does not take now, is not done yet.
+ */
+export const openShippingRequests = (
+  queue: Pick<WorkQueue, 'publisher'>,
+  policy: Policy,
+): ShippingRequests => {
   const publisher = queue.publisher(shippingRequests);
   return {
     publish: async (request, { correlationId, signal }) => {
@@ -20,9 +24,10 @@ export const openShippingRequests = (queue: Pick<WorkQueue, 'publisher'>): Shipp
         contentType: 'application/json',
       };
       try {
-        await publisher.publish(message, { deadlineMs: CONFIRM_DEADLINE_MS });
+        await policy.execute(() => publisher.publish(message, { deadlineMs: policy.timeoutMs }), { signal });
         return done;
       } catch (error) {
+        if (error instanceof PolicyError) return notYet(error.message);
         if (error instanceof PublishError && error.retryable) return notYet(error.message);
         throw error;
       }

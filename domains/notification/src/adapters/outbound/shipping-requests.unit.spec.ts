@@ -1,4 +1,5 @@
 import { ShippingRequested, shippingRequests } from '@parley/contracts/queues';
+import { createPolicy } from '@parley/service';
 import { PublishError, type OutgoingMessage, type PublishErrorReason } from '@parley/work-queue';
 import { expect, it } from 'vitest';
 import { openShippingRequests } from './shipping-requests.ts';
@@ -12,16 +13,20 @@ const request: ShippingRequested = {
   notificationId: id,
   requestedAt: 1_000,
 };
+const policy = (timeoutMs = 1_000) => createPolicy({ name: 'shipping', timeoutMs });
 const context = { correlationId: 'corr-1', signal: new AbortController().signal };
 
 it('publishes the contract under the id of the request', async () => {
   const messages: OutgoingMessage[] = [];
-  const requests = openShippingRequests({
-    publisher: (definition) => {
-      expect(definition.queue).toBe('shipping.requests');
-      return { publish: (message) => Promise.resolve(void messages.push(message)) };
+  const requests = openShippingRequests(
+    {
+      publisher: (definition) => {
+        expect(definition.queue).toBe('shipping.requests');
+        return { publish: (message) => Promise.resolve(void messages.push(message)) };
+      },
     },
-  });
+    policy(),
+  );
   await requests.publish(request, context);
   const [message] = messages;
   expect(message).toMatchObject({
@@ -35,11 +40,20 @@ it('publishes the contract under the id of the request', async () => {
 
 it('is not done yet when the broker does not confirm, and fails when it never will', async () => {
   const failing = (reason: PublishErrorReason) =>
-    openShippingRequests({
-      publisher: () => ({ publish: () => Promise.reject(new PublishError(reason, id)) }),
-    });
+    openShippingRequests(
+      {
+        publisher: () => ({ publish: () => Promise.reject(new PublishError(reason, id)) }),
+      },
+      policy(),
+    );
   expect(await failing('unconfirmed').publish(request, context)).toMatchObject({ kind: 'not-yet' });
   await expect(failing('unsendable').publish(request, context)).rejects.toMatchObject({
     reason: 'unsendable',
   });
+});
+
+it('is not done yet when the broker says nothing within the time of its policy', async () => {
+  const silent = { publisher: () => ({ publish: () => new Promise<void>(() => undefined) }) };
+  const verdict = await openShippingRequests(silent, policy(20)).publish(request, context);
+  expect(verdict).toEqual({ kind: 'not-yet', why: 'shipping: timeout' });
 });
