@@ -92,7 +92,7 @@ const recordsOf = async ({ filter, limit, url, logs }: Asked): Promise<readonly 
       outputTo(process.stderr).bad(`the log engine does not answer: ${messageOf(error)}`);
     }
   outputTo(process.stderr).dim(`read from the files in ${logs}`);
-  return queryFiles(logs, filter, limit);
+  return queryFiles(logs, filter, { limit });
 };
 
 const follow = async (asked: Asked, asJson: boolean): Promise<ExitCode> => {

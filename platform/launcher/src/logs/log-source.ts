@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filterRecords, type LogFilter, logsQlOf } from './log-query.ts';
 import { type LogRecord, recordOf } from './log-record.ts';
@@ -47,19 +47,29 @@ export async function* followEngine(
   }
 }
 
-/** What the log files themselves hold: the fallback while the engine is away. */
+/** Read of the end of each file. */
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** The last whole lines of a file, of at most so many bytes. */
+const lastLines = async (path: string, bytesMax: number): Promise<readonly string[]> => {
+  await using handle = await open(path, 'r');
+  const { size } = await handle.stat();
+  const start = Math.max(0, size - bytesMax);
+  const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(size - start), position: start });
+  const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
+  return (start === 0 ? lines : lines.slice(1)).filter((line) => line.trim() !== '');
+};
+
+/** What the log files themselves hold, of each its last 16 MiB: the fallback while the engine is away. */
 export const queryFiles = async (
   logs: string,
   filter: LogFilter,
-  limit: number,
+  { limit, fileBytesMax = FILE_BYTES_MAX }: { readonly limit: number; readonly fileBytesMax?: number },
 ): Promise<readonly LogRecord[]> => {
   const files = (await readdir(logs).catch(() => [])).filter((name) => name.endsWith('.log'));
   const nowIso = new Date().toISOString();
   const read = async (file: string): Promise<readonly LogRecord[]> =>
-    (await readFile(join(logs, file), 'utf8'))
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .map((line) => recordOf(line, file, nowIso));
+    (await lastLines(join(logs, file), fileBytesMax)).map((line) => recordOf(line, file, nowIso));
   const records = (await Promise.all(files.map(read))).flat();
   return filterRecords(records, filter).slice(-limit);
 };

@@ -1,5 +1,6 @@
 import { appendFileSync, mkdtempSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,7 +15,11 @@ afterEach(async () => {
   for (const stop of stopping.splice(0)) await stop();
 });
 
-const folder = (): string => mkdtempSync(join(tmpdir(), 'logs-'));
+const folder = (): string => {
+  const path = mkdtempSync(join(tmpdir(), 'parley-logs-'));
+  stopping.push(() => rm(path, { recursive: true })); // last, as shipping is stopped first
+  return path;
+};
 const line = (n: number): string => `${JSON.stringify({ service: 'order', msg: `line ${String(n)}` })}\n`;
 
 /** Takes lines, or answers 503 while it is told to. */

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { context, INVALID_SPAN_CONTEXT, trace, type Span } from '@opentelemetry/api';
 import { describe, expect, it, vi } from 'vitest';
 import { runInContext } from '../context.ts';
 import { CallFailure } from './failure.ts';
@@ -326,6 +327,26 @@ describe('a policy', () => {
     release.resolve(1);
     expect(await Promise.all(calls)).toEqual([1, 1, 1, 'bulkhead-full', 'bulkhead-full']);
     expect(policy.status().counts).toMatchObject({ fallbacks: 2, refused: { 'bulkhead-full': 2 } });
+  });
+
+  it('tells the span that meets it every change of its breaker, and every retry', async () => {
+    const events: (readonly [string, unknown])[] = [];
+    const span: Span = Object.assign(trace.wrapSpanContext(INVALID_SPAN_CONTEXT), {
+      addEvent: (name: string, attributes: unknown) => {
+        events.push([name, attributes]);
+        return span;
+      },
+    });
+    const settings = { breaker: 'consecutive', breakerFailures: 2, retries: 1, retryDelayMs: 1 } as const;
+    const policy = createPolicy({ name: 'p', timeoutMs: 100, ...settings });
+    const failing = context.with(trace.setSpan(context.active(), span), () =>
+      policy.execute(() => Promise.reject(new Error('down')), { idempotent: true }),
+    );
+    await expect(failing).rejects.toThrow('down');
+    expect(events).toEqual([
+      ['retry', expect.objectContaining({ 'parley.policy': 'p', reason: 'error' })],
+      ['breaker', { 'parley.policy': 'p', from: 'closed', to: 'open' }],
+    ]);
   });
 
   it('tells when it will let the next probe through', async () => {
