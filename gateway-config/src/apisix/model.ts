@@ -93,7 +93,9 @@ const jwt = ({ tokens }: GatewayPolicy): Data => ({
 const problemBodies: Data = { 'serverless-post-function': { phase: 'body_filter', functions: [answerBody] } };
 
 /** Only in routes: in a global rule it would read a traceparent before it is settled. */
-const traces: Data = { opentelemetry: { sampler: { name: 'always_on' } } };
+const traces: Data = {
+  opentelemetry: { sampler: { name: 'parent_base', options: { root: { name: 'always_on' } } } },
+};
 
 /** The plugins of a route, by name. */
 export const pluginsOf = (route: Route, policy: GatewayPolicy, traced: boolean): Data => ({

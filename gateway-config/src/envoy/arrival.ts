@@ -1,5 +1,7 @@
+import type { GatewayPolicy } from '../policy/policy.ts';
 import { answerHeaders } from './answers.ts';
 import { correlationLua } from './correlation.ts';
+import { samplingLua } from './trace-sampling.ts';
 import { extension, type Fragment } from './typed.ts';
 
 /**
@@ -16,18 +18,22 @@ local function settle_scheme(headers)
 end
 `;
 
-const arrivalLua = `${correlationLua}${schemeLua}
+const arrivalLua = (policy: GatewayPolicy, traced: boolean): string => `
+${correlationLua}${schemeLua}${traced ? samplingLua(policy) : ''}
 function envoy_on_request(handle)
   local headers = handle:headers()
   settle_correlation_id(headers)
-  settle_scheme(headers)
+  settle_scheme(headers)${traced ? '\n  decide_on_trace(handle)' : ''}
 end
 `;
 
-/** Come before every filter that can refuse: correlation id and authentication scheme are as the others expect them. */
-export const arrivalFilters: readonly Fragment[] = [
+/**
+ * Come before every filter that can refuse: correlation id and authentication scheme are as the others expect them, and
+ * whether the request is traced is decided.
+ */
+export const arrivalFilters = (policy: GatewayPolicy, traced: boolean): readonly Fragment[] => [
   answerHeaders,
   extension('envoy.filters.http.lua', 'envoy.extensions.filters.http.lua.v3.Lua', {
-    default_source_code: { inline_string: arrivalLua },
+    default_source_code: { inline_string: arrivalLua(policy, traced) },
   }),
 ];

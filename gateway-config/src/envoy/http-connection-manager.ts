@@ -9,6 +9,7 @@ import { decidedAtFormat, limitCounter, limitFilter } from './limit.ts';
 import { followedFile } from './followed.ts';
 import { routeConfig, routeConfigName, routesFile } from './route-config.ts';
 import { tokenFilter } from './tokens.ts';
+import { samplingShares, samplingStripped } from './trace-sampling.ts';
 import { duration, extension, type Fragment } from './typed.ts';
 import { userFilter } from './user.ts';
 
@@ -44,7 +45,7 @@ const impersonal = [
 ];
 
 const tracing: Fragment = {
-  random_sampling: { value: 100 },
+  ...samplingShares,
   spawn_upstream_span: true,
   operation: '%REQ(:METHOD)% %ROUTE_NAME%',
   upstream_operation: '%REQ(:METHOD)% -> %UPSTREAM_CLUSTER%',
@@ -107,7 +108,6 @@ export const connectionManager = ({
         typed_config: {
           '@type': 'type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig',
           pack_trace_reason: false,
-          use_request_id_for_trace_sampling: false,
         },
       },
       path_with_escaped_slashes_action: 'REJECT_REQUEST',
@@ -122,14 +122,17 @@ export const connectionManager = ({
       },
       early_header_mutation_extensions: [
         extension('strip', 'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation', {
-          mutations: [...policy.headers.stripped.map((name) => ({ remove: name })), ...traceparentMutations],
+          mutations: [
+            ...[...policy.headers.stripped, ...samplingStripped].map((name) => ({ remove: name })),
+            ...traceparentMutations,
+          ],
         }),
       ],
       ...(traced ? { tracing } : {}),
       access_log: [accessLog(accessLogPath), limitCounter],
       local_reply_config: localReplies(policy),
       http_filters: [
-        ...arrivalFilters,
+        ...arrivalFilters(policy, traced),
         corsFilter,
         tokenFilter(policy, { jwksPath, policyFolder }),
         userFilter(policy),

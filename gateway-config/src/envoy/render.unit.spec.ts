@@ -234,6 +234,8 @@ describe('the rendered gateway', () => {
   it('makes no spans without a place for them', () => {
     const { bootstrap, manager } = render({ zipkin: undefined });
     expect(manager.tracing).toBeUndefined();
+    expect(JSON.stringify(manager.http_filters)).not.toContain('decide_on_trace');
+    expect(JSON.stringify(render().manager.http_filters)).toContain('decide_on_trace');
     expect(bootstrap.static_resources.clusters.map((cluster) => cluster.name)).not.toContain('zipkin');
   });
 

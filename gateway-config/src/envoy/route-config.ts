@@ -4,6 +4,7 @@ import { upstreams } from '../policy/upstreams.ts';
 import { corsFor } from './cors.ts';
 import { deadlineOf } from './deadline.ts';
 import { limitOf } from './limit.ts';
+import { samplingInternal } from './trace-sampling.ts';
 import { duration, typed, type Fragment } from './typed.ts';
 import { userAsked } from './user.ts';
 
@@ -139,6 +140,7 @@ export const routeConfig = (policy: GatewayPolicy): Fragment => ({
     {
       name: 'all',
       domains: ['*'],
+      request_headers_to_remove: samplingInternal,
       typed_per_filter_config: corsFor(policy.cors, [
         ...new Set(policy.routes.flatMap(({ methods }) => methods)),
       ]),

@@ -3,6 +3,7 @@ import { correlationIdPattern } from '@parley/contracts/headers';
 import { Problem } from '@parley/contracts/rest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { echoOf, startTestGateway, type TestGateway } from '../../testing/test-gateway.ts';
+import { gatewayPolicy } from '../policy/policy.ts';
 import type { Span } from '../../testing/zipkin-spans.ts';
 
 let gateway: TestGateway;
@@ -117,5 +118,75 @@ describe('traces', () => {
     const traceId = /^00-([0-9a-f]{32})-/.exec(String(seen.headers.traceparent))?.[1];
     const [first, second] = await spansOf(traceId ?? '', 2);
     expect([first?.kind, second?.kind].sort()).toEqual(['CLIENT', 'SERVER']);
+  });
+});
+
+describe('sampling', () => {
+  const begunPerSecondMax = 5;
+  let sampling: TestGateway;
+  beforeAll(async () => {
+    const limits = { ...gatewayPolicy.limits, client: { requests: 10_000, windowSeconds: 1 } };
+    sampling = await startTestGateway({
+      policy: { ...gatewayPolicy, limits, traces: { begunPerSecondMax } },
+    });
+  });
+  afterAll(() => sampling.stop());
+
+  const asked = async (path: string, count: number, headers: Record<string, string> = {}) => {
+    const seen = await Promise.all(
+      Array.from({ length: count }, async () => echoOf(await sampling.ask(path, { headers }))),
+    );
+    return seen.map((each) => {
+      const [, traceId, , flags] = String(each.headers.traceparent).split('-');
+      return { traceId, sampled: flags === '01', headers: each.headers };
+    });
+  };
+  const newContext = (flags: string): string =>
+    `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-${flags}`;
+
+  it('of one route at most so many traces are begun in a second; every request has an id, and spans only if its trace was begun', async () => {
+    const startedAt = performance.now();
+    const seen = await asked('/api/v1/products', 40);
+    const windows = 2 + Math.floor((performance.now() - startedAt) / 1000);
+    const begun = seen.filter(({ sampled }) => sampled).map(({ traceId }) => traceId);
+    expect(begun.length).toBeGreaterThanOrEqual(begunPerSecondMax);
+    expect(begun.length).toBeLessThanOrEqual(windows * begunPerSecondMax);
+    expect(new Set(seen.map(({ traceId }) => traceId)).size).toBe(seen.length);
+    // Asked last, so once its spans have come, those of the others would have.
+    const last = newContext('01');
+    await asked('/api/v1/products', 1, { traceparent: last });
+    await expect
+      .poll(() => sampling.spans.filter(({ traceId }) => traceId === last.split('-')[1]).length)
+      .toBe(2);
+    const ids = new Set(seen.map(({ traceId }) => traceId));
+    const spans = sampling.spans.filter(({ traceId }) => ids.has(traceId));
+    expect(spans.map(({ traceId }) => traceId).toSorted()).toEqual([...begun, ...begun].toSorted());
+  });
+
+  it('a busy route takes no traces from another', async () => {
+    await asked('/api/v1/products', 40);
+    const [query] = await asked('/graphql?query=%7B%7D', 1);
+    expect(query?.sampled).toBe(true);
+  });
+
+  it.each([
+    ['01', true],
+    ['00', false],
+  ])(
+    'a client that sends a context with flags %s has decided itself, whatever the rate',
+    async (flags, sampled) => {
+      const traceparent = newContext(flags);
+      const seen = await asked('/api/v1/products', 20, { traceparent });
+      expect(seen.map((each) => [each.traceId, each.sampled])).toEqual(
+        seen.map(() => [traceparent.split('-')[1], sampled]),
+      );
+    },
+  );
+
+  it('nobody has a trace begun by another header, and no service sees the one by which it is', async () => {
+    const forced = { 'x-client-trace-id': 'mine', 'x-envoy-force-trace': '1', 'x-b3-sampled': '1' };
+    const seen = await asked('/api/v1/products', 40, forced);
+    expect(seen.some(({ sampled }) => !sampled)).toBe(true);
+    for (const { headers } of seen) expect(headers).not.toHaveProperty('x-client-trace-id');
   });
 });

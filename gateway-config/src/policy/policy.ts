@@ -76,6 +76,13 @@ export const GatewayPolicy = z
       backoffMaxMs: Ms,
       methods: z.array(Method).readonly(),
     }),
+    traces: z.strictObject({
+      /**
+       * How many traces are begun of one route in any second of the clock; the requests beyond are served untraced. A
+       * client that sends a trace context has decided for its requests itself (ParentBased in OpenTelemetry's words).
+       */
+      begunPerSecondMax: z.int().min(0).max(100_000),
+    }),
     headers: z.strictObject({
       /** Only the gateway may speak in them: gone from every request before anything reads them. */
       stripped: z.array(HeaderName).readonly(),
@@ -122,6 +129,8 @@ export const gatewayPolicy: GatewayPolicy = GatewayPolicy.parse({
     upstreamConnectionsMax: 16_384,
   },
   retry: { attemptsMax: 2, backoffMs: 25, backoffMaxMs: 100, methods: ['GET', 'HEAD'] },
+  // As many as one client has requests: whoever is alone on a route has every request traced.
+  traces: { begunPerSecondMax: 100 },
   headers: { stripped: [httpHeaders.userId, 'x-user-roles', 'x-forwarded-host', 'x-real-ip', ...b3Headers] },
   errors: {
     malformedRequest: 'MALFORMED_REQUEST',

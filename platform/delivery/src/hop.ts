@@ -5,6 +5,7 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  TraceFlags,
   type Attributes,
   type Tracer,
 } from '@opentelemetry/api';
@@ -12,7 +13,10 @@ import { attribute } from '@parley/contracts/telemetry';
 import { messagingMetrics, secondsSince } from './messaging-metrics.ts';
 import type { Verdict } from './verdict.ts';
 
-/** How the span of a consumer hangs on the publisher's: as its child, or as a new trace that links to it. */
+/**
+ * How the span of a consumer hangs on the publisher's: as its child, or as a new trace that links to it. Either way it is
+ * traced only if the publisher is.
+ */
 export type AsyncHops = 'child' | 'link';
 
 export interface ConsumerSpan {
@@ -42,8 +46,9 @@ export const inConsumerSpan = async (
 ): Promise<Verdict> => {
   const remote = propagation.extract(ROOT_CONTEXT, carrier);
   const publisher = trace.getSpanContext(remote);
+  const untraced = publisher !== undefined && (publisher.traceFlags & TraceFlags.SAMPLED) === 0;
   const links = hops === 'link' && publisher !== undefined ? [{ context: publisher }] : [];
-  const parent = hops === 'child' ? remote : ROOT_CONTEXT;
+  const parent = hops === 'child' || untraced ? remote : ROOT_CONTEXT;
   const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes, links }, parent);
   const startedAtMs = performance.now();
   const labels = labelsOf(attributes);

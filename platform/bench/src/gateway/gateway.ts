@@ -14,7 +14,7 @@ import { engineHostWith, mintTokenIn, rendererOf, withOwnStack } from '@parley/l
 import { untilAborted, type BenchContext } from '../context.ts';
 import { describeLimit, limitOf, type LimitResult } from '../limit.ts';
 import { describe, percentile, runClaim, type ClaimResult, type Measured, type Side } from '../pairs.ts';
-import { processorMs } from '../processor-time.ts';
+import { pidsOf, processorMs } from '../processor-time.ts';
 import { bareEnvoy } from './bare-envoy.ts';
 import { getRequest, load } from './load.ts';
 
@@ -23,6 +23,7 @@ const ADDED_MS_MAX = 1;
 const SUBJECTS = Array.from({ length: 8 }, (_, n) => `bench-${n}`);
 const TOKEN_TTL_SECONDS = 3600;
 const PATH = '/api/v1/orders?limit=1';
+const UNTRACED = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`;
 const ROUNDS = [
   { clients: 1, calls: 1_500 },
   { clients: 32, calls: 6_000 },
@@ -35,19 +36,29 @@ interface Target {
   readonly name: string;
   readonly port: number;
   readonly requests: readonly Buffer[];
-  /** Of the proxy, whose processor time is reported. */
-  readonly pids: readonly number[];
+  /** Of the proxy that is asked; none when the service is. */
+  readonly proxy: readonly number[];
 }
+
+/** What works for every read besides the proxy, by the name under which its processor time is reported. */
+type Others = Readonly<Record<string, readonly number[]>>;
 
 type Result = ClaimResult | LimitResult;
 
 const measure = async (
-  { port, pids, requests }: Target,
+  { port, proxy, requests }: Target,
+  others: Others,
   { clients, calls }: (typeof ROUNDS)[number],
 ): Promise<Measured> => {
-  const [startedAt, spentMs] = [performance.now(), processorMs(pids)];
+  const working = Object.entries({ proxy, ...others });
+  const spentMs = working.map(([, pids]) => processorMs(pids));
+  const startedAt = performance.now();
   const latenciesMs = await load({ port, requests, clients, calls });
   const elapsedS = (performance.now() - startedAt) / 1000;
+  const processorUs = working.map(([name, pids], n): [string, number] => [
+    `${name}ProcessorUs`,
+    (1000 * (processorMs(pids) - (spentMs[n] ?? 0))) / calls,
+  ]);
   return {
     figure: percentile(latenciesMs, 0.5),
     count: latenciesMs.length,
@@ -55,7 +66,7 @@ const measure = async (
     also: {
       p99Ms: percentile(latenciesMs, 0.99),
       perSecond: calls / elapsedS,
-      processorUsPerCall: (1000 * (processorMs(pids) - spentMs)) / calls,
+      ...Object.fromEntries(processorUs),
     },
   };
 };
@@ -64,14 +75,18 @@ interface Targets {
   readonly gateway: Target;
   readonly bare: Target;
   readonly service: Target;
+  readonly others: Others;
 }
 
-const compare = async ({ gateway, bare, service }: Targets, context: BenchContext): Promise<Result[]> => {
+const compare = async (
+  { gateway, bare, service, others }: Targets,
+  context: BenchContext,
+): Promise<Result[]> => {
   const { print, signal } = context;
   const results: Result[] = [];
   const addedMs: number[] = [];
   for (const round of ROUNDS) {
-    const run = (target: Target): Promise<Measured> => untilAborted(signal, measure(target, round));
+    const run = (target: Target): Promise<Measured> => untilAborted(signal, measure(target, others, round));
     const through: Side = { name: gateway.name, run: () => run(gateway) };
     /** With one client, the service itself is read right behind: what the gateway adds is a difference of one moment. */
     const andDirect: Side = {
@@ -124,8 +139,11 @@ const measureOn = async (endpointsPath: string, context: BenchContext): Promise<
   const tokens = await Promise.all(
     SUBJECTS.map((sub) => mintTokenIn({ runDir, sub, ttlSeconds: TOKEN_TTL_SECONDS })),
   );
-  // Behind the gateway a service is told who asks; without one, its caller has to say.
-  const told = SUBJECTS.map((sub) => getRequest(PATH, { [httpHeaders.userId]: sub }));
+  // Behind the gateway a service is told who asks, and whether to trace; without one, its caller has to say. It never
+  // does trace then: what the spans of those few requests cost that the gateway has traced is the gateway's.
+  const told = SUBJECTS.map((sub) =>
+    getRequest(PATH, { [httpHeaders.userId]: sub, [httpHeaders.traceparent]: UNTRACED }),
+  );
   const servicePort = portOf(order.http);
   const bare = await startBare(servicePort);
   try {
@@ -135,15 +153,22 @@ const measureOn = async (endpointsPath: string, context: BenchContext): Promise<
           name: 'the gateway, all policies',
           port: portOf(gateway.url),
           requests: tokens.map((token) => getRequest(PATH, { authorization: `Bearer ${token}` })),
-          pids: processesOf(runDir, 'envoy'),
+          proxy: processesOf(runDir, 'envoy'),
         },
         bare: {
           name: 'a bare Envoy',
           port: bare.ports.gateway,
           requests: told,
-          pids: [bare.engine('envoy').pid],
+          proxy: [bare.engine('envoy').pid],
         },
-        service: { name: 'the service itself', port: servicePort, requests: told, pids: [] },
+        service: { name: 'the service itself', port: servicePort, requests: told, proxy: [] },
+        others: {
+          service: pidsOf(runDir, [{ id: 'order-1' }]),
+          zipkin: processesOf(runDir, 'zipkin'),
+          logEngine: processesOf(runDir, 'victoria-logs'),
+          // Ours: the client, and the launcher, which carries the lines of gateway and service to the log engine.
+          client: [process.pid],
+        },
       },
       context,
     );
