@@ -1,8 +1,12 @@
 import type { GatewayPolicy } from '../policy/policy.ts';
+import type { Route } from '../policy/routes.ts';
 import { answerHeaders } from './answers.ts';
 import { correlationLua } from './correlation.ts';
+import { deadlineContext, deadlineLua } from './deadline.ts';
 import { samplingLua } from './trace-sampling.ts';
-import { extension, type Fragment } from './typed.ts';
+import { extension, typed, type Fragment } from './typed.ts';
+
+const name = 'parley.arrival';
 
 /**
  * RFC 9110: an authentication scheme has no case, and any number of spaces stand behind it. Envoy's filter wants one
@@ -19,21 +23,29 @@ end
 `;
 
 const arrivalLua = (policy: GatewayPolicy, traced: boolean): string => `
-${correlationLua}${schemeLua}${traced ? samplingLua(policy) : ''}
+${correlationLua}${schemeLua}${deadlineLua}${traced ? samplingLua(policy) : ''}
 function envoy_on_request(handle)
   local headers = handle:headers()
   settle_correlation_id(headers)
-  settle_scheme(headers)${traced ? '\n  decide_on_trace(handle)' : ''}
+  settle_scheme(headers)
+  settle_deadline(handle, headers)${traced ? '\n  decide_on_trace(handle)' : ''}
 end
 `;
 
 /**
- * Come before every filter that can refuse: correlation id and authentication scheme are as the others expect them, and
- * whether the request is traced is decided.
+ * Come before every filter that can refuse: correlation id, authentication scheme and the client's deadline are as the
+ * others expect them, and whether the request is traced is decided.
  */
 export const arrivalFilters = (policy: GatewayPolicy, traced: boolean): readonly Fragment[] => [
   answerHeaders,
-  extension('envoy.filters.http.lua', 'envoy.extensions.filters.http.lua.v3.Lua', {
+  extension(name, 'envoy.extensions.filters.http.lua.v3.Lua', {
     default_source_code: { inline_string: arrivalLua(policy, traced) },
   }),
 ];
+
+/** What a route has for {@link arrivalFilters}. */
+export const arrivalOf = (route: Route): Fragment => ({
+  [name]: typed('envoy.extensions.filters.http.lua.v3.LuaPerRoute', {
+    filter_context: deadlineContext(route),
+  }),
+});

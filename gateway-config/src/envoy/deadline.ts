@@ -1,32 +1,32 @@
 import { httpHeaders } from '@parley/contracts/headers';
 import type { Route } from '../policy/routes.ts';
-import { extension, typed, type Fragment } from './typed.ts';
+import type { Fragment } from './typed.ts';
 
-const name = 'parley.deadline';
-
-/** A header that stands twice, or is no number, says nothing. An error here would let the request pass as it came. */
-const lua = `
-function envoy_on_request(handle)
-  local limit = handle:filterContext():get("timeoutMs")
-  if limit == nil then return end
-  local headers = handle:headers()
+/**
+ * A client that says how long it waits is believed up to the route's time. A header that stands twice, or is no number,
+ * says nothing and is dropped. An error here would let the request pass as it came.
+ */
+export const deadlineLua = `
+local function settle_deadline(handle, headers)
   local asked = headers:get("${httpHeaders.timeoutMs}")
+  if asked == nil then return end
   local once = headers:getNumValues("${httpHeaders.timeoutMs}") == 1
-  local ms = once and #asked <= 9 and string.find(asked, "^%d+$") ~= nil and tonumber(asked) or limit
   headers:remove("${httpHeaders.timeoutMs}")
-  headers:add("${httpHeaders.timeoutMs}", string.format("%d", math.min(ms, limit)))
+  local limit = handle:filterContext():get("timeoutMs")
+  if limit ~= nil and once and #asked <= 9 and string.find(asked, "^%d+$") ~= nil then
+    headers:add("${httpHeaders.timeoutMs}", string.format("%d", math.min(tonumber(asked), limit)))
+  end
 end
 `;
 
-/**
- * Tells the service how long its answer is awaited: as long as the client says, and at most as long as the route lasts.
- * All that the service asks of others lies within it.
- */
-export const deadlineFilter: Fragment = extension(name, 'envoy.extensions.filters.http.lua.v3.Lua', {
-  default_source_code: { inline_string: lua },
-});
+/** What a route has for {@link deadlineLua}, by the name of the filter that runs it. */
+export const deadlineContext = ({ timeoutMs }: Route): Fragment => ({ timeoutMs });
 
-/** What a route has for {@link deadlineFilter}. */
-export const deadlineOf = ({ timeoutMs }: Route): Fragment => ({
-  [name]: typed('envoy.extensions.filters.http.lua.v3.LuaPerRoute', { filter_context: { timeoutMs } }),
+/**
+ * Tells the service how long its answer is awaited when the client does not: as long as the route lasts. All that the
+ * service asks of others lies within it.
+ */
+export const deadlineHeader = ({ timeoutMs }: Route): Fragment => ({
+  header: { key: httpHeaders.timeoutMs, value: String(timeoutMs) },
+  append_action: 'ADD_IF_ABSENT',
 });

@@ -1,17 +1,16 @@
 import { httpHeaders } from '@parley/contracts/headers';
 import type { GatewayPolicy } from '../policy/policy.ts';
+import { admissionFilter } from './admission.ts';
 import { arrivalFilters } from './arrival.ts';
 import { correlationFormat } from './correlation.ts';
-import { deadlineFilter } from './deadline.ts';
 import { corsFilter } from './cors.ts';
 import { localReplies } from './local-replies.ts';
-import { decidedAtFormat, limitCounter, limitFilter } from './limit.ts';
+import { decidedAtFormat, limitCounter } from './limit.ts';
 import { followedFile } from './followed.ts';
 import { routeConfig, routeConfigName, routesFile } from './route-config.ts';
 import { tokenFilter } from './tokens.ts';
 import { samplingShares, samplingStripped } from './trace-sampling.ts';
 import { duration, extension, type Fragment } from './typed.ts';
-import { userFilter } from './user.ts';
 
 /** What differs between two gateways. */
 export interface ConnectionManagerOptions {
@@ -135,9 +134,7 @@ export const connectionManager = ({
         ...arrivalFilters(policy, traced),
         corsFilter,
         tokenFilter(policy, { jwksPath, policyFolder }),
-        userFilter(policy),
-        limitFilter(policy),
-        deadlineFilter,
+        admissionFilter(policy),
         extension(
           'envoy.filters.http.body_size_limit',
           'envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit',

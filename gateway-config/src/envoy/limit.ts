@@ -1,10 +1,8 @@
-import { httpHeaders } from '@parley/contracts/headers';
 import type { GatewayPolicy } from '../policy/policy.ts';
-import type { Route } from '../policy/routes.ts';
-import { extension, typed, type Fragment } from './typed.ts';
+import { extension, type Fragment } from './typed.ts';
 
 const name = 'parley.limit';
-/** Under the filter's name in a request's dynamic metadata: what the headers say, when it was decided, whether it was refused. */
+/** Under this name in a request's dynamic metadata: what the headers say, when it was decided, whether it was refused. */
 const keys = { told: 'told', policy: 'policy', decidedAt: 'decidedAtMs', refused: 'refused' } as const;
 
 /**
@@ -15,7 +13,7 @@ const keys = { told: 'told', policy: 'policy', decidedAt: 'decidedAtMs', refused
  *
  * An error in a Lua filter lets the request pass: nothing here may throw.
  */
-const lua = (clientsMax: number): string => `
+export const limitLua = ({ limits: { clientsMax } }: GatewayPolicy): string => `
 local clients, known, swept_at, latest = {}, 0, 0, 0
 
 local function window_of(key, capacity)
@@ -52,16 +50,8 @@ local function sweep(now, window_ms)
   end
 end
 
-function envoy_on_request(handle)
-  local limit = handle:filterContext()
-  local requests = limit:get("requests")
-  if requests == nil then return end
-  local window_s, headers, stream = limit:get("windowSeconds"), handle:headers(), handle:streamInfo()
+local function count(handle, metadata, key, requests, window_s)
   local window_ms = window_s * 1000
-  local user = headers:get("${httpHeaders.userId}")
-  local key = user ~= nil and "user " .. user or "address " .. (string.match(stream:downstreamDirectRemoteAddress(), "^(.*):%d+$") or "")
-  if limit:get("anonymous") then headers:remove("${httpHeaders.userId}") end
-
   local now = handle:timestamp()
   if now < latest then clients, known, swept_at = {}, 0, now end -- the clock was set back
   latest = now
@@ -74,7 +64,6 @@ function envoy_on_request(handle)
     window.n = window.n + 1
   end
   local seconds = math.ceil((window.at[window.first] + window_ms - now) / 1000)
-  local metadata = stream:dynamicMetadata()
   metadata:set("${name}", "${keys.decidedAt}", now)
   metadata:set("${name}", "${keys.told}", '"client";r=' .. (requests - window.n) .. ";t=" .. seconds)
   metadata:set("${name}", "${keys.policy}", '"client";q=' .. requests .. ";w=" .. window_s)
@@ -84,23 +73,6 @@ function envoy_on_request(handle)
   end
 end
 `;
-
-/** Counts a client's requests. Comes behind whatever makes a user of a token, and before anything that costs. */
-export const limitFilter = ({ limits }: GatewayPolicy): Fragment =>
-  extension(name, 'envoy.extensions.filters.http.lua.v3.Lua', {
-    default_source_code: { inline_string: lua(limits.clientsMax) },
-  });
-
-/** What a route has for {@link limitFilter}. A route that asks for no user hands none on, though a user is counted as one. */
-export const limitOf = ({ authenticated }: Route, { limits }: GatewayPolicy): Fragment => ({
-  [name]: typed('envoy.extensions.filters.http.lua.v3.LuaPerRoute', {
-    filter_context: {
-      requests: limits.client.requests,
-      windowSeconds: limits.client.windowSeconds,
-      ...(authenticated ? {} : { anonymous: true }),
-    },
-  }),
-});
 
 /** What every counted answer says (draft-ietf-httpapi-ratelimit-headers): how much is left, and of what. */
 export const limitHeaders: readonly (readonly [string, string])[] = [

@@ -32,6 +32,7 @@ const RouteEntry = z.looseObject({
   route: z.looseObject({ cluster: z.string(), timeout: z.string().optional() }).optional(),
   direct_response: z.object({ status: z.int() }).optional(),
   typed_per_filter_config: z.record(z.string(), z.unknown()).optional(),
+  request_headers_to_add: z.array(z.unknown()).optional(),
 });
 const Mapper = z.looseObject({
   status_code: z.int(),
@@ -83,6 +84,8 @@ const Bootstrap = z.looseObject({
     clusters: z.array(z.looseObject({ name: z.string(), load_assignment: LoadAssignment })),
   }),
 });
+
+const Anonymous = z.looseObject({ filter_context: z.looseObject({ anonymous: z.literal(true) }) });
 
 const Clusters = z.object({
   static_resources: z.object({
@@ -138,7 +141,7 @@ describe('the rendered gateway', () => {
     const { requests, windowSeconds } = gatewayPolicy.limits.client;
     for (const { name } of routes) {
       const entry = render().entries.find((each) => each.name === name);
-      expect(entry?.typed_per_filter_config?.['parley.limit'], name).toMatchObject({
+      expect(entry?.typed_per_filter_config?.['parley.admission'], name).toMatchObject({
         filter_context: { requests, windowSeconds },
       });
     }
@@ -147,9 +150,12 @@ describe('the rendered gateway', () => {
   it('knows how long each route lasts, to tell its service', () => {
     for (const { name, timeoutMs } of routes) {
       const entry = render().entries.find((each) => each.name === name);
-      expect(entry?.typed_per_filter_config?.['parley.deadline'], name).toMatchObject({
+      expect(entry?.typed_per_filter_config?.['parley.arrival'], name).toMatchObject({
         filter_context: { timeoutMs },
       });
+      expect(entry?.request_headers_to_add, name).toMatchObject([
+        { header: { key: 'x-parley-timeout-ms', value: String(timeoutMs) }, append_action: 'ADD_IF_ABSENT' },
+      ]);
     }
   });
 
@@ -213,21 +219,19 @@ describe('the rendered gateway', () => {
 
   it('settles the correlation id before any filter that can refuse', () => {
     const filters = render().manager.http_filters.map((filter) => filter.name);
-    expect(filters.indexOf('envoy.filters.http.lua')).toBeLessThan(
-      filters.indexOf('envoy.filters.http.jwt_authn'),
-    );
+    expect(filters.indexOf('parley.arrival')).toBeLessThan(filters.indexOf('envoy.filters.http.jwt_authn'));
     expect(filters.at(-1)).toBe('envoy.filters.http.router');
   });
 
   it('looks at the subject of a token once it is verified, and before the service sees it', () => {
     const filters = render().manager.http_filters.map((filter) => filter.name);
-    const [verified, looked] = ['envoy.filters.http.jwt_authn', 'parley.user'].map((name) =>
+    const [verified, looked] = ['envoy.filters.http.jwt_authn', 'parley.admission'].map((name) =>
       filters.indexOf(name),
     );
     expect(looked).toBe((verified ?? 0) + 1);
     for (const { name, typed_per_filter_config: filtered = {} } of render().entries)
-      expect('parley.user' in filtered, name).toBe(
-        routes.some((route) => route.name === name && route.authenticated),
+      expect(Anonymous.safeParse(filtered['parley.admission']).success, name).toBe(
+        routes.some((route) => route.name === name && !route.authenticated),
       );
   });
 

@@ -1,12 +1,12 @@
 import type { GatewayPolicy } from '../policy/policy.ts';
 import type { PathMatch, Route } from '../policy/routes.ts';
 import { upstreams } from '../policy/upstreams.ts';
+import { admissionOf } from './admission.ts';
+import { arrivalOf } from './arrival.ts';
 import { corsFor } from './cors.ts';
-import { deadlineOf } from './deadline.ts';
-import { limitOf } from './limit.ts';
+import { deadlineHeader } from './deadline.ts';
 import { samplingInternal } from './trace-sampling.ts';
 import { duration, typed, type Fragment } from './typed.ts';
-import { userAsked } from './user.ts';
 
 /** Name of the one route configuration, and where it stands in a folder that Envoy follows. */
 export const routeConfigName = 'gateway';
@@ -84,13 +84,13 @@ const forwarded = (route: Route, policy: GatewayPolicy): Fragment => ({
     ...(route.webSocket === true ? { upgrade_configs: [{ upgrade_type: 'websocket' }] } : {}),
     retry_policy: retryPolicy(policy.retry),
   },
+  request_headers_to_add: [deadlineHeader(route)],
   typed_per_filter_config: {
     'envoy.filters.http.jwt_authn': typed('envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig', {
       requirement_name: route.authenticated ? userRequirement : anyoneRequirement,
     }),
-    ...(route.authenticated ? userAsked : {}),
-    ...limitOf(route, policy),
-    ...deadlineOf(route),
+    ...arrivalOf(route),
+    ...admissionOf(route, policy),
   },
 });
 
