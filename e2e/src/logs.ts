@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { StackUnderTest } from './stack.ts';
 
 /** A line as the log engine gives it; every value is text there. */
-const Line = z.looseObject({
+export const Line = z.looseObject({
   _time: z.string(),
   _msg: z.string(),
   [attribute.serviceName]: z.string(),

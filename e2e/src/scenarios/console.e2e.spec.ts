@@ -73,7 +73,7 @@ it('every state of the console has a URL, which shows the same again in another 
   await page.getByRole('heading', { name: 'Everything is up' }).waitFor({ timeout });
   expect(new URL(page.url()).pathname).toBe('/');
 
-  await page.getByRole('button', { name: 'US9.1' }).focus();
+  await page.getByRole('link', { name: 'US9.1' }).focus();
   await page.keyboard.press('Enter'); // a row opens by keyboard
   await page.getByText('"traceId": "abc"').waitFor({ timeout });
   await expect.poll(search, { timeout }).toBe('?row=US9.1');
@@ -96,6 +96,44 @@ it('every state of the console has a URL, which shows the same again in another 
     await theirs.locator('a[aria-current=true]', { hasText: '60 min' }).waitFor({ timeout });
   });
   expect(looked).toEqual(['/?row=US9.1', '/?row=US9.1&verdict=open&q=without', '/signals?window=60']);
+});
+
+it('what the console no longer hears of is not said to be well, and what is down is named', async () => {
+  await using opened = await openPage();
+  const { page } = opened;
+  await page.goto(url);
+  const order = page.getByRole('button', { name: 'Place an order' });
+  await page.getByRole('heading', { name: 'Everything is up' }).waitFor({ timeout });
+  await page.route('**/api/stack', (route) =>
+    route.fulfill({ status: 503, json: { error: 'no stack is ready' } }),
+  );
+  await page.getByRole('heading', { name: 'No news of the stack' }).waitFor({ timeout });
+  expect(await page.getByRole('status').innerText()).toMatch(
+    /^▲ no stack is ready. What follows was so at \d/,
+  );
+  expect(await order.isDisabled()).toBe(true);
+  await page.unroute('**/api/stack');
+  await page.getByRole('heading', { name: 'Everything is up' }).waitFor({ timeout });
+  await page.route('**/api/stack', async (route) => {
+    const answer = await route.fetch();
+    const state = (await answer.json()) as { engines: { name: string; up: boolean; detail?: string }[] };
+    const engines = state.engines.map((engine) =>
+      engine.name === 'kafka' ? { ...engine, up: false, detail: 'no answer in 1500 ms' } : engine,
+    );
+    await route.fulfill({ json: { ...state, engines } });
+  });
+  await page.getByRole('heading', { name: 'Down: kafka' }).waitFor({ timeout });
+  await page.getByRole('row', { name: /^kafka .*down.*no answer in 1500 ms/ }).waitFor({ timeout });
+
+  await page.goto(`${url}/signals`);
+  await page.locator('.panels').waitFor({ timeout });
+  await page.route('**/api/metrics/**', (route) =>
+    route.fulfill({ status: 502, json: { error: 'Prometheus: it is away' } }),
+  );
+  const stale = page
+    .getByRole('status')
+    .filter({ hasText: 'Prometheus: it is away. The figures below are older.' });
+  await stale.waitFor({ timeout });
 });
 
 it('each panel of the dashboard names its whole PromQL by keyboard and opens it in Prometheus', async () => {

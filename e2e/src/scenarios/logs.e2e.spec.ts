@@ -1,16 +1,20 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { serviceNames } from '@parley/contracts/endpoints';
 import { httpHeaders } from '@parley/contracts/headers';
 import { logFields } from '@parley/contracts/telemetry';
 import { describe, expect, it } from 'vitest';
 import { Customer } from '../client.ts';
-import { runCommand } from '../command.ts';
+import { runCommand, type CommandResult } from '../command.ts';
 import { evidence } from '../ledger/evidence.ts';
-import { queryLogs, servicesOf } from '../logs.ts';
+import { Line, queryLogs, servicesOf } from '../logs.ts';
 import { latenciesOf, type Latencies } from '../measure.ts';
 import { pidOf, readStack } from '../stack.ts';
 import { waitFor } from '../wait.ts';
 
+const rootDir = join(import.meta.dirname, '../../..');
 const stack = readStack();
 const productId = 'wool-door-stop';
 const everybody = [...serviceNames, 'gateway'].toSorted();
@@ -36,6 +40,33 @@ const linesOf = (correlationId: string) =>
     { deadlineMs: foundDeadlineMs },
   );
 
+const command = [process.execPath, 'platform/launcher/src/main.ts', 'logs'] as const;
+const logs = (...args: readonly string[]): Promise<CommandResult> => runCommand(stack, [...command, ...args]);
+
+const recordsIn = ({ stdout }: CommandResult): readonly Line[] =>
+  stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => Line.parse(JSON.parse(line)));
+
+/** `npm run logs -- --follow`, until it is stopped as by Ctrl-C; `stop` resolves with its exit code. */
+const followLogs = (...args: readonly string[]): { printed(): string; stop(): Promise<number | null> } => {
+  const [program, ...words] = [...command, '--follow', ...args];
+  const env = { ...process.env, PARLEY_RUN_DIR: stack.runDir };
+  const child = spawn(program, words, { env, cwd: rootDir, stdio: ['ignore', 'pipe', 'inherit'] });
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  return {
+    printed: () => printed,
+    stop: async () => {
+      const ended = once(child, 'exit');
+      child.kill('SIGINT');
+      await ended;
+      return child.exitCode;
+    },
+  };
+};
+
 describe('the lines that one order leaves', () => {
   it('in the gateway and all five services are found by one query for its correlation id (US5.2, FR-012, SC-011)', async (context) => {
     const customer = await Customer.of(stack, 'logs');
@@ -47,12 +78,18 @@ describe('the lines that one order leaves', () => {
     expect(servicesOf(lines)).toEqual(everybody);
     const traceIds = [...new Set(lines.map((line) => line[logFields.traceId]))];
     expect(traceIds).toHaveLength(1); // one trace, and no line without it
+    const ofTrace = await queryLogs(stack, `${logFields.traceId}:="${traceIds[0] ?? ''}"`);
+    expect(ofTrace.filter((line) => line[logFields.correlationId] !== correlationId)).toEqual([]);
 
-    const command = [process.execPath, 'platform/launcher/src/main.ts', 'logs', '--json'] as const;
-    const byId = await runCommand(stack, [...command, '--correlation', correlationId]);
-    expect(byId.stdout.trim().split('\n')).toHaveLength(lines.length);
-    const byOrder = await runCommand(stack, [...command, '--order', orderId, '--service', 'payment']);
-    expect(byOrder.stdout).toContain(correlationId);
+    const byId = await logs('--json', '--correlation', correlationId);
+    expect(recordsIn(byId).length).toBeGreaterThanOrEqual(lines.length);
+    const byOrder = recordsIn(await logs('--json', '--order', orderId, '--service', 'payment'));
+    expect(byOrder.map((line) => line[logFields.correlationId])).toContain(correlationId);
+    expect(servicesOf(byOrder)).toEqual(['payment']);
+    const asText = await logs('--correlation', correlationId, '--service', 'order', '--limit', '1');
+    expect(asText.stdout.trim().split('\n')).toEqual([
+      expect.stringContaining(`correlation_id=${correlationId}`),
+    ]);
 
     evidence(context, ['US5.2', 'FR-012', 'SC-011'], {
       correlationId,
@@ -62,6 +99,47 @@ describe('the lines that one order leaves', () => {
       services: servicesOf(lines).join(' '),
       foundAfterMs,
     });
+  });
+});
+
+describe('npm run logs', () => {
+  it('shows lines since a time and of a level and above, and goes on with new ones until it is stopped', async () => {
+    const customer = await Customer.of(stack, 'logs-since');
+    const [earlier, later] = [`logs-${randomUUID()}`, `logs-${randomUUID()}`];
+    await shipped(customer, earlier);
+    await linesOf(earlier);
+    const since = new Date().toISOString();
+    const following = followLogs('--json', '--correlation', later);
+    try {
+      await shipped(customer, later);
+      await linesOf(later);
+      const found = recordsIn(await logs('--json', '--since', since, '--limit', '10000'));
+      const ids = new Set(found.map((line) => line[logFields.correlationId]));
+      expect([ids.has(earlier), ids.has(later)]).toEqual([false, true]);
+      await waitFor(
+        'a line of every service, as it came',
+        () => (everybody.every((name) => following.printed().includes(`"${name}"`)) ? true : undefined),
+        { deadlineMs: foundDeadlineMs },
+      );
+      expect(following.printed()).not.toContain(earlier);
+    } finally {
+      expect(await following.stop()).toBe(0);
+    }
+    const severe = recordsIn(await logs('--json', '--level', 'warn', '--since', '7d'));
+    const levels = new Set(severe.map((line) => line[logFields.level]));
+    expect([...levels].filter((level) => !['warn', 'error', 'fatal'].includes(String(level)))).toEqual([]);
+    expect(levels.size).toBeGreaterThan(0);
+    expect((await logs('--level', 'loud')).exitCode).toBe(2);
+  });
+
+  it('has lines of every engine too', async () => {
+    const names = ['kafka', 'registry', 'rabbitmq', 'zipkin', 'eureka', 'envoy', 'prometheus'];
+    const found = await Promise.all(
+      names.map(async (name) =>
+        recordsIn(await logs('--json', '--service', name, '--since', '1d', '--limit', '1')),
+      ),
+    );
+    expect(found.map((lines) => servicesOf(lines))).toEqual(names.map((name) => [name]));
   });
 });
 
@@ -77,26 +155,31 @@ const timed = async (customer: Customer): Promise<Latencies> => {
 };
 
 describe('a log engine that hangs', () => {
-  it('slows no order, and the lines of the meantime are found when it goes on (FR-012)', async (context) => {
+  it('slows no order; the lines of the meantime are read from files, and found there when it goes on (FR-012)', async (context) => {
     const customer = await Customer.of(stack, 'logs-away');
     const pid = pidOf(stack, 'victoria-logs');
     await timed(customer); // warm
     const before = await timed(customer);
     const correlationId = `logs-${randomUUID()}`;
     let meanwhile: Latencies;
+    let fromFiles: CommandResult;
     process.kill(pid, 'SIGSTOP');
     try {
       await shipped(customer, correlationId);
       meanwhile = await timed(customer);
+      fromFiles = await logs('--json', '--correlation', correlationId);
     } finally {
       process.kill(pid, 'SIGCONT');
     }
     expect(meanwhile.p50Ms).toBeLessThan(2 * before.p50Ms + 50);
+    expect(servicesOf(recordsIn(fromFiles))).toEqual(everybody);
+    expect(fromFiles.stderr).toContain('read from the files');
     const lines = await linesOf(correlationId);
     evidence(context, ['FR-012'], {
       p50MsBefore: before.p50Ms,
       p50MsWhileItHangs: meanwhile.p50Ms,
       orders: ordersTimed,
+      linesReadFromFilesMeanwhile: recordsIn(fromFiles).length,
       linesFoundAfterwards: lines.length,
     });
   });

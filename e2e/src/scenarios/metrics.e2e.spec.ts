@@ -30,6 +30,47 @@ const errors = sumOverEdges((edge) => `${edge}_count{error_type!=""}`);
 const errorRate = `((${errors}) or 0 * (${requests})) / (${requests})`;
 const seconds = `(${sumOverEdges((edge) => `${edge}_sum`)}) / (${requests})`;
 
+type Metric = (typeof metricDefinitions)[keyof typeof metricDefinitions];
+const seriesOf = (metric: Metric, labels = ''): string =>
+  `${prometheusName(metric)}${metric.kind === 'histogram' ? '_count' : ''}{${labels}}`;
+const m = metricDefinitions;
+const ofPayment = 'service_name="payment", http_route="/api/v1/payments"';
+/** What a stack promises to measure, each with an expression that is above 0 after an order of which one payment failed. */
+const promised: readonly (readonly [string, string])[] = [
+  ['rate of a route', seriesOf(m.httpServerDuration, 'http_route="/api/v1/orders"')],
+  ['errors of a route', seriesOf(m.httpServerDuration, `${ofPayment}, error_type="503"`)],
+  ['duration of a route', `${prometheusName(m.httpServerDuration)}_sum{${ofPayment}}`],
+  ['calls of a route at a peer', seriesOf(m.httpClientDuration, 'peer_service="payment"')],
+  ['a gRPC method', seriesOf(m.rpcServerDuration, 'service_name="product", rpc_method=~".*/ReserveStock"')],
+  ['a gRPC method of a peer', seriesOf(m.rpcClientDuration, 'peer_service="product"')],
+  [
+    'a consumer',
+    seriesOf(m.processDuration, 'messaging_consumer_group_name="parley.notification.on-payment"'),
+  ],
+  ['a producer', seriesOf(m.publishDuration, 'messaging_destination_name="parley.payment.events"')],
+  ['sending to a queue', seriesOf(m.publishDuration, 'messaging_destination_name="shipping.requests"')],
+  ['working on a queue', seriesOf(m.processDuration, 'messaging_destination_name="shipping.requests"')],
+  ['records of a topic', seriesOf(m.logRecords, 'parley_outcome="accepted"')],
+  ['orders by status', seriesOf(m.orderTransitions, 'parley_order_status="PAID"')],
+  ['time to SHIPPED', seriesOf(m.timeToShipped)],
+  ['retries', seriesOf(m.policyRetries, 'service_name="order", parley_policy="payment"')],
+  ['a breaker', seriesOf(m.breakerState, 'service_name="order", parley_policy="payment"')],
+  ['calls through a policy', seriesOf(m.policyCalls, 'parley_policy="payment", parley_outcome="ended"')],
+  ['calls beyond a limit', `1 + ${seriesOf(m.policyCalls, 'parley_outcome="bulkhead-full"')}`],
+  ['lag of a consumer', `1 + ${seriesOf(m.consumerLag)}`],
+  ['lag of a projection', `1 + ${seriesOf(m.projectionLag)}`],
+  ['open dead letters', `1 + ${seriesOf(m.deadLettersOpen)}`],
+  ['snapshots', `1 + ${seriesOf(m.snapshots)}`],
+  ['unfinished orders', `1 + ${seriesOf(m.ordersUnfinished)}`],
+  ['faults of topics', `1 + ${seriesOf(m.topicFaults)}`],
+  ['age of the list of instances', `1 + ${seriesOf(m.discoveryAge)}`],
+  ['requests through Envoy', 'envoy_cluster_upstream_rq_total'],
+  ['connections of RabbitMQ', 'rabbitmq_connections'],
+  ['lines taken by VictoriaLogs', 'vl_rows_ingested_total'],
+];
+/** Of the process: every service has them. */
+const ofEveryService = [m.eventLoopUtilization, m.eventLoopDelayMax, m.heapUsed, m.memoryUsage, m.cpuTime];
+
 const Drilled = z.object({
   alert: z.object({ labels: z.record(z.string(), z.string()), summary: z.string() }),
   detectedAfterMs: z.number().positive(),
@@ -78,6 +119,36 @@ describe('metrics', () => {
     const page = await ask(`${prometheusOf(stack)}/graph`);
     expect(page.status).toBe(200);
     evidence(context, ['FR-011', 'US5.3'], { orderId, query: requests, breakdown });
+  });
+
+  it('of every kind that is promised have series on the running stack', async () => {
+    const { host, ports } = stack.endpoints.instances.find(({ service }) => service === 'payment') ?? {};
+    const fault = { route: 'POST /api/v1/payments', failure: 'error', status: 503, errorRate: 1, calls: 1 };
+    const put = await ask(`http://${host}:${ports?.ops}/ops/faults`, {
+      method: 'PUT',
+      body: { faults: [fault] },
+    });
+    expect(put.status).toBe(200);
+    const customer = await Customer.of(stack, 'metrics-kinds');
+    const { orderId } = await customer.ordered({ productId, quantity: 1 });
+    await customer.status(orderId, 'SHIPPED', shippedDeadlineMs);
+    await waitFor(
+      'a series of every kind',
+      async () => {
+        const answers = await Promise.all(
+          promised.map(async ([kind, expression]) =>
+            (await queryNow(stack, `(${expression}) > 0`)).length > 0 ? [] : [`${kind}: ${expression}`],
+          ),
+        );
+        if (answers.flat().length > 0) throw new Error(`no series of ${answers.flat().join(', ')}`);
+        return true;
+      },
+      { deadlineMs: scrapedDeadlineMs, intervalMs: 1000 },
+    );
+    for (const metric of ofEveryService) {
+      const services = await queryByService(stack, `max by (service_name) (${prometheusName(metric)})`);
+      expect([...services.keys()].toSorted(), metric.name).toEqual([...serviceNames].toSorted());
+    }
   });
 
   it('come from every instance and every engine that has some, and their series are bounded', async () => {

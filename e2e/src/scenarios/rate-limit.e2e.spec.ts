@@ -6,6 +6,7 @@ import { gatewayCounter, gatewayLog, type Logged } from '../gateway-log.ts';
 import { evidence } from '../ledger/evidence.ts';
 import { latenciesOf } from '../measure.ts';
 import { openLoop } from '../open-loop.ts';
+import { queryNow } from '../prometheus.ts';
 import { mintToken, pidOf, readStack } from '../stack.ts';
 import { waitFor } from '../wait.ts';
 
@@ -102,6 +103,14 @@ describe('the limit of 100 requests a second for each client', () => {
       expect(headers.get('ratelimit-policy')).toBe('"client";q=100;w=1');
       expect(headers.get('ratelimit')).toBe('"client";r=0;t=1');
     }
+    await waitFor(
+      'the refusals in Prometheus',
+      async () => {
+        const [series] = await queryNow(stack, 'sum(envoy_parley_gateway_limited{route=~".*orders.*"})');
+        return (series?.value ?? 0) >= counted ? true : undefined;
+      },
+      { deadlineMs: 30_000, intervalMs: 500 },
+    );
     evidence(context, ['US3.2', 'FR-007', 'SC-005'], measured);
   });
 });

@@ -46,7 +46,11 @@ const answersHttp = async (url: string): Promise<Health> => {
   }
 };
 
-const acceptsTcp = (address: string): Promise<Health> =>
+/** ApiVersions, version 0, correlation id 0, no client id: every broker answers it, to anybody. */
+const apiVersionsRequest = Buffer.from('0000000a' + '0012' + '0000' + '00000000' + 'ffff', 'hex');
+
+/** An open port is too little: of a broker that hangs, the kernel still accepts. */
+const answersKafka = (address: string): Promise<Health> =>
   new Promise((resolve) => {
     const { hostname, port } = new URL(`tcp://${address}`);
     const socket = connect({ host: hostname, port: Number(port), timeout: PROBE_TIMEOUT_MS });
@@ -54,8 +58,12 @@ const acceptsTcp = (address: string): Promise<Health> =>
       socket.destroy();
       resolve(health);
     };
-    socket.once('connect', () => {
+    socket.once('connect', () => socket.write(apiVersionsRequest));
+    socket.once('data', () => {
       end({ up: true });
+    });
+    socket.once('end', () => {
+      end({ up: false, detail: 'it ended the connection' });
     });
     socket.once('timeout', () => {
       end({ up: false, detail: `no answer in ${PROBE_TIMEOUT_MS} ms` });
@@ -95,7 +103,7 @@ const probesOf = (endpoints: Endpoints): readonly Probe[] => {
     ...kafka.bootstrap.split(',').map((address, at) => ({
       name: at === 0 ? 'kafka' : `kafka-${at + 1}`,
       address,
-      ask: () => acceptsTcp(address),
+      ask: () => answersKafka(address),
     })),
     http('registry', registry.url, `${registry.url}/subjects`),
     http('rabbitmq', rabbitmq.management),

@@ -33,3 +33,10 @@ export const Empty = ({
     <div>{children}</div>
   </div>
 );
+
+/** What is shown is what was last known: it is said so, and why. */
+export const Stale = ({ children }: { readonly children: ReactNode }): ReactNode => (
+  <p className="stale" role="status">
+    ▲ {children}
+  </p>
+);

@@ -143,6 +143,11 @@ describe('the life of a stack', () => {
       await start();
       expect(await takenPorts({ portBase })).toHaveLength(portsOfStack({ portBase }).size);
       orderId = await shippedOrder();
+      const saysLauncher = async (): Promise<boolean> => {
+        const { printed } = await parley('logs', '--service', 'launcher', '--json');
+        return printed.split('\n').some((line) => line.includes('kafka is ready'));
+      };
+      expect(await waitUntil(saysLauncher, { deadlineMs: recoveryMs, intervalMs: 500 })).toBe(true);
       const again = await parley('up');
       expect(again).toMatchObject({ code: 0, printed: expect.stringContaining('already runs') as string });
     },

@@ -70,12 +70,7 @@ const Row = ({ row, isOpen }: { readonly row: LedgerRow; readonly isOpen: boolea
   const isProven = row.verdict === 'proven';
   return (
     <>
-      <Link
-        className="row"
-        href={hrefWith({ row: isOpen ? undefined : row.id })}
-        aria-expanded={isOpen}
-        role="button"
-      >
+      <Link className="row" href={hrefWith({ row: isOpen ? undefined : row.id })} aria-expanded={isOpen}>
         <span className="mono id">{row.id}</span>
         <Status tone={isProven ? 'good' : 'quiet'}>{row.verdict}</Status>
         <span className="text">{row.text}</span>

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import type { EngineState, InstanceState, StackState } from '../../../src/api.ts';
-import { Empty, Status } from '../status.tsx';
+import { clock } from '../format.ts';
+import { Empty, Stale, Status } from '../status.tsx';
 import { Evidence } from './evidence.tsx';
 import { PlaceOrder } from './place-order.tsx';
 
@@ -80,7 +81,10 @@ const Engines = ({ engines }: { readonly engines: readonly EngineState[] }): Rea
   </table>
 );
 
-const headline = ({ instances, engines }: StackState): string => {
+const headline = (stack: StackState | undefined, error: string | undefined): string => {
+  if (stack === undefined) return error === undefined ? 'Looking …' : 'No stack yet';
+  if (error !== undefined) return 'No news of the stack';
+  const { instances, engines } = stack;
   const down = [
     ...instances.filter(({ up }) => !up).map(({ id }) => id),
     ...engines.filter(({ up }) => !up).map(({ name }) => name),
@@ -100,9 +104,12 @@ export const Overview = ({
   <>
     <section className="lead">
       <div>
-        <h1>
-          {stack === undefined ? (error === undefined ? 'Looking …' : 'No stack yet') : headline(stack)}
-        </h1>
+        <h1 aria-live="polite">{headline(stack, error)}</h1>
+        {stack === undefined || error === undefined ? null : (
+          <Stale>
+            {error}. What follows was so at {clock(stack.checkedAtMs)}.
+          </Stale>
+        )}
         {stack === undefined ? (
           <Empty title={error ?? 'The console asks each part of the stack'}>
             Start one in the clone: <code>npm run dev</code>
@@ -119,7 +126,7 @@ export const Overview = ({
           </ul>
         )}
       </div>
-      <PlaceOrder tracesUrl={stack?.tracesUrl} isPossible={stack !== undefined} />
+      <PlaceOrder tracesUrl={stack?.tracesUrl} isPossible={stack !== undefined && error === undefined} />
     </section>
     {stack === undefined ? null : (
       <section className="pair">

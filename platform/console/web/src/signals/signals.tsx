@@ -3,7 +3,7 @@ import type { StackState } from '../../../src/api.ts';
 import { percent } from '../format.ts';
 import { hrefWith, Link, useLocation } from '../location.tsx';
 import { usePolled } from '../polled.ts';
-import { Empty } from '../status.tsx';
+import { Empty, Stale } from '../status.tsx';
 import { diagnose, type Verdict } from './diagnosis.ts';
 import { askFigures, type Figures } from './figures.ts';
 import { Panels } from './panels.tsx';
@@ -70,6 +70,12 @@ const Dashboard = ({
         </div>
       </div>
       <Explanation verdicts={verdicts} />
+      {services.some(({ ratePerSecond }) => (ratePerSecond ?? 0) > 0) ? null : (
+        <Empty title="Nothing was asked of any service in the last minute">
+          <Link href="/">Place an order</Link>, or type <code>npm run flow</code>. Prometheus looks every few
+          seconds.
+        </Empty>
+      )}
       <ServiceMap services={services} edges={edges} verdicts={verdicts} />
       <p className="hint">
         Solid: calls. Dashed: messages, through Kafka or RabbitMQ. Rates and ratios are of the last minute.
@@ -97,11 +103,7 @@ export const Signals = ({ stack }: { readonly stack: StackState | undefined }): 
     );
   return (
     <>
-      {error === undefined ? null : (
-        <p className="stale" role="status">
-          ▲ {error}: the figures below are older.
-        </p>
-      )}
+      {error === undefined ? null : <Stale>{error}. The figures below are older.</Stale>}
       <Dashboard figures={value} metricsUrl={metricsUrl} minutes={minutes} />
     </>
   );
