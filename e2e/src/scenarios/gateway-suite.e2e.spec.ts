@@ -276,13 +276,15 @@ describe('streams', () => {
   });
 
   it('the events of an order are its customer’s only, and read only', async () => {
-    const orderId = await placed(fresh('follower'));
-    const path = `/api/v1/orders/${orderId}/events`;
+    const customer = fresh('follower');
+    const path = `/api/v1/orders/${await placed(customer)}/events`;
     expectProblem(await send(path), 401, 'UNAUTHENTICATED');
     expectProblem(await send(path, { lines: as(fresh('thief')) }), 404, 'ORDER_NOT_FOUND');
     const post = await send(path, { method: 'POST', lines: as(fresh('thief')), body: '' });
     expectProblem(post, 405, 'METHOD_NOT_ALLOWED');
-    expect(post.headers.allow).toBe('GET');
+    expect(post.headers.allow).toBe('GET, HEAD');
+    const head = await send(path, { method: 'HEAD', lines: as(customer) });
+    expect([head.status, head.headers['content-type'], head.text]).toEqual([200, 'text/event-stream', '']);
   });
 
   it.each(['/api/v1/orders', '/api/v1/products', '/graphql', '/ops/policies', '/'])(

@@ -67,7 +67,7 @@ export const routes: readonly Route[] = [
   {
     name: 'order-events',
     path: { kind: 'item', under: '/api/v1/orders', then: 'events' },
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     upstream: 'order',
     authenticated: true,
     timeoutMs: 15_000, // three times as long as the service is ever silent
