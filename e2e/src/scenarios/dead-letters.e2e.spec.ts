@@ -67,6 +67,7 @@ describe('an event that notification cannot handle, in the middle of good ones',
       });
       const { orderId } = await customer.ordered({ productId, quantity: 1, idempotencyKey });
       expect(orderId).toBe(poisoned.orderId);
+      const onRabbitmq = await deadRequest();
       good.push((await customer.ordered({ productId, quantity: 1 })).orderId);
       const startedAt = performance.now();
       const ofOrigin = (message: KafkaMessage, partition: number): boolean =>
@@ -113,8 +114,6 @@ describe('an event that notification cannot handle, in the middle of good ones',
         },
         { deadlineMs: 10_000 },
       );
-      const onRabbitmq = await deadRequest();
-
       const letters = new ServiceLetters(stack, 'notification');
       const { id } = await letters.find(
         'the letter on the operations port',
