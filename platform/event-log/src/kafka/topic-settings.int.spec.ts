@@ -114,7 +114,7 @@ it('a log does not start when the brokers make fewer copies of its topic than ha
   await log.close();
 });
 
-it('a log that runs notices a topic that is altered: it says each change once, also that it is mended, and goes on', async () => {
+it('a log that runs notices a topic that is altered, and one that is deleted: it says each change once, also that it is mended, and goes on', async () => {
   const topic = freshTopic();
   const lines: Record<string, unknown>[] = [];
   const writing = { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) };
@@ -157,10 +157,15 @@ it('a log that runs notices a topic that is altered: it says each change once, a
   await vi.waitFor(() => {
     expect(told()).toHaveLength(3);
   }, 10_000);
+  await admin.deleteTopics({ topics: [topic.name] });
+  await vi.waitFor(() => {
+    expect(told()).toHaveLength(4);
+  }, 10_000);
   await log.close();
   expect(told()).toEqual([
     [warn, ['retention.ms=604800000']],
     [warn, ['cleanup.policy=compact', 'retention.ms=604800000']],
     [info, []],
+    [warn, ['topic=deleted']],
   ]);
 });

@@ -76,7 +76,10 @@ const isUntold = (error: unknown): boolean =>
   error instanceof Error &&
   (untold.has(error.name) || ('type' in error && typeof error.type === 'string' && untold.has(error.type)));
 
-export type TopicAdmin = Pick<Admin, 'createTopics' | 'describeConfigs' | 'fetchTopicMetadata'>;
+export type TopicAdmin = Pick<
+  Admin,
+  'createTopics' | 'describeConfigs' | 'fetchTopicMetadata' | 'listTopics'
+>;
 
 /** What kafkajs gathers for each topic that was not made; its types do not tell. */
 interface TopicFailure {
@@ -159,6 +162,25 @@ export async function lookAtTopics(
     advice: (settings ?? []).filter(isAdvice),
     areTold: settings !== undefined,
   };
+}
+
+/** As `lookAtTopics`, of topics that were there: one that somebody has deleted is a fault, and the others are looked at. */
+export async function lookAgain(
+  admin: Pick<TopicAdmin, 'describeConfigs' | 'fetchTopicMetadata' | 'listTopics'>,
+  topics: readonly DeclaredTopic[],
+  durability: TopicDurability,
+): Promise<TopicsLook> {
+  const names = new Set(await admin.listTopics());
+  const gone = topics.filter(({ name }) => !names.has(name));
+  const there = topics.filter(({ name }) => names.has(name));
+  const { faults, ...look } = await lookAtTopics(admin, there, durability);
+  const deleted = gone.map(({ name }) => ({
+    topic: name,
+    setting: 'topic',
+    is: 'deleted',
+    shouldBe: 'there',
+  }));
+  return { ...look, faults: [...deleted, ...faults] };
 }
 
 async function wrongSizes(

@@ -73,7 +73,7 @@ export class TopicWatch {
     else
       logger.warn(
         { faults },
-        'topics were altered to settings that the log cannot be kept with: events may be lost, and the next start is refused',
+        'topics were deleted, or altered to settings that the log cannot be kept with: events may be lost, and a start on altered ones is refused',
       );
   }
 }

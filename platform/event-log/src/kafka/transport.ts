@@ -19,7 +19,7 @@ import { readerOf, readTopic } from './topic-reader.ts';
 import {
   assertDurability,
   checkTopics,
-  lookAtTopics,
+  lookAgain,
   makeTopics,
   type TopicDurability,
 } from './topic-settings.ts';
@@ -98,7 +98,7 @@ export class KafkaTransport implements Transport {
     this.#topicWatch = new TopicWatch({
       look: () =>
         this.#administer(async (admin) => {
-          const seen = await lookAtTopics(admin, topics, durability);
+          const seen = await lookAgain(admin, topics, durability);
           return seen.areTold || seen.faults.length > 0 ? seen : undefined;
         }),
       first: areTold ? { faults: [], advice } : undefined,

@@ -21,6 +21,7 @@ const OPEN_BYTES_MAX = 67_108_864;
 /** Settled letters that are still told, and their bytes. */
 const SETTLED_MAX = 1_000;
 const SETTLED_BYTES_MAX = 16_777_216;
+/** Without any record of the partition: a process that starts has all earlier ones to read first. */
 const READ_BACK_MS = 10_000;
 
 interface Partition {
@@ -227,8 +228,12 @@ export class LetterBox implements TopicListener {
     const { transport } = this.#options;
     const read = Promise.withResolvers<boolean>();
     this.#awaited.set(written, read);
-    const timer = setTimeout(() => {
-      read.reject(new Error(`${this.topic.name} was not read back within ${String(READ_BACK_MS)} ms`));
+    const state = this.#at(partition);
+    let seen = state.next;
+    const timer = setInterval(() => {
+      if (seen === state.next)
+        read.reject(new Error(`${this.topic.name} was not read back within ${String(READ_BACK_MS)} ms`));
+      seen = state.next;
     }, READ_BACK_MS);
     const before = this.#sends[partition] ?? Promise.resolve();
     const sent = before.then(() => transport.send(this.topic.name, partition, [record]));
@@ -237,7 +242,7 @@ export class LetterBox implements TopicListener {
       const [, isLate] = await Promise.all([sent, read.promise]);
       return isLate;
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
       this.#awaited.delete(written);
     }
   }

@@ -7,7 +7,7 @@ import type { DomainEvent } from '../ports.ts';
 import type { LetterBox } from './letter-box.ts';
 import type { OpenLetter } from './partition-letters.ts';
 
-/** Times that a letter may be redriven; then it is to be discarded, or edited. */
+/** Times that a letter may be redriven; then it is to be discarded. */
 const REDRIVES_MAX = 20;
 
 /** What a letter says, and bytes that say something else. */
