@@ -11,7 +11,7 @@ export const DeadLetter = z.object({
   consumer: z.string(),
   /** Partition and offset in the source, or message id. */
   position: z.string(),
-  /** Stream id, or message id. */
+  /** Stream id, or what a message says that it is about, or its id. */
   subject: z.string(),
   type: z.string(),
   correlationId: z.string(),

@@ -18,7 +18,7 @@ export interface LetterSummary {
   readonly consumer: string;
   /** Partition and offset, or message id. */
   readonly position: string;
-  /** Stream id, or message id. */
+  /** Stream id, or what a message says that it is about, or its id. */
   readonly subject: string;
   /** Type of the event or message; empty when it is not known. */
   readonly type: string;

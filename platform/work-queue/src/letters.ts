@@ -7,12 +7,17 @@ import {
   type LetterState,
   type LetterSummary,
 } from '@parley/delivery';
-import type { QueueDefinition } from './ports.ts';
+import type { LetterRules, QueueDefinition } from './ports.ts';
+
+/** A queue, and what is to be known of its letters. */
+export interface LetterSource extends LetterRules {
+  readonly definition: QueueDefinition;
+}
 
 /** Of a message that was redriven: how often. */
 export const REDRIVES = 'x-redrives';
 const markNames = { as: 'x-letter-mark', why: 'x-letter-why', time: 'x-letter-time' } as const;
-/** Times that a letter may be redriven; then it is to be discarded, or edited. */
+/** Times that a letter may be redriven; then it is to be discarded. */
 export const REDRIVES_MAX = 20;
 
 /** Where settled letters are kept for a while, with what became of them. */
@@ -41,8 +46,10 @@ export const idOf = (
 export const redrivesOf = ({ headers }: Pick<StoredLetter, 'headers'>): number =>
   Number(text(headers[REDRIVES])) || 0;
 
-export const summaryOf = (definition: QueueDefinition, letter: StoredLetter): LetterSummary => {
-  const { messageId, type, correlationId, headers } = letter;
+const SUBJECT_MAX = 100;
+
+export const summaryOf = ({ definition, subjectOf }: LetterSource, letter: StoredLetter): LetterSummary => {
+  const { messageId, type, body, correlationId, headers } = letter;
   const sinceMs = Date.parse(text(headers[errorHeaderNames.time]));
   const state = text(headers[markNames.as]) as LetterState | ''; // only written here
   return {
@@ -51,7 +58,7 @@ export const summaryOf = (definition: QueueDefinition, letter: StoredLetter): Le
     source: definition.queue,
     consumer: definition.queue,
     position: messageId,
-    subject: messageId,
+    subject: (subjectOf?.(body) ?? messageId).slice(0, SUBJECT_MAX),
     type,
     correlationId,
     // The broker makes a letter too, of what it was given back too often or cannot be sent with a reason.
@@ -73,8 +80,8 @@ const decoded = (body: Buffer): unknown => {
   }
 };
 
-export const detailOf = (definition: QueueDefinition, letter: StoredLetter): LetterDetail => ({
-  ...summaryOf(definition, letter),
+export const detailOf = (source: LetterSource, letter: StoredLetter): LetterDetail => ({
+  ...summaryOf(source, letter),
   errorClass: text(letter.headers[errorHeaderNames.errorClass]),
   traceparent: text(letter.headers.traceparent) || undefined,
   headers: Object.entries(letter.headers).map(([name, value]) => [
@@ -85,6 +92,16 @@ export const detailOf = (definition: QueueDefinition, letter: StoredLetter): Let
   value: letter.body.toString('base64'),
   decoded: decoded(letter.body),
 });
+
+/** The body that is worked on instead of a letter's own, or why there is none. */
+export const editedBody = (
+  { problemOf }: LetterSource,
+  edited: unknown,
+): { readonly body: Buffer } | { readonly problem: string } => {
+  const body = Buffer.from(JSON.stringify(edited));
+  const problem = problemOf?.(body);
+  return problem === undefined ? { body } : { problem };
+};
 
 /** Headers of a letter that goes to its queue again: the original's, and how often it did. */
 export const redrivenHeaders = (letter: StoredLetter): Record<string, unknown> => {

@@ -81,7 +81,16 @@ export interface Publisher {
   publish(message: OutgoingMessage, options?: { readonly deadlineMs?: number }): Promise<void>;
 }
 
+/** What people see of a queue's dead letters, and may make of them. */
+export interface LetterRules {
+  /** What a message is about, such as an order, as far as its body says so. Default: its message id. */
+  readonly subjectOf?: (body: Buffer) => string | undefined;
+  /** Why a body that somebody has edited is none of this queue; undefined when it is one. Default: any JSON is one. */
+  readonly problemOf?: (body: Buffer) => string | undefined;
+}
+
 export interface ConsumerOptions {
+  readonly letters?: LetterRules;
   /** How many unacknowledged messages this consumer holds at most. Default 16. */
   readonly prefetch?: number;
   /**

@@ -1,7 +1,7 @@
 import { deadLetter, done, notYet, type AsyncHops, type Verdict } from '@parley/delivery';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type IncomingMessage, PublishError, type QueueDefinition, type WorkQueue } from '../src/ports.ts';
-import { collect, consumeBeside, definitionOf, messageOf } from './fixtures.ts';
+import { collect, consumeBeside, definitionOf, letterRules, messageOf } from './fixtures.ts';
 import { captureSpans } from './spans.ts';
 
 /** What the suite needs of the broker under test besides the port itself. */
@@ -195,6 +195,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       const worked: string[] = [];
       let broken = true;
       queue.consume(definition, {
+        letters: letterRules,
         handle: ({ body }) => {
           if (broken || body.toString().includes('poison')) return Promise.resolve(deadLetter('poison'));
           worked.push(body.toString());
@@ -213,16 +214,18 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       const [plain = '', edited = '', discarded = ''] = ids;
       expect(await queue.deadLetters.show(edited)).toMatchObject({
         reason: 'poison',
+        subject: `subject ${bodies[1] ?? ''}`,
         decoded: { n: 'poison 2' },
         value: Buffer.from(bodies[1] ?? '').toString('base64'),
         headers: expect.arrayContaining([['own', 'header']]) as unknown,
       });
       broken = false;
+      const much = { why: 'mended', edited: { n: 'much' } };
+      expect(await queue.deadLetters.redrive(edited, much)).toMatchObject({ why: 'n is no number' });
       expect(await queue.deadLetters.redrive(plain, { why: 'mended' })).toEqual({ kind: 'ok' });
       expect(await queue.deadLetters.redrive(plain, { why: 'again' })).toEqual({ kind: 'not-found' });
-      expect(await queue.deadLetters.redrive(edited, { why: 'mended', edited: { n: 2 } })).toEqual({
-        kind: 'ok',
-      });
+      const two = { why: 'mended', edited: { n: 2 } };
+      expect(await queue.deadLetters.redrive(edited, two)).toEqual({ kind: 'ok' });
       expect(await queue.deadLetters.discard(discarded, { why: 'a test' })).toEqual({ kind: 'ok' });
       await until(() => {
         expect([...worked].sort()).toEqual(['{"n":1}', '{"n":2}']);

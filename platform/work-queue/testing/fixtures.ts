@@ -3,6 +3,7 @@ import { done, type Verdict } from '@parley/delivery';
 import type {
   ConsumerOptions,
   IncomingMessage,
+  LetterRules,
   OutgoingMessage,
   QueueDefinition,
   WorkQueue,
@@ -27,6 +28,12 @@ export const messageOf = (over: Partial<OutgoingMessage> = {}): OutgoingMessage 
   correlationId: 'correlation-1',
   ...over,
 });
+
+/** Names a letter by its body, and takes no edited one in which there is `much`. */
+export const letterRules: LetterRules = {
+  subjectOf: (body) => `subject ${body.toString()}`,
+  problemOf: (body) => (body.toString().includes('much') ? 'n is no number' : undefined),
+};
 
 /** Collects what a consumer sees and acknowledges it. */
 export const collect = (queue: WorkQueue, definition: QueueDefinition): IncomingMessage[] => {

@@ -9,7 +9,15 @@ import {
 import { workOn } from '../src/attempts.ts';
 import { awaitedRoom, DEAD_LETTERS_MAX, untilTaken } from '../src/dead-letters.ts';
 import { whileHeld } from '../src/holding.ts';
-import { detailOf, idOf, markHeaders, redrivenHeaders, summaryOf } from '../src/letters.ts';
+import {
+  detailOf,
+  editedBody,
+  idOf,
+  markHeaders,
+  redrivenHeaders,
+  summaryOf,
+  type LetterSource,
+} from '../src/letters.ts';
 import {
   type ConsumerOptions,
   type IncomingMessage,
@@ -49,7 +57,7 @@ const DEFAULT_PREFETCH = 16;
 const CLOSE_DEADLINE_MS = 5_000;
 
 const memoryLetters = (
-  queues: () => readonly Queue[],
+  sources: () => readonly { readonly queue: Queue; readonly source: LetterSource }[],
   requeue: (queue: Queue, message: Stored) => void,
 ): DeadLetterStore => {
   const settled: LetterSummary[] = [];
@@ -58,14 +66,15 @@ const memoryLetters = (
     as: 'redriven' | 'discarded',
     { why, edited }: { readonly why: string; readonly edited?: unknown },
   ): LetterAnswer => {
-    for (const queue of queues()) {
+    for (const { queue, source } of sources()) {
       const letter = queue.dead.find((each) => idOf(queue.definition, each) === id);
       if (letter === undefined) continue;
+      const next = edited === undefined ? letter : editedBody(source, edited);
+      if ('problem' in next) return { kind: 'refused', why: next.problem };
       queue.dead.splice(queue.dead.indexOf(letter), 1);
       const headers = { ...letter.headers, ...markHeaders(as, why, Date.now()) };
-      settled.push(summaryOf(queue.definition, { ...letter, headers }));
-      const body = edited === undefined ? letter.body : Buffer.from(JSON.stringify(edited));
-      if (as === 'redriven') requeue(queue, { ...letter, body, headers: redrivenHeaders(letter) });
+      settled.push(summaryOf(source, { ...letter, headers }));
+      if (as === 'redriven') requeue(queue, { ...letter, body: next.body, headers: redrivenHeaders(letter) });
       return { kind: 'ok' };
     }
     return { kind: 'not-found' };
@@ -73,13 +82,13 @@ const memoryLetters = (
   return {
     list: () =>
       Promise.resolve([
-        ...queues().flatMap(({ definition, dead }) => dead.map((letter) => summaryOf(definition, letter))),
+        ...sources().flatMap(({ queue, source }) => queue.dead.map((letter) => summaryOf(source, letter))),
         ...settled,
       ]),
     show: (id) => {
-      for (const { definition, dead } of queues())
-        for (const letter of dead)
-          if (idOf(definition, letter) === id) return Promise.resolve(detailOf(definition, letter));
+      for (const { queue, source } of sources())
+        for (const letter of queue.dead)
+          if (idOf(queue.definition, letter) === id) return Promise.resolve(detailOf(source, letter));
       return Promise.resolve(undefined);
     },
     redrive: (id, options) => Promise.resolve(settle(id, 'redriven', options)),
@@ -143,7 +152,11 @@ export class InMemoryBroker {
     });
     return {
       deadLetters: memoryLetters(
-        () => own.map(({ definition }) => this.#queue(definition)),
+        () =>
+          own.map(({ definition, consumer }) => ({
+            queue: this.#queue(definition),
+            source: { definition, ...consumer.letters },
+          })),
         (queue, message) => {
           queue.waiting.push(message);
           this.#dispatch(queue);

@@ -7,7 +7,7 @@ import { CommandError, exitCodes, type ExitCode } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import { help, isWanted, parseDlq, type DlqArguments } from '../dlq/arguments.ts';
 import { LetterClient, type FoundLetter } from '../dlq/client.ts';
-import { editJson } from '../dlq/edit.ts';
+import { editLetter } from '../dlq/edit.ts';
 import { lettersTable, letterText } from '../dlq/show.ts';
 import { contextFrom } from '../stack/context.ts';
 import { readEndpoints } from '../stack/endpoints-file.ts';
@@ -47,12 +47,20 @@ const exportTo = async (
     if (detail !== undefined) lines.push(`${JSON.stringify({ service: letter.service, ...detail })}\n`);
   }
   const { out = '-' } = args.values;
+  const output = outputTo(process.stderr);
   if (out === '-') process.stdout.write(lines.join(''));
   else {
     await writeFile(typedPath(out), lines.join(''), { mode: 0o600 });
-    outputTo(process.stderr).good(`${String(lines.length)} letters in ${out}`);
+    output.good(`${String(lines.length)} letters in ${out}`);
   }
+  if (letters.length > args.max) output.dim(`${String(letters.length - args.max)} more wait beyond --max`);
   return exitCodes.ok;
+};
+
+const mended = async (client: LetterClient, letter: FoundLetter): Promise<unknown> => {
+  const detail = await client.show(letter);
+  if (detail === undefined) throw new CommandError(exitCodes.failed, `${letter.id} is settled`);
+  return editLetter(detail, process.env);
 };
 
 /** Each on its own: ended in the middle, what was ordered stays so, and the rest waits as before. */
@@ -77,8 +85,7 @@ const order = async (
       continue;
     }
     if (index > 0) await delay(1000 / ratePerSecond);
-    const edited =
-      values.edit === true ? await editJson((await client.show(letter))?.decoded, process.env) : undefined;
+    const edited = values.edit === true ? await mended(client, letter) : undefined;
     const answer = await client.order(what, letter, edited === undefined ? { why } : { why, edited });
     results.push({
       id: letter.id,

@@ -4,6 +4,7 @@ import type { FoundLetter } from './client.ts';
 
 const RATE_DEFAULT = 10;
 const RATE_MAX = 1_000;
+/** Of orders; an export has all. */
 const MAX_DEFAULT = 100;
 const MAX_MAX = 100_000;
 
@@ -24,7 +25,7 @@ export const help = [
   '  --edit                   of one: opens its payload in $EDITOR, and has it handled as it says then',
   '  --dry-run                says what would be done',
   `  --rate <n>               letters a second (${String(RATE_DEFAULT)})`,
-  `  --max <n>                at most so many letters (${String(MAX_DEFAULT)})`,
+  `  --max <n>                at most so many letters (${String(MAX_DEFAULT)}; an export has all)`,
   '  --json                   JSON instead of text',
   '  --help                   this text',
 ].join('\n');
@@ -93,7 +94,7 @@ export const parseDlq = (argv: readonly string[]): DlqArguments | undefined => {
     id,
     values,
     ratePerSecond: wholeNumber('rate', values.rate ?? String(RATE_DEFAULT), RATE_MAX),
-    max: wholeNumber('max', values.max ?? String(MAX_DEFAULT), MAX_MAX),
+    max: wholeNumber('max', values.max ?? String(action === 'export' ? MAX_MAX : MAX_DEFAULT), MAX_MAX),
   };
 };
 

@@ -40,6 +40,7 @@ it.each([
 it('an order has its defaults, and --help is none', () => {
   expect(parseDlq(['--help'])).toBeUndefined();
   expect(parseDlq(['redrive', '--all'])).toMatchObject({ action: 'redrive', ratePerSecond: 10, max: 100 });
+  expect(parseDlq(['export'])).toMatchObject({ max: 100_000 });
 });
 
 it('filters leave what fits all of them', () => {

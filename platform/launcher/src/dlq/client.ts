@@ -2,8 +2,10 @@ import { serviceNames, type Endpoints, type ServiceName } from '@parley/contract
 import { DeadLetterDetail, DeadLetters, type DeadLetter } from '@parley/contracts/rest';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 
-/** RabbitMQ hands out letters one by one: 10,000 take a while. */
+/** A queue may hold 10,000 letters, and a broker be busy. */
 const timeoutMs = 60_000;
+
+const AGAIN = 'what was done so far stays done: try again';
 
 /** A dead letter and the service that tells of it. */
 export interface FoundLetter extends DeadLetter {
@@ -74,7 +76,7 @@ export class LetterClient {
     } catch (error) {
       throw new CommandError(
         exitCodes.environment,
-        `${service} does not answer at ${url} (${messageOf(error)}); what was done so far stays done: try again`,
+        `${service} does not answer at ${url} (${messageOf(error)}); ${AGAIN}`,
       );
     }
   }
@@ -83,5 +85,5 @@ export class LetterClient {
 const unexpected = async (service: ServiceName, answer: Response): Promise<CommandError> =>
   new CommandError(
     exitCodes.environment,
-    `${service} answered ${String(answer.status)}: ${(await answer.text()).slice(0, 300)}`,
+    `${service} answered ${String(answer.status)}: ${(await answer.text()).slice(0, 300)}; ${AGAIN}`,
   );

@@ -5,6 +5,7 @@ import { errorHeaders, messagingMetrics, type AsyncHops, type DeadLetter } from 
 import { workOn } from '../attempts.ts';
 import { awaitedRoom, untilTaken } from '../dead-letters.ts';
 import { whileHeld } from '../holding.ts';
+import type { LetterSource } from '../letters.ts';
 import { PublishError, type ConsumerOptions, type IncomingMessage, type QueueDefinition } from '../ports.ts';
 import { kept } from './kept.ts';
 import { publishableHeaders } from './publishable.ts';
@@ -50,6 +51,11 @@ export class Consumer {
     this.definition = definition;
     this.#options = options;
     this.#context = context;
+  }
+
+  /** Its dead letters, for people. */
+  get letterSource(): LetterSource {
+    return { definition: this.definition, ...this.#options.letters };
   }
 
   /** True while the broker delivers to this consumer. */

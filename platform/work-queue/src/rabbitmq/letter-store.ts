@@ -1,12 +1,10 @@
-/**
- * Dead letters of the queues that a process consumes, for people. A quorum queue can only be looked at by taking messages
- * and giving them back, so one look at a time; another process that looks meanwhile does not see what this one holds.
- */
+/** Dead letters of the queues that a process consumes, for people. One look at a time (letter-look.ts). */
 import type { DeadLetterStore, LetterAnswer, LetterDetail, LetterSummary } from '@parley/delivery';
-import type { Channel, GetMessage } from 'amqplib';
+import type { ConsumeMessage, Message } from 'amqplib';
 import { DEAD_LETTERS_MAX } from '../dead-letters.ts';
 import {
   detailOf,
+  editedBody,
   idOf,
   lastSettled,
   markHeaders,
@@ -15,28 +13,32 @@ import {
   REDRIVES_MAX,
   settledQueueOf,
   summaryOf,
+  type LetterSource,
   type StoredLetter,
 } from '../letters.ts';
 import type { QueueDefinition } from '../ports.ts';
 import { kept } from './kept.ts';
+import { LetterLook, takeAll } from './letter-look.ts';
 import { publishableHeaders } from './publishable.ts';
 import type { Session } from './session.ts';
 import { SETTLED_MAX } from './topology.ts';
 
 const PUBLISH_DEADLINE_MS = 10_000;
 const SETTLED_LISTED_MAX = 100;
+/** Whoever redrives many asks for one after the other: a look that is begun again for each would take all of them each time. */
+const LOOK_KEPT_MS = 2_000;
 
 interface Taken {
-  readonly definition: QueueDefinition;
-  readonly message: GetMessage;
+  readonly id: string;
+  readonly source: LetterSource;
+  readonly message: ConsumeMessage;
   readonly letter: StoredLetter;
-  readonly channel: Channel;
-  readonly session: Session;
+  readonly look: LetterLook;
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-const stored = ({ content, properties }: GetMessage): StoredLetter => ({
+const stored = ({ content, properties }: Message): StoredLetter => ({
   messageId: text(properties.messageId),
   type: text(properties.type),
   body: content,
@@ -44,46 +46,41 @@ const stored = ({ content, properties }: GetMessage): StoredLetter => ({
   headers: properties.headers ?? {},
 });
 
-/** Takes up to so many messages, oldest first, and keeps none of them here; closing the channel gives them back. */
-async function* take(channel: Channel, queue: string, max: number): AsyncGenerator<GetMessage> {
-  for (let taken = 0; taken < max; taken += 1) {
-    const message = await channel.get(queue, { noAck: false });
-    if (message === false) return;
-    yield message;
-  }
-}
-
 /** All that a queue of them may hold. */
 const lettersMaxOf = ({ deadLettersMax = DEAD_LETTERS_MAX }: QueueDefinition): number => deadLettersMax;
 
 export class RabbitLetters implements DeadLetterStore {
-  readonly #definitions: () => readonly QueueDefinition[];
+  readonly #sources: () => readonly LetterSource[];
   readonly #session: () => Session | undefined;
   #looking: Promise<unknown> = Promise.resolve();
+  #kept: { readonly look: LetterLook; readonly timer: NodeJS.Timeout } | undefined;
 
   constructor(options: {
-    readonly definitions: () => readonly QueueDefinition[];
+    readonly sources: () => readonly LetterSource[];
     readonly session: () => Session | undefined;
   }) {
-    this.#definitions = options.definitions;
+    this.#sources = options.sources;
     this.#session = options.session;
   }
 
   /** @throws Error when the broker is away */
   list(): Promise<readonly LetterSummary[]> {
-    return this.#look(async (session) => {
+    return this.#inTurn(async (session) => {
+      await this.#giveBack();
       const letters: LetterSummary[] = [];
-      for (const definition of this.#definitions()) {
+      for (const source of this.#sources()) {
+        const { definition } = source;
         const channel = await session.expendable();
         try {
-          const { deadLetterQueue } = definition;
-          for await (const message of take(channel, deadLetterQueue, lettersMaxOf(definition)))
-            letters.push(summaryOf(definition, stored(message)));
-          const settled = [];
-          for await (const message of take(channel, settledQueueOf(definition), SETTLED_MAX)) {
+          const open = { queue: definition.deadLetterQueue, max: lettersMaxOf(definition) };
+          await takeAll(channel, open, (message) => letters.push(summaryOf(source, stored(message))));
+          const settled: { readonly headers: StoredLetter['headers']; readonly summary: LetterSummary }[] =
+            [];
+          const marked = { queue: settledQueueOf(definition), max: SETTLED_MAX };
+          await takeAll(channel, marked, (message) => {
             const letter = stored(message);
-            settled.push({ headers: letter.headers, summary: summaryOf(definition, letter) });
-          }
+            settled.push({ headers: letter.headers, summary: summaryOf(source, letter) });
+          });
           letters.push(...lastSettled(settled, SETTLED_LISTED_MAX).map(({ summary }) => summary));
         } finally {
           await channel.close();
@@ -95,8 +92,8 @@ export class RabbitLetters implements DeadLetterStore {
 
   async show(id: string): Promise<LetterDetail | undefined> {
     let detail: LetterDetail | undefined;
-    await this.#with(id, ({ definition, letter }) => {
-      detail = detailOf(definition, letter);
+    await this.#with(id, ({ source, letter }) => {
+      detail = detailOf(source, letter);
       return Promise.resolve({ kind: 'ok' });
     });
     return detail;
@@ -107,16 +104,23 @@ export class RabbitLetters implements DeadLetterStore {
     { why, edited }: { readonly why: string; readonly edited?: unknown },
   ): Promise<LetterAnswer> {
     return this.#with(id, async (taken) => {
-      const { definition, message, letter, session } = taken;
+      const { source, message, letter, look } = taken;
       if (redrivesOf(letter) >= REDRIVES_MAX)
         return { kind: 'refused', why: `it was redriven ${String(redrivesOf(letter))} times: discard it` };
-      const { exchange, routingKey } = definition;
-      const body = edited === undefined ? letter.body : Buffer.from(JSON.stringify(edited));
+      const next = edited === undefined ? letter : editedBody(source, edited);
+      if ('problem' in next) return { kind: 'refused', why: next.problem };
+      const { exchange, routingKey } = source.definition;
       const { messageId, ...properties } = kept(message);
       const headers = publishableHeaders(redrivenHeaders(letter));
       // In its queue first: ended in between, the letter is here still, and its repetition has the same id.
-      await session.confirms.publish(
-        { exchange, routingKey, body, messageId: text(messageId), properties: { ...properties, headers } },
+      await look.session.confirms.publish(
+        {
+          exchange,
+          routingKey,
+          body: next.body,
+          messageId: text(messageId),
+          properties: { ...properties, headers },
+        },
         PUBLISH_DEADLINE_MS,
       );
       await this.#settle(taken, 'redriven', why);
@@ -133,15 +137,15 @@ export class RabbitLetters implements DeadLetterStore {
 
   /** Keeps the original with a mark, then takes it from the open ones. */
   async #settle(
-    { definition, message, letter, channel, session }: Taken,
+    { id, source, message, letter, look }: Taken,
     as: 'redriven' | 'discarded',
     why: string,
   ): Promise<void> {
     const { messageId, headers, ...properties } = kept(message);
-    await session.confirms.publish(
+    await look.session.confirms.publish(
       {
         exchange: '',
-        routingKey: settledQueueOf(definition),
+        routingKey: settledQueueOf(source.definition),
         body: letter.body,
         messageId: text(messageId),
         properties: {
@@ -151,37 +155,64 @@ export class RabbitLetters implements DeadLetterStore {
       },
       PUBLISH_DEADLINE_MS,
     );
-    channel.ack(message);
+    look.settle(id, message);
   }
 
   #with(id: string, work: (taken: Taken) => Promise<LetterAnswer>): Promise<LetterAnswer> {
-    return this.#look(async (session) => {
-      for (const definition of this.#definitions()) {
-        if (!id.startsWith(`${definition.queue}:`)) continue;
-        const channel = await session.expendable();
-        try {
-          const { deadLetterQueue } = definition;
-          for await (const message of take(channel, deadLetterQueue, lettersMaxOf(definition))) {
-            const letter = stored(message);
-            if (idOf(definition, letter) === id)
-              return await work({ definition, message, letter, channel, session });
-          }
-        } finally {
-          await channel.close();
-        }
+    return this.#inTurn(async (session) => {
+      const source = this.#sources().find(({ definition }) => id.startsWith(`${definition.queue}:`));
+      if (source === undefined) return { kind: 'not-found' };
+      const look = await this.#lookFor(id, source, session);
+      try {
+        const message = look.find(id);
+        if (message === undefined) return { kind: 'not-found' };
+        return await work({ id, source, message, letter: stored(message), look });
+      } finally {
+        this.#keep(look);
       }
-      return { kind: 'not-found' };
     });
   }
 
-  #look<T>(look: (session: Session) => Promise<T>): Promise<T> {
-    const looking = this.#looking
-      .catch(() => undefined) // of the one before
-      .then(() => {
-        const session = this.#session();
-        if (session === undefined) throw new Error('the broker is away');
-        return look(session);
-      });
+  /** The look that is kept, if it holds the letter; else a new one. */
+  async #lookFor(id: string, source: LetterSource, session: Session): Promise<LetterLook> {
+    const { definition } = source;
+    const { deadLetterQueue: queue } = definition;
+    const before = this.#kept?.look;
+    if (before?.isOpen === true && before.queue === queue && before.find(id) !== undefined) return before;
+    await this.#giveBack();
+    return LetterLook.open(session, {
+      queue,
+      max: lettersMaxOf(definition),
+      idOf: (message) => idOf(definition, stored(message)),
+      wanted: id,
+    });
+  }
+
+  #keep(look: LetterLook): void {
+    clearTimeout(this.#kept?.timer);
+    const timer = setTimeout(() => {
+      void this.#queue(() => this.#giveBack());
+    }, LOOK_KEPT_MS).unref();
+    this.#kept = { look, timer };
+  }
+
+  async #giveBack(): Promise<void> {
+    clearTimeout(this.#kept?.timer);
+    const look = this.#kept?.look;
+    this.#kept = undefined;
+    await look?.close();
+  }
+
+  #inTurn<T>(look: (session: Session) => Promise<T>): Promise<T> {
+    return this.#queue(() => {
+      const session = this.#session();
+      if (session === undefined) throw new Error('the broker is away');
+      return look(session);
+    });
+  }
+
+  #queue<T>(next: () => Promise<T>): Promise<T> {
+    const looking = this.#looking.catch(() => undefined).then(next); // whatever became of the one before
     this.#looking = looking;
     return looking;
   }

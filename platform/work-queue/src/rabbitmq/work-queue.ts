@@ -42,7 +42,7 @@ class RabbitWorkQueue implements WorkQueue {
   readonly #closing = new AbortController();
   readonly #connecting: Promise<void>;
   readonly deadLetters = new RabbitLetters({
-    definitions: () => this.#consumers.map(({ definition }) => definition),
+    sources: () => this.#consumers.map(({ letterSource }) => letterSource),
     session: () => this.#session,
   });
   #session: Session | undefined;

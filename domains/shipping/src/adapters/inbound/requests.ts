@@ -2,9 +2,15 @@ import { ShippingRequested } from '@parley/contracts/queues';
 import { deadLetter, done, notYet, type Verdict } from '@parley/delivery';
 import { currentContext, runInContext, type Logger } from '@parley/service';
 import type { ConsumerOptions, IncomingMessage } from '@parley/work-queue';
+import type { ZodType } from 'zod';
 import type { Dispatch } from '../../application/dispatch.ts';
 
-const parse = (body: Buffer): { readonly request: ShippingRequested } | { readonly problem: string } => {
+const Addressed = ShippingRequested.pick({ orderId: true });
+
+const parse = <T>(
+  body: Buffer,
+  schema: ZodType<T>,
+): { readonly request: T } | { readonly problem: string } => {
   let value: unknown;
   try {
     value = JSON.parse(body.toString('utf8'));
@@ -12,11 +18,22 @@ const parse = (body: Buffer): { readonly request: ShippingRequested } | { readon
     if (!(error instanceof SyntaxError)) throw error;
     return { problem: 'the body is not JSON' };
   }
-  const parsed = ShippingRequested.safeParse(value);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return { request: parsed.data };
   // By code and not by message: a message may quote what the sender wrote.
   const problems = parsed.error.issues.map(({ path, code }) => `${path.join('.') || 'body'}: ${code}`);
   return { problem: problems.join('; ') };
+};
+
+const problemOf = (body: Buffer): string | undefined => {
+  const parsed = parse(body, ShippingRequested);
+  return 'problem' in parsed ? `not a ShippingRequested: ${parsed.problem}` : undefined;
+};
+
+/** As the stream of its shipment is called, whatever else is wrong with the request. */
+const subjectOf = (body: Buffer): string | undefined => {
+  const parsed = parse(body, Addressed);
+  return 'problem' in parsed ? undefined : `shipment-${parsed.request.orderId}`;
 };
 
 const handle = async (
@@ -24,7 +41,7 @@ const handle = async (
   message: IncomingMessage,
 ): Promise<Verdict> => {
   const { messageId } = message;
-  const parsed = parse(message.body);
+  const parsed = parse(message.body, ShippingRequested);
   if ('problem' in parsed) {
     const reason = `not a ShippingRequested: ${parsed.problem}`;
     deps.logger.error({ messageId, reason }, 'a shipping request is dead');
@@ -60,6 +77,7 @@ export const requestConsumer = (deps: {
 }): ConsumerOptions => ({
   prefetch: PREFETCH,
   attempts: ATTEMPTS,
+  letters: { problemOf, subjectOf },
   handle: (message, { signal }) => {
     // Whoever may write to the queue chooses these two. What is no correlation id at the HTTP edge is none here either.
     const correlationId = message.correlationId || message.messageId;

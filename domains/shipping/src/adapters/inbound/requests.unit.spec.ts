@@ -48,6 +48,17 @@ describe('a shipping request', () => {
     expect(asked).toEqual([[request, { correlationId: 'corr-1' }]]);
   });
 
+  it('names its order to people as far as it says one, and is refused once edited to what is none', () => {
+    const dispatch: Dispatch = () => Promise.reject(new Error('nothing is dispatched'));
+    const { letters } = requestConsumer({ dispatch, logger });
+    const body = (change: object): Buffer => Buffer.from(JSON.stringify({ ...request, ...change }));
+    expect(letters?.subjectOf?.(body({ paymentId: 'x' }))).toBe(`shipment-${id}`);
+    expect(letters?.subjectOf?.(body({ orderId: 'x' }))).toBeUndefined();
+    expect(letters?.subjectOf?.(Buffer.from('{'))).toBeUndefined();
+    expect(letters?.problemOf?.(body({ paymentId: 'x' }))).toContain('paymentId: invalid_format');
+    expect(letters?.problemOf?.(body({}))).toBeUndefined();
+  });
+
   it.each([
     ['{'],
     ['"text"'],
