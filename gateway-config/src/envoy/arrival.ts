@@ -15,7 +15,9 @@ const name = 'parley.arrival';
 const schemeLua = `
 local function settle_scheme(headers)
   if headers:getNumValues("authorization") ~= 1 then return end
-  local scheme, token = string.match(headers:get("authorization"), "^(%a+) +(.*)$")
+  local authorization = headers:get("authorization")
+  if string.find(authorization, "^Bearer [^ ]") ~= nil then return end
+  local scheme, token = string.match(authorization, "^(%a+) +(.*)$")
   if scheme ~= nil and string.lower(scheme) == "bearer" then
     headers:replace("authorization", "Bearer " .. token)
   end
