@@ -2,7 +2,8 @@ import type { GatewayPolicy } from '../policy/policy.ts';
 import { extension, type Fragment } from './typed.ts';
 
 const name = 'parley.limit';
-/** Under this name in a request's dynamic metadata: what the headers say, when it was decided, whether it was refused. */
+const client = 'client';
+/** Under the two in a request's dynamic metadata: what the headers say, when it was decided, whether it was refused. */
 const keys = { told: 'told', policy: 'policy', decidedAt: 'decidedAtMs', refused: 'refused' } as const;
 
 /**
@@ -64,11 +65,13 @@ local function count(handle, metadata, key, requests, window_s)
     window.n = window.n + 1
   end
   local seconds = math.ceil((window.at[window.first] + window_ms - now) / 1000)
-  metadata:set("${name}", "${keys.decidedAt}", now)
-  metadata:set("${name}", "${keys.told}", '"client";r=' .. (requests - window.n) .. ";t=" .. seconds)
-  metadata:set("${name}", "${keys.policy}", '"client";q=' .. requests .. ";w=" .. window_s)
+  metadata:set("${name}", "${client}", {
+    ${keys.decidedAt} = now,
+    ${keys.told} = '"client";r=' .. (requests - window.n) .. ";t=" .. seconds,
+    ${keys.policy} = '"client";q=' .. requests .. ";w=" .. window_s,
+    ${keys.refused} = refused,
+  })
   if refused then
-    metadata:set("${name}", "${keys.refused}", true)
     handle:respond({ [":status"] = "429", ["retry-after"] = tostring(seconds) }, "")
   end
 end
@@ -76,15 +79,15 @@ end
 
 /** What every counted answer says (draft-ietf-httpapi-ratelimit-headers): how much is left, and of what. */
 export const limitHeaders: readonly (readonly [string, string])[] = [
-  ['ratelimit', `%DYNAMIC_METADATA(${name}:${keys.told})%`],
-  ['ratelimit-policy', `%DYNAMIC_METADATA(${name}:${keys.policy})%`],
+  ['ratelimit', `%DYNAMIC_METADATA(${name}:${client}:${keys.told})%`],
+  ['ratelimit-policy', `%DYNAMIC_METADATA(${name}:${client}:${keys.policy})%`],
 ];
 
 /**
  * When the limiter decided, milliseconds since the epoch by its own clock, for the access log: by it, what was let
  * through is counted exactly. The log's own time is that of a request's first byte, which may wait for a busy worker.
  */
-export const decidedAtFormat = `%DYNAMIC_METADATA(${name}:${keys.decidedAt})%`;
+export const decidedAtFormat = `%DYNAMIC_METADATA(${name}:${client}:${keys.decidedAt})%`;
 
 /** One counter of refused requests for each route, in the gateway's own metrics. */
 export const limitCounter: Fragment = {
@@ -99,7 +102,7 @@ export const limitCounter: Fragment = {
   }),
   filter: {
     metadata_filter: {
-      matcher: { filter: name, path: [{ key: keys.refused }], value: { bool_match: true } },
+      matcher: { filter: name, path: [{ key: client }, { key: keys.refused }], value: { bool_match: true } },
       match_if_key_not_found: false,
     },
   },
