@@ -31,21 +31,24 @@ const calls = 10;
 const settleMs = 20_000;
 const dayMs = 86_400_000;
 
-/** What the sidecar of the service counts: handshakes that it refused, by reason, and calls that it refused after one. */
-interface Refusals {
-  readonly verifyError: number;
-  readonly wrongName: number;
-  readonly denied: number;
+const byReason = 'parley_mesh_refused_certificates_total';
+const inbound = /0\.0\.0\.0_15006/;
+
+/** One of the sidecar's metrics: its name, and the labels that tell which of its series. */
+interface Counter {
+  readonly name: string;
+  readonly labels: RegExp;
 }
 
-const refusals = async (mesh: MeshUnderTest): Promise<Refusals> => {
+const verifyErrors: Counter = { name: 'envoy_listener_ssl_fail_verify_error', labels: inbound };
+const wrongNames: Counter = { name: 'envoy_listener_ssl_fail_verify_san', labels: inbound };
+const denials: Counter = { name: 'envoy_http_rbac', labels: /authz_enforce_result="denied".*inbound_/ };
+const reason = (name: string): Counter => ({ name: byReason, labels: new RegExp(`reason="${name}"`) });
+
+/** What the sidecar of the service counts. */
+const countsOf = async (mesh: MeshUnderTest, counters: readonly Counter[]): Promise<readonly number[]> => {
   const text = await metricsOf(mesh, 'product-v1');
-  const inbound = /0\.0\.0\.0_15006/;
-  return {
-    verifyError: metric(text, 'envoy_listener_ssl_fail_verify_error', inbound),
-    wrongName: metric(text, 'envoy_listener_ssl_fail_verify_san', inbound),
-    denied: metric(text, 'envoy_http_rbac', /authz_enforce_result="denied".*inbound_/),
-  };
+  return counters.map(({ name, labels }) => metric(text, name, labels));
 };
 
 /** The mesh's own authority, from the files that istiod signs with. */
@@ -86,7 +89,8 @@ interface Drill {
   readonly name: string;
   readonly make: (mesh: Authority, stranger: Authority) => Promise<KeyPair>;
   readonly status: '403' | '503';
-  readonly counted: keyof Refusals;
+  /** Each of these names it: Envoy's own, which do not tell all of them apart, and the mesh's by reason. */
+  readonly counted: readonly Counter[];
   /** What the log of the service's sidecar, or the access log, says of it. */
   readonly named: RegExp;
 }
@@ -105,35 +109,35 @@ const drills: readonly Drill[] = [
     name: 'that has expired',
     make: (mesh) => mesh.issue(client, at(-2, -1)),
     status: '503',
-    counted: 'verifyError',
+    counted: [verifyErrors, reason('expired')],
     named: /certificate has expired/,
   },
   {
     name: 'that is not valid yet',
     make: (mesh) => mesh.issue(client, at(1, 2)),
     status: '503',
-    counted: 'verifyError',
+    counted: [verifyErrors, reason('not_yet_valid')],
     named: /certificate is not yet valid/,
   },
   {
     name: 'of another authority',
     make: (_mesh, stranger) => stranger.issue(client),
     status: '503',
-    counted: 'verifyError',
+    counted: [verifyErrors, reason('unknown_authority')],
     named: /self signed certificate in certificate chain|unable to get local issuer/,
   },
   {
     name: 'of another trust domain',
     make: (mesh) => mesh.issue('spiffe://other.mesh/ns/parley/sa/client'),
     status: '503',
-    counted: 'wrongName',
+    counted: [wrongNames, reason('wrong_identity')],
     named: /SAN matcher, certificate SANs are \[spiffe:\/\/other\.mesh/,
   },
   {
     name: 'of an identity that may not call',
     make: (mesh) => mesh.issue(spiffeIdOf('intruder')),
     status: '403',
-    counted: 'denied',
+    counted: [denials],
     named: /rbac_access_denied/,
   },
 ];
@@ -153,7 +157,7 @@ describe('a certificate', () => {
       const mesh = readMesh();
       const own = await meshAuthority(mesh);
       await callUntil(mesh, '200');
-      const before = await refusals(mesh);
+      const before = await countsOf(mesh, counted);
       const loggedBefore = serviceLog(mesh).length;
       try {
         present(mesh, await make(own, await createAuthority('stranger')));
@@ -170,8 +174,12 @@ describe('a certificate', () => {
         const more = await waitFor(
           'the refusals in the metrics',
           async () => {
-            const found = (await refusals(mesh))[counted] - before[counted];
-            return found >= calls ? found : undefined;
+            const now = await countsOf(mesh, counted);
+            const increases = now.map((count, index) => count - (before[index] ?? 0));
+            const [first = 0] = increases;
+            return first >= calls && increases.every((increase) => increase === first)
+              ? increases
+              : undefined;
           },
           { deadlineMs: settleMs, intervalMs: 200 },
         );
@@ -191,7 +199,11 @@ describe('a certificate', () => {
           calls,
           refused: calls,
           answer: status,
-          metric: { name: counted, increase: more },
+          metrics: counted.map(({ name, labels }, index) => ({
+            name,
+            labels: labels.source,
+            increase: more[index],
+          })),
           log: line.slice(0, 400),
         });
       } finally {

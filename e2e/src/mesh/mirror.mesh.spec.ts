@@ -8,6 +8,7 @@ import { evidence } from '../ledger/evidence.ts';
 import { latenciesOf } from '../measure.ts';
 import { waitFor } from '../wait.ts';
 import {
+  accessLog,
   load,
   meshNeeds,
   productsUrl,
@@ -20,6 +21,8 @@ import { arrivals, toV1, underPolicy, withProductRules } from './traffic.ts';
 
 const calls = 200;
 const settleMs = 20_000;
+/** A call that waited for a mirror that hangs would take seconds. */
+const waitedForMs = 1000;
 const PidFile = z.looseObject({ pid: z.int() });
 const mirrored: TrafficRule = { ...toV1, name: 'mirrored', mirror: { version: 'v2', percent: 100 } };
 
@@ -53,6 +56,11 @@ describe('mirroring', () => {
         { deadlineMs: settleMs },
       );
       expect(requestsSeenBy(mesh, 'product-v2', correlationId)).toBe(calls);
+      const requestsAt = (node: string): readonly string[] =>
+        accessLog(mesh, node, correlationId)
+          .map(({ method, path }) => `${method ?? ''} ${path ?? ''}`)
+          .sort();
+      expect(requestsAt('product-v2'), 'the copies are what was sent').toEqual(requestsAt('product-v1'));
       const hung = pidOfV2(mesh);
       process.kill(hung, 'SIGSTOP');
       let whileSlow: Loaded;
@@ -66,6 +74,8 @@ describe('mirroring', () => {
       for (const answers of [whileSlow, whileDead]) {
         expect(answers.statuses).toEqual({ '200': calls });
         expect(answers.bodies).toEqual(without.bodies);
+        const { p50Ms } = latenciesOf(answers.latenciesMs);
+        expect(p50Ms, 'nobody waits for the mirror').toBeLessThan(waitedForMs);
       }
       await waitFor('the mirror is started again', () => (pidOfV2(mesh) === hung ? undefined : true), {
         deadlineMs: 30_000,

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import 'reflect-metadata'; // asked for by x509's dependency injection, before it
 import * as x509 from '@peculiar/x509';
 
@@ -20,8 +21,8 @@ export interface KeyPair {
 export interface Authority {
   readonly root: string;
   readonly intermediate: KeyPair;
-  /** A workload's certificate with this SPIFFE id, as istiod would sign it, but for any time. */
-  issue(spiffeId: string, validity?: Validity): Promise<KeyPair>;
+  /** A workload's certificate with this SPIFFE id, as istiod would sign it, but for any time; or with an IP address. */
+  issue(identity: string, validity?: Validity): Promise<KeyPair>;
 }
 
 const fromNow = (days: number): Validity => ({
@@ -41,17 +42,20 @@ const authorityExtensions = (pathLength?: number): x509.Extension[] => [
   new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
 ];
 
-const workloadExtensions = (spiffeId: string): x509.Extension[] => [
+const workloadExtensions = (identity: string): x509.Extension[] => [
   new x509.BasicConstraintsExtension(false, undefined, true),
   new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
   new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-  new x509.SubjectAlternativeNameExtension([{ type: 'url', value: spiffeId }], true),
+  new x509.SubjectAlternativeNameExtension(
+    [{ type: isIP(identity) === 0 ? 'url' : 'ip', value: identity }],
+    true,
+  ),
 ];
 
 /** Signs workloads' certificates with an intermediate authority. */
 const issuer =
   (chain: string, signingKey: PrivateKey): Authority['issue'] =>
-  async (spiffeId, validity = fromNow(1)) => {
+  async (identity, validity = fromNow(1)) => {
     const own = await newKeys();
     const leaf = await x509.X509CertificateGenerator.create({
       subject: '',
@@ -60,7 +64,7 @@ const issuer =
       signingKey,
       signingAlgorithm: algorithm,
       ...validity,
-      extensions: workloadExtensions(spiffeId),
+      extensions: workloadExtensions(identity),
     });
     return { chain: `${leaf.toString('pem')}\n${chain}`, key: `${await pemOf(own.privateKey)}\n` };
   };

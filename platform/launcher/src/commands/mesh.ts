@@ -200,16 +200,17 @@ export const meshStatusCommand: Command = {
     const { nodes } = Status.parse(
       await (await fetch(url, { signal: AbortSignal.timeout(statusTimeoutMs) })).json(),
     );
-    const rows = nodes.map(({ name, address, sidecar, certificateSeconds, inbound, outbound }) => [
+    const rows = nodes.map(({ name, address, sidecar, certificateSeconds, inbound, outbound, refused }) => [
       name,
       address,
       sidecar,
       certificateSeconds === undefined ? '-' : `${(certificateSeconds / 3600).toFixed(1)} h`,
       counts(inbound),
       counts(outbound),
+      counts(refused),
     ]);
     const table = formatTable([
-      ['node', 'address', 'sidecar', 'certificate', 'calls in', 'calls out'],
+      ['node', 'address', 'sidecar', 'certificate', 'calls in', 'calls out', 'certificates refused'],
       ...rows,
     ]);
     process.stdout.write(`${values.json === true ? JSON.stringify({ nodes }, undefined, 2) : table}\n`);

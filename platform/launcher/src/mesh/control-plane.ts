@@ -6,6 +6,7 @@ import { answersOk } from '@parley/engines/probe';
 import { meshNames, type Authority, type MeshFile } from '@parley/mesh';
 import { stringify } from 'yaml';
 import type { Output } from '../cli/output.ts';
+import { etcdIn } from './etcd.ts';
 import { kubectl } from './kubectl.ts';
 import { controlPlanePorts as ports, virtualAddresses } from './ports.ts';
 import { emptied, startProcess, type MeshProcess } from './processes.ts';
@@ -159,34 +160,10 @@ const startKubernetes = async (
   const { mesh, tools } = options;
   const common = commonOf(options, folder);
   const at = privateHost(mesh);
-  const etcdUrl = `http://${at}:${ports.etcd}`;
-  const etcdPeer = `http://${at}:${ports.etcdPeer}`;
-  const etcd = [
-    '--data-dir',
-    join(folder, 'etcd'),
-    '--listen-client-urls',
-    etcdUrl,
-    '--advertise-client-urls',
-    etcdUrl,
-  ];
-  const etcdPeers = ['--listen-peer-urls', etcdPeer, '--initial-advertise-peer-urls', etcdPeer];
-  started(
-    await startProcess({
-      ...common,
-      name: 'etcd',
-      command: [
-        'etcd',
-        ...etcd,
-        ...etcdPeers,
-        '--initial-cluster',
-        `default=${etcdPeer}`,
-        '--unsafe-no-fsync',
-      ],
-      isReady: () => answersOk(`${etcdUrl}/health`),
-    }),
-  );
+  const etcd = await etcdIn(folder, at);
+  started(await startProcess({ ...common, name: 'etcd', command: etcd.command, isReady: etcd.isReady }));
   const apiServer = {
-    'etcd-servers': etcdUrl,
+    ...etcd.clientFlags,
     'secure-port': String(ports.kubernetes),
     'bind-address': at,
     'advertise-address': at,

@@ -7,11 +7,13 @@ import { messageOf } from '../cli/exit.ts';
 import { outputTo, type Output } from '../cli/output.ts';
 import { abortOnSignals } from '../commands/signals.ts';
 import { runDirFrom } from '../stack/context.ts';
+import { endLeftovers } from '../stack/leftovers.ts';
 import { applyPolicy } from './apply.ts';
 import { listenForControl } from './control.ts';
 import { startControlPlane } from './control-plane.ts';
 import { gatewayHostOf, writeMeshGateway } from './gateway.ts';
 import { startProcess, type MeshProcess } from './processes.ts';
+import { refusalsIn } from './refusals.ts';
 import { relay, relayTargets } from './relay.ts';
 import { isServiceNode, keepService } from './services.ts';
 import { sidecarsOf, type Sidecars } from './sidecars.ts';
@@ -23,6 +25,7 @@ import { meshStatus, nodeMetrics } from './status.ts';
  */
 const gatewayReadyMs = 60_000;
 const gatewayGraceMs = 5000;
+const leftoverGraceMs = 8000;
 
 /** Everything that was started, in order, so that it is stopped in the other one. */
 class Started {
@@ -129,7 +132,8 @@ const startGateway = async ({ mesh, runDir, output, started }: HubContext): Prom
 };
 
 const startAll = async (context: HubContext): Promise<void> => {
-  const { mesh, output, started } = context;
+  const { mesh, runDir, output, started } = context;
+  const refusalsOf = refusalsIn(runDir, mesh.nodes);
   const results = await Promise.allSettled([startEngines(context), startMesh(context)]);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   const [, inMesh] = results;
@@ -137,8 +141,8 @@ const startAll = async (context: HubContext): Promise<void> => {
   await startServices(context);
   await startGateway(context);
   const control = await listenForControl(mesh.controlPort, {
-    status: async () => ({ nodes: await meshStatus(mesh) }),
-    metrics: (name) => nodeMetrics(mesh, name),
+    status: async () => ({ nodes: await meshStatus(mesh, refusalsOf) }),
+    metrics: (name) => nodeMetrics(mesh, name, refusalsOf),
     stopSidecars: () => sidecars?.stop() ?? Promise.resolve(),
     startSidecars: () => sidecars?.start() ?? Promise.resolve(),
   });
@@ -174,6 +178,7 @@ try {
   process.exitCode = 3;
 } finally {
   await started.stop(output);
+  await endLeftovers(runDir, leftoverGraceMs); // what was about to start when it was to end
   if (process.connected) process.disconnect();
 }
 process.exit();

@@ -15,6 +15,7 @@ import { removeEndpoints, writeEndpoints } from '../stack/endpoints-file.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { endLeftovers, removeTraces } from '../stack/leftovers.ts';
 import { acquireLock } from '../stack/lock.ts';
+import { guardNamespaces } from './guard.ts';
 import {
   inNamespace,
   makeNamespaces,
@@ -193,12 +194,14 @@ export const startMesh = async (
   };
   let hub: ChildProcess | undefined;
   let relays: readonly Server[] = [];
+  let endGuard = (): void => undefined;
   const stop = async (): Promise<void> => {
     await removeEndpoints(runDir);
     if (hub !== undefined) await endHub(hub);
     for (const server of relays) server.close();
     await endLeftovers(runDir, graceMs);
     if (form === 'captured') await removeNamespacesOf(owner);
+    endGuard();
     removeTraces(runDir);
     await release();
   };
@@ -215,7 +218,10 @@ export const startMesh = async (
       marks: { [stackMark]: runDir },
     };
     await obtainMeshPrerequisites(control);
-    if (form === 'captured') refuse(await refusalOfKernel());
+    if (form === 'captured') {
+      endGuard = await guardNamespaces();
+      refuse(await refusalOfKernel());
+    }
     const tools = await obtainMeshTools(control);
     await engines.obtain(runDir, meshEngines, { say, signal });
     const file = await plannedMesh(context, { form, owner, tools, output });

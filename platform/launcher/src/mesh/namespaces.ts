@@ -168,6 +168,7 @@ const pidsIn = async (namespace: string): Promise<number[]> =>
     .filter((pid) => pid > 1);
 
 const killWaitMs = 5000;
+const emptyPollMs = 500;
 
 /** Ends what still runs in a namespace and removes it with its rules, its interfaces and its files. */
 const removeNamespace = async (namespace: string): Promise<void> => {
@@ -227,12 +228,22 @@ const removeWhere = async (isMeant: (namespace: string) => boolean): Promise<num
   return meant.length;
 };
 
-/** Removes the namespaces of one owner, with all that runs in them. */
-export const removeNamespacesOf = ({ pid, startTicks }: Owner): Promise<number> =>
-  removeWhere((namespace) => {
+const isOf =
+  ({ pid, startTicks }: Owner) =>
+  (namespace: string): boolean => {
     const owner = ownerOf(namespace);
     return owner?.pid === pid && owner.startTicks === startTicks;
-  });
+  };
+
+/** Removes the namespaces of one owner, with all that runs in them. */
+export const removeNamespacesOf = (owner: Owner): Promise<number> => removeWhere(isOf(owner));
+
+/** Waits until nothing runs in the namespaces of an owner; false when something still does at the deadline. */
+export const untilNamespacesAreEmpty = (owner: Owner, deadlineMs: number): Promise<boolean> =>
+  waitUntil(
+    async () => (await Promise.all(namespacesHere().filter(isOf(owner)).map(pidsIn))).flat().length === 0,
+    { deadlineMs, intervalMs: emptyPollMs },
+  );
 
 /** Removes the namespaces of meshes whose launcher no longer runs. Returns how many there were. */
 export const removeAbandonedNamespaces = (): Promise<number> =>

@@ -84,14 +84,20 @@ export const keepService = async (
   node: ServiceNode,
   options: { readonly runDir: string; readonly mesh: MeshFile; readonly output: Output },
 ): Promise<Pick<MeshProcess, 'stop'>> => {
-  const stopping = new AbortController();
+  const stopping = { is: false };
+  const isStopping = (): boolean => stopping.is;
   let current = await startService(node, options);
   const keep = async (): Promise<void> => {
     for (let restart = 0; restart < restartsMax; restart++) {
       await current.exited;
-      if (stopping.signal.aborted) return;
+      if (isStopping()) return;
       await delay(restartPauseMs);
+      if (isStopping()) return;
       current = await startService(node, options);
+      if (isStopping()) {
+        await current.stop(); // asked for while it started
+        return;
+      }
       options.output.good(`${node.name} runs again`);
     }
     options.output.bad(`${node.name} ended ${restartsMax} times and is left alone`);
@@ -101,7 +107,7 @@ export const keepService = async (
   });
   return {
     stop: async () => {
-      stopping.abort();
+      stopping.is = true;
       await current.stop();
       await kept;
     },

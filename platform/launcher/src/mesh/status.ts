@@ -2,6 +2,7 @@ import { meshNames, type MeshFile } from '@parley/mesh';
 import { z } from 'zod';
 import { isCaptured, readyUrlOf, type Captured } from './sidecar.ts';
 import { sidecarPorts } from './ports.ts';
+import { refusalMetrics, type Refusals } from './refusals.ts';
 
 const timeoutMs = 2000;
 
@@ -15,6 +16,8 @@ export const NodeStatus = z.object({
   /** Calls that it has carried since it started, by result. */
   inbound: z.record(z.string(), z.number()),
   outbound: z.record(z.string(), z.number()),
+  /** Handshakes in which it refused the caller's certificate since the mesh started, by reason. */
+  refused: z.record(z.string(), z.number()),
 });
 export type NodeStatus = z.infer<typeof NodeStatus>;
 
@@ -64,12 +67,16 @@ const certificateSecondsOf = async ({ address, loopback }: Captured): Promise<nu
   return ends.length === 0 ? undefined : Math.min(...ends);
 };
 
-const statusOf = async (node: Captured): Promise<NodeStatus> => {
+/** Tells what a node's sidecar refused. */
+export type RefusalsOf = (node: string) => Promise<Refusals>;
+
+const statusOf = async (node: Captured, refusalsOf: RefusalsOf): Promise<NodeStatus> => {
   const at = (port: number, path: string): string => `http://${node.address}:${port}${path}`;
-  const [ready, left, metrics = ''] = await Promise.all([
+  const [ready, left, metrics = '', refused] = await Promise.all([
     textFrom(readyUrlOf(node)),
     certificateSecondsOf(node),
     textFrom(at(sidecarPorts.prometheus, '/stats/prometheus')),
+    refusalsOf(node.name),
   ]);
   return {
     name: node.name,
@@ -78,24 +85,40 @@ const statusOf = async (node: Captured): Promise<NodeStatus> => {
     ...(left === undefined ? {} : { certificateSeconds: Math.round(left) }),
     inbound: requestsIn('inbound', metrics),
     outbound: requestsIn('outbound', metrics),
+    refused,
   };
 };
 
 /** How each node is doing, asked of its own sidecar. Only in the hub: from there they are reached. */
-export const meshStatus = async ({ nodes }: MeshFile): Promise<readonly NodeStatus[]> =>
+export const meshStatus = async (
+  { nodes }: MeshFile,
+  refusalsOf: RefusalsOf,
+): Promise<readonly NodeStatus[]> =>
   Promise.all(
     nodes.map(async (node) =>
       isCaptured(node)
-        ? await statusOf(node)
-        : { name: node.name, address: node.address, sidecar: 'none' as const, inbound: {}, outbound: {} },
+        ? await statusOf(node, refusalsOf)
+        : {
+            name: node.name,
+            address: node.address,
+            sidecar: 'none' as const,
+            inbound: {},
+            outbound: {},
+            refused: {},
+          },
     ),
   );
 
-/** Everything that the sidecar of a node and its agent count, in Prometheus' text format; undefined for a node without one. */
-export const nodeMetrics = async ({ nodes }: MeshFile, name: string): Promise<string | undefined> => {
+/** Everything that the sidecar of a node and its agent count, and what the sidecar refused, in Prometheus' text format; undefined for a node without one. */
+export const nodeMetrics = async (
+  { nodes }: MeshFile,
+  name: string,
+  refusalsOf: RefusalsOf,
+): Promise<string | undefined> => {
   const node = nodes.find((candidate) => candidate.name === name);
   if (node === undefined || !isCaptured(node)) return undefined;
-  return node.loopback === undefined
+  const text = await (node.loopback === undefined
     ? textFrom(`http://${node.address}:${sidecarPorts.status}/metrics`) // the agent adds Envoy's to its own
-    : textFrom(`http://${node.address}:${sidecarPorts.prometheus}/stats/prometheus`);
+    : textFrom(`http://${node.address}:${sidecarPorts.prometheus}/stats/prometheus`));
+  return text === undefined ? undefined : `${text.trimEnd()}\n${refusalMetrics(await refusalsOf(name))}`;
 };
