@@ -10,6 +10,7 @@ import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { commitOf } from '../log/recorded-event.ts';
 import type { ReadOptions, ReadPace, TopicListener } from '../log/transport.ts';
+import { FetchPace } from './fetch-pace.ts';
 import { fetchWait } from './fetch-wait.ts';
 import { Leaders } from './leaders.ts';
 
@@ -22,6 +23,8 @@ export interface TopicReaderOptions {
   readonly endOffsets: () => Promise<readonly number[]>;
   /** Aborted when it is to end: a pause then ends at once. */
   readonly signal: AbortSignal;
+  /** See `ReadOptions`. */
+  readonly fetchEveryMs?: number | undefined;
 }
 
 const GAP_PAUSE_MS_MIN = 50;
@@ -63,10 +66,12 @@ class Reading {
   readonly #leaders = new Leaders();
   /** By partition that met a gap. */
   readonly #gapPausesMs = new Map<number, number>();
+  readonly #pace: FetchPace;
 
   constructor(consumer: Consumer, options: TopicReaderOptions) {
     this.#consumer = consumer;
     this.#options = options;
+    this.#pace = new FetchPace(options.fetchEveryMs ?? 0);
   }
 
   seekAll(): void {
@@ -96,6 +101,11 @@ class Reading {
   }
 
   async onBatch(payload: EachBatchPayload): Promise<void> {
+    await this.#take(payload);
+    await this.#pace.rest(payload.batch.messages.length, this.#options.signal);
+  }
+
+  async #take(payload: EachBatchPayload): Promise<void> {
     const { topic, listener, logger, signal } = this.#options;
     const { partition, messages } = payload.batch;
     const [first] = messages;

@@ -139,6 +139,7 @@ export class KafkaTransport implements Transport {
       listener,
       logger: this.#options.logger,
       endOffsets: () => this.endOffsets(topic),
+      fetchEveryMs: how.fetchEveryMs,
     };
     const reader = this.#supervised({
       what: `a reader of ${topic}`,
@@ -173,7 +174,7 @@ export class KafkaTransport implements Transport {
     const member = this.#supervised({
       what: `consumer group ${group}`,
       make: () => memberOf(this.#kafka, group, gatherMs),
-      run: (consumer) => joinGroup(consumer, options),
+      run: (consumer, signal) => joinGroup(consumer, { ...options, signal }),
     });
     this.#members.push(member);
     await member.start();

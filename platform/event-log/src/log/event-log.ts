@@ -30,6 +30,7 @@ import { Rebuild } from './rebuild.ts';
 import type { RebuildOutcome, RebuildProgress } from './rebuild-report.ts';
 import { Rebuilder } from './rebuilder.ts';
 import { Reactor } from './reactor.ts';
+import { SendTurns } from './send-turns.ts';
 import { StandstillWatch } from './standstill.ts';
 import { TopicFold } from './topic-fold.ts';
 import type { Transport } from './transport.ts';
@@ -88,6 +89,8 @@ export class TransportLog implements EventLog {
   readonly #standstills: StandstillWatch;
   readonly #projections: ProjectionMonitor;
   readonly #rebuilder = new Rebuilder();
+  /** Shared by all topics: what is written to several travels in one request. */
+  readonly #turns: SendTurns;
   readonly #closing = new AbortController();
   readonly #endObserving: () => void;
   #phase: 'declared' | 'starting' | 'started' | 'closed' = 'declared';
@@ -100,6 +103,7 @@ export class TransportLog implements EventLog {
   constructor(transport: Transport, options: LogOptions) {
     this.#transport = transport;
     this.#options = options;
+    this.#turns = new SendTurns(options.limits);
     this.#ends = new LogEnds((topic) => transport.endOffsets(topic), options.now);
     this.#waits = new PositionWaits(this.#ends, options.limits);
     this.#standstills = new StandstillWatch({ ends: this.#ends, limitMs: options.limits.standstillMs });
@@ -125,6 +129,7 @@ export class TransportLog implements EventLog {
       limits,
       source: `/parley/${service}`,
       now,
+      turns: this.#turns,
     });
     this.#writers.set(definition.topic.name, writer);
     return writer;
@@ -327,7 +332,11 @@ export class TransportLog implements EventLog {
     await keeper?.restore(await loaded, ends);
     signal.throwIfAborted();
     this.#waitingFor = `${topic.name} to be replayed`;
-    await this.#transport.read(topic.name, fold, { gatherMs: this.#gatherMs.get(topic.name) });
+    await this.#transport.read(topic.name, fold, {
+      gatherMs: this.#gatherMs.get(topic.name),
+      // Who appends waits for what is read of the topic; what others append is waited for by few.
+      fetchEveryMs: this.#writers.has(topic.name) ? 0 : this.#options.limits.fetchEveryMs,
+    });
     await this.#reach(parts, ends, signal);
     this.#followed.add(topic.name);
   }

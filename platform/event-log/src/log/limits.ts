@@ -11,6 +11,12 @@ export interface LogLimits {
   readonly maxBatchBytes: number;
   /** Commits in one batch; others wait for the next batch. */
   readonly maxBatchCommits: number;
+  /** The longest that commits wait for others to travel with; see send-turns.ts. */
+  readonly lingerMs: number;
+  /** How soon a topic that others write is fetched again while few records come at a time; see kafka/fetch-pace.ts. */
+  readonly fetchEveryMs: number;
+  /** So many commits wait for no others. */
+  readonly lingerCommits: number;
   /** How long an append waits for its echo; then `unknown`, or `unavailable` when it was never sent. */
   readonly echoDeadlineMs: number;
   /** Times a command is decided again after losing; then `conflict`. */
@@ -47,6 +53,9 @@ export const defaultLimits: LogLimits = {
   maxChainLength: 1000,
   maxBatchBytes: 800_000,
   maxBatchCommits: 1000,
+  lingerMs: 50,
+  fetchEveryMs: 20,
+  lingerCommits: 32,
   echoDeadlineMs: 5000,
   maxConflictRetries: 5,
   reactionAttempts: 5,

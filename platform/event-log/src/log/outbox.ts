@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LogLimits } from './limits.ts';
-import { inNextTurn } from './next-turn.ts';
+import type { Sender, SendTurns } from './send-turns.ts';
 import { BatchRefused, type NewRecord } from './transport.ts';
 
 const RETRY_MS_MIN = 50;
@@ -22,9 +22,10 @@ export interface Outgoing {
   onRefused(detail: string, certain: boolean): void;
 }
 
-export class Outbox {
+export class Outbox implements Sender {
   readonly #send: (records: readonly NewRecord[]) => Promise<void>;
   readonly #limits: LogLimits;
+  readonly #turns: SendTurns;
   #waiting: Outgoing[] = [];
   /** Run before the next batch is made. */
   #whenFree: (() => void)[] = [];
@@ -32,12 +33,20 @@ export class Outbox {
   readonly #unanswered = new WeakSet<Outgoing>();
   /** So many are sent one by one, as the batch that they were in was refused for one of them. */
   #single = 0;
-  #running = false;
+  #sending = false;
   #closed = false;
 
-  constructor(send: (records: readonly NewRecord[]) => Promise<void>, limits: LogLimits) {
+  constructor(
+    send: (records: readonly NewRecord[]) => Promise<void>,
+    { limits, turns }: { readonly limits: LogLimits; readonly turns: SendTurns },
+  ) {
     this.#send = send;
     this.#limits = limits;
+    this.#turns = turns;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   add(outgoing: Outgoing): void {
@@ -70,19 +79,22 @@ export class Outbox {
     this.#closed = true;
   }
 
-  #wake(): void {
-    if (this.#running) return;
-    this.#running = true;
-    inNextTurn(() => void this.#run()); // whatever else is decided in this turn travels in the same batch
+  /** See `Sender`: what waits, if nothing is under way. */
+  send(): number {
+    if (this.#sending || this.#closed) return 0;
+    for (const callback of this.#whenFree.splice(0)) callback();
+    if (this.#waiting.length === 0) return 0;
+    const batch = this.#nextBatch();
+    this.#sending = true;
+    void this.#deliver(batch).then(() => {
+      this.#sending = false;
+      if (this.#waiting.length > 0 || this.#whenFree.length > 0) this.#wake();
+    });
+    return batch.length;
   }
 
-  async #run(): Promise<void> {
-    while (!this.#closed) {
-      for (const callback of this.#whenFree.splice(0)) callback();
-      if (this.#waiting.length === 0) break;
-      await this.#deliver(this.#nextBatch());
-    }
-    this.#running = false;
+  #wake(): void {
+    if (!this.#sending && !this.#closed) this.#turns.ask(this);
   }
 
   #nextBatch(): readonly Outgoing[] {
@@ -121,6 +133,7 @@ export class Outbox {
   #refused(batch: readonly Outgoing[], detail: string): void {
     const [only, ...others] = batch;
     if (only !== undefined && others.length === 0) {
+      this.#turns.heard();
       only.onRefused(detail, !this.#unanswered.has(only));
       return;
     }

@@ -7,12 +7,14 @@ import type { AppendOutcome, Commit, DomainEvent, LogPosition } from '../ports.t
 import { attemptKey, recordsOf } from './attempt.ts';
 import type { LogLimits } from './limits.ts';
 import type { Outbox, Outgoing } from './outbox.ts';
+import type { SendTurns } from './send-turns.ts';
 
 export interface WriterOptions {
   readonly limits: LogLimits;
   /** ce_source of the events. */
   readonly source: string;
   readonly now: () => number;
+  readonly turns: SendTurns;
 }
 
 type Rejected = Extract<AppendOutcome, { kind: 'rejected' }>;
@@ -116,11 +118,13 @@ export class PlainAppends<E extends DomainEvent> {
     });
   }
 
-  onVerdict(judged: Judged<unknown>, position: LogPosition): void {
-    if (this.#count === 0) return;
+  /** @returns whether it is told to a caller */
+  onVerdict(judged: Judged<unknown>, position: LogPosition): boolean {
+    if (this.#count === 0) return false;
     const all = this.#pending.get(attemptKey(judged.header, judged.content));
     const [first] = all ?? []; // one copy in the log answers one caller
     first?.settle(outcomeOf(judged, position));
+    return first !== undefined;
   }
 
   /** The log was replaced under the reader: what was on its way may or may not be in it. */

@@ -103,6 +103,8 @@ export interface ReadOptions {
   readonly pace?: ReadPace;
   /** How long records may be kept for others to come with them, at most `GATHER_MS_MAX`; 0 when absent. */
   readonly gatherMs?: number | undefined;
+  /** How soon is fetched again while few records come at a time, at the soonest; 0 when absent. */
+  readonly fetchEveryMs?: number | undefined;
 }
 
 export interface Transport {

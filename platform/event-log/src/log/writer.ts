@@ -59,7 +59,7 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     this.#outboxes = Array.from(
       { length: definition.topic.partitions },
       (_, partition) =>
-        new Outbox((records) => transport.send(definition.topic.name, partition, records), options.limits),
+        new Outbox((records) => transport.send(definition.topic.name, partition, records), options),
     );
     this.#plain = new PlainAppends(
       fold.codec,
@@ -149,8 +149,9 @@ export class Writer<S, E extends DomainEvent> implements Aggregates<S, E>, EchoL
     const lane = this.#lanes.get(judged.streamId);
     if (lane === undefined && this.#plain.queued === 0) return;
     const position = { topic: this.#fold.topic.name, partition, offset: judged.lastOffset };
-    this.#plain.onVerdict(judged, position);
+    const isTold = this.#plain.onVerdict(judged, position);
     lane?.onVerdict(judged, position);
+    if (isTold || lane !== undefined) this.#options.turns.heard();
   }
 
   onReset(): void {

@@ -50,7 +50,7 @@ describe('a send', () => {
   });
 
   it('that went with the end of the log is sent again ahead of what is chained on it and waits', async () => {
-    const { broker, counters } = await setUp({ echoDeadlineMs: 100 });
+    const { broker, counters } = await setUp({ echoDeadlineMs: 100, lingerCommits: 1 });
     broker.failNextSends('dropped', ...Array.from({ length: 5 }, () => 'lost' as const));
     const gone = run(counters, 's', 1, { deadlineMs: 20_000 });
     await nextTurn(); // on its way
