@@ -8,6 +8,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { attribute } from '@parley/contracts/telemetry';
+import { Agent, request as httpRequest, type Dispatcher } from 'undici';
 import { currentContext, remainingMs } from './context.ts';
 import { timeoutHeaders } from './deadline.ts';
 import { createBalancer, type Target } from './discovery/balancer.ts';
@@ -80,11 +81,14 @@ const codeOf = (body: unknown): string =>
 const ANSWER_BYTES_MAX = 1_048_576;
 
 /** The body as text; undefined, and the rest of it not read, when it is longer than `bytesMax`. */
-const textWithin = async (response: Response, bytesMax: number): Promise<string | undefined> => {
-  const chunks: Uint8Array[] = [];
+const textWithin = async (
+  body: Dispatcher.ResponseData['body'],
+  bytesMax: number,
+): Promise<string | undefined> => {
+  const chunks: Buffer[] = [];
   let bytes = 0;
-  // Leaving the loop cancels the body, which ends the transfer.
-  for await (const chunk of response.body ?? []) {
+  // Leaving the loop destroys the body, which ends the transfer.
+  for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > bytesMax) return undefined;
     chunks.push(chunk);
@@ -109,15 +113,15 @@ const meaningOfStatus = (status: number): FailureMeaning => {
   return { retryable: failed, counts: failed };
 };
 
+type Answered = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>;
+
 /** Milliseconds of a Retry-After in seconds; a date is not taken, nobody of ours sends one. */
-const retryAfterMsOf = (headers: Headers): number | undefined => {
-  const value = headers.get('retry-after');
-  return value !== null && /^\d{1,6}$/.test(value) ? Number(value) * 1_000 : undefined;
-};
+const retryAfterMsOf = ({ 'retry-after': value }: Answered['headers']): number | undefined =>
+  typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) * 1_000 : undefined;
 
 /** @param text undefined: it was too long. The same request would be answered as long again, so that is final. */
 const classify = (
-  { status, headers }: Pick<Response, 'status' | 'headers'>,
+  { statusCode: status, headers }: Answered,
   text: string | undefined,
   catalog: AnyErrorCatalog,
 ): RestAnswer => {
@@ -139,6 +143,45 @@ const classify = (
 /** What ended an attempt without an answer: the connection, or its time. */
 const withoutAnswer = (cause: unknown, reason: 'timeout' | 'unreachable'): PeerFailure =>
   new PeerFailure({ kind: 'unavailable', reason }, { retryable: true, counts: true, cause });
+
+/**
+ * Connections to peers, each kept for the next request and given up sooner than a peer does. Never through a proxy,
+ * whatever the environment says.
+ */
+const connections = new Agent({ keepAliveTimeout: 30_000, keepAliveMaxTimeout: 60_000 });
+
+/** A signal that is aborted with `parent`, or after so long; `end` when it is not needed any more. */
+const limitOf = (
+  parent: AbortSignal,
+  timeoutMs: number,
+): { readonly signal: AbortSignal; readonly end: () => void } => {
+  const controller = new AbortController();
+  const abort = (): void => {
+    controller.abort(parent.reason);
+  };
+  parent.addEventListener('abort', abort, { once: true });
+  const timer = setTimeout(() => {
+    controller.abort(new Error(`no answer in ${String(timeoutMs)} ms`));
+  }, timeoutMs);
+  if (parent.aborted) abort();
+  const end = (): void => {
+    clearTimeout(timer);
+    parent.removeEventListener('abort', abort);
+  };
+  return { signal: controller.signal, end };
+};
+
+/** What every request tells besides its own headers. */
+const headersOf = (request: RestRequest, timeoutMs: number, span: Span): Record<string, string> => {
+  const headers: Record<string, string> = {
+    ...request.headers,
+    'x-correlation-id': currentContext().correlationId,
+    ...timeoutHeaders(timeoutMs),
+  };
+  if (request.body !== undefined) headers['content-type'] = 'application/json';
+  propagation.inject(trace.setSpan(context.active(), span), headers);
+  return headers;
+};
 
 const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'PUT', 'DELETE']);
 
@@ -205,36 +248,32 @@ export const createRestClient = (options: {
     policySignal: AbortSignal,
   ): Promise<RestAnswer> => {
     const { span, labels, end } = observed(request, peer, target);
-    const headers: Record<string, string> = {
-      ...request.headers,
-      'x-correlation-id': currentContext().correlationId,
-      ...timeoutHeaders(policy.timeoutMs),
-    };
-    if (request.body !== undefined) headers['content-type'] = 'application/json';
-    propagation.inject(trace.setSpan(context.active(), span), headers);
+    const headers = headersOf(request, policy.timeoutMs, span);
     const timeoutMs = Math.ceil(remainingMs(policy.timeoutMs));
-    const signal = AbortSignal.any([policySignal, AbortSignal.timeout(timeoutMs)]);
+    const limit = limitOf(policySignal, timeoutMs);
     try {
-      const response = await fetch(new URL(request.path, `http://${target.host}:${target.port}`), {
+      const response = await httpRequest(`http://${target.host}:${String(target.port)}${request.path}`, {
+        dispatcher: connections,
         method: request.method,
         headers,
-        signal,
-        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        signal: limit.signal,
+        body: request.body === undefined ? null : JSON.stringify(request.body),
       });
-      span.setAttribute(attribute.httpStatusCode, response.status);
-      labels[attribute.httpStatusCode] = response.status;
-      const answer = classify(response, await textWithin(response, answerBytesMax), errors);
+      span.setAttribute(attribute.httpStatusCode, response.statusCode);
+      labels[attribute.httpStatusCode] = response.statusCode;
+      const answer = classify(response, await textWithin(response.body, answerBytesMax), errors);
       if (answer.kind !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: codeIn(answer) });
       return answer;
     } catch (error) {
       const message = error instanceof PeerFailure ? codeIn(error.answer) : messageOf(error);
-      labels[attribute.errorType] = errorTypeOf(error, signal.aborted);
+      labels[attribute.errorType] = errorTypeOf(error, limit.signal.aborted);
       span.setStatus({ code: SpanStatusCode.ERROR, message });
       if (error instanceof PeerFailure) throw error;
-      if (signal.aborted) throw withoutAnswer(error, 'timeout');
+      if (limit.signal.aborted) throw withoutAnswer(error, 'timeout');
       balancer.eject(target);
       throw withoutAnswer(error, 'unreachable');
     } finally {
+      limit.end();
       end();
     }
   };

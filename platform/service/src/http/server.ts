@@ -45,7 +45,6 @@ export const listenHttp = async (
   // The adapter says in the same turn, and without the request, that it could make nothing of it.
   let handled: IncomingMessage | undefined;
   const adapter = getRequestListener(app.fetch, {
-    overrideGlobalObjects: false,
     errorHandler: (error) => answerUnreadable(app, error, handled),
   });
   const handle = (request: IncomingMessage, response: ServerResponse): void => {

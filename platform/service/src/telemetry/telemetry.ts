@@ -4,10 +4,17 @@ import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { type MetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import { BatchSpanProcessor, NoopSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace';
+import {
+  BatchSpanProcessor,
+  NoopSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace';
 import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging.ts';
+import { BoundedSampler } from './bounded-sampler.ts';
 import { meter } from './instruments.ts';
 import { otelTargets } from './otel-environment.ts';
 import { observeRuntime } from './runtime.ts';
@@ -17,6 +24,8 @@ import { ZipkinExporter } from './zipkin-exporter.ts';
 const MAX_QUEUED_SPANS = 4_096;
 const EXPORT_EVERY_MS = 500;
 const REPORT_FAILURES_EVERY_MS = 60_000;
+/** Begun by this process itself, as many as the gateway begins of a route; a caller's decision is followed. */
+const TRACES_PER_SECOND_MAX = 100;
 
 /** The spans and metrics of one process. */
 export interface Telemetry {
@@ -61,6 +70,12 @@ const toZipkin = (url: string, onFailure: (error: Error, spans: number) => void)
   }),
 ];
 
+/** Undefined when the standard environment names a sampler. */
+const boundedSampler = (): Sampler | undefined =>
+  (process.env.OTEL_TRACES_SAMPLER ?? '') === ''
+    ? new ParentBasedSampler({ root: new BoundedSampler(TRACES_PER_SECOND_MAX) })
+    : undefined;
+
 /** Metrics and spans of an earlier service of this process, in tests, are no longer made. */
 const forgetEarlier = (): void => {
   for (const api of [trace, metrics]) api.disable();
@@ -92,7 +107,9 @@ export const startTelemetry = (options: TelemetryOptions): Telemetry => {
   setGlobalErrorHandler((error) => {
     report(error instanceof Error ? error : new Error(messageOf(error)), lost);
   });
+  const sampler = boundedSampler();
   const sdk = new NodeSDK({
+    ...(sampler === undefined ? {} : { sampler }),
     autoDetectResources: false,
     resource: resourceFromAttributes({
       [attribute.serviceName]: options.service,
