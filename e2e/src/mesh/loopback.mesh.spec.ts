@@ -1,19 +1,21 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { OrderResource } from '@parley/contracts/rest';
 import { Endpoints } from '@parley/contracts/endpoints';
+import { cacheDir } from '@parley/engines/testing';
 import { labPolicy, readMeshFile, spiffeIdOf, type MeshFile } from '@parley/mesh/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Customer } from '../client.ts';
 import { evidence } from '../ledger/evidence.ts';
 import type { StackUnderTest } from '../stack.ts';
-import { waitFor } from '../wait.ts';
-import { accessLinesIn, applyPolicy, meshNeeds, runLoad, type Loaded } from './mesh.ts';
+import { NeverError, waitFor } from '../wait.ts';
+import { accessLinesIn, applyPolicy, runLoad, type Loaded } from './mesh.ts';
 import { toV1, withProductRules } from './traffic.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -23,13 +25,27 @@ const settleMs = 20_000;
 const baseStep = 6000;
 const PidFile = z.looseObject({ pid: z.int() });
 
-/** Without the rights by which namespaces and rules are made, whoever runs the tests. */
-const withoutRights =
-  process.getuid?.() === 0
-    ? ['setpriv', '--inh-caps=-all', '--bounding-set=-net_admin,-net_raw,-sys_admin', '--']
-    : [];
-/** Bits of those rights in what the kernel shows: CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN. */
+/** Rights of a process as bits, by what the kernel shows of it. */
+const rightsIn = (status: string): bigint => BigInt(`0x${/^CapEff:\s*(\w+)$/m.exec(status)?.[1] ?? 'f'}`);
+/** Bits of CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN. */
 const networkRights = (1n << 12n) | (1n << 13n) | (1n << 21n);
+/** As whom it runs when root runs the tests. */
+const userId = 1000;
+/**
+ * An ordinary user, whoever runs the tests: one who may make neither namespaces nor rules. Clone, engines and run folder
+ * are root's when root runs them, so root is that user in a namespace of users, where it has no right of root's.
+ */
+const asOrdinaryUser =
+  process.getuid?.() === 0
+    ? ['unshare', '--user', `--map-user=${userId}`, `--map-group=${userId}`, '--']
+    : [];
+
+/** What is missing for this form on this machine; undefined when it runs. */
+const loopbackNeeds = ((): string | undefined => {
+  const [program, ...words] = asOrdinaryUser;
+  const mayBeOne = program === undefined || spawnSync(program, [...words, 'true']).status === 0;
+  return process.env.PARLEY_LOOPBACK_NEEDS ?? (mayBeOne ? undefined : 'an ordinary user to run the tests');
+})();
 
 interface Running extends StackUnderTest {
   readonly launcher: ChildProcess;
@@ -45,12 +61,17 @@ const end = async (launcher: ChildProcess): Promise<void> => {
 };
 
 const start = async (runDir: string, portBase: number): Promise<Running> => {
-  const command = [process.execPath, 'platform/launcher/src/main.ts', 'mesh', '--loopback'];
-  const [program = '', ...args] = [...withoutRights, ...command];
+  const command = [process.execPath, 'platform/launcher/src/main.ts', 'mesh'];
+  const [program = '', ...args] = [...asOrdinaryUser, ...command];
+  const home = join(runDir, 'home');
+  mkdirSync(home);
   const launcher = spawn(program, args, {
     cwd: root,
     env: {
       ...process.env,
+      HOME: home,
+      TMPDIR: home,
+      PARLEY_CACHE_DIR: cacheDir(),
       PARLEY_RUN_DIR: runDir,
       PARLEY_PORT_BASE: String(portBase),
       PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}`,
@@ -63,7 +84,7 @@ const start = async (runDir: string, portBase: number): Promise<Running> => {
   const endpoints = await waitFor(
     'the mesh is ready',
     () => {
-      if (launcher.exitCode !== null) throw new Error(`it ended with ${launcher.exitCode}: ${printed}`);
+      if (launcher.exitCode !== null) throw new NeverError(`it ended with ${launcher.exitCode}: ${printed}`);
       if (!printed.includes('Ctrl-C stops')) return undefined;
       return Endpoints.parse(JSON.parse(readFileSync(join(runDir, 'endpoints.json'), 'utf8')));
     },
@@ -75,12 +96,38 @@ const start = async (runDir: string, portBase: number): Promise<Running> => {
   return { launcher, runDir, endpoints, printed: () => printed };
 };
 
-/** Processes of the mesh that have any of the network's rights. */
-const privileged = ({ runDir }: StackUnderTest): readonly string[] =>
-  readdirSync(join(runDir, 'pids')).filter((file) => {
+/** Processes of the mesh: who they are by their own view, and whether they have any of the network's rights. */
+const processesOf = ({
+  runDir,
+}: StackUnderTest): readonly { readonly user: number; readonly isPrivileged: boolean }[] =>
+  readdirSync(join(runDir, 'pids')).map((file) => {
     const { pid } = PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', file), 'utf8')));
-    const rights = /^CapEff:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return (BigInt(`0x${rights ?? 'f'}`) & networkRights) !== 0n;
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const outside = /^Uid:\s*(\d+)/m.exec(status)?.[1];
+    const inside = /^\s*(\d+)\s+0\s+1\s*$/.exec(readFileSync(`/proc/${pid}/uid_map`, 'utf8'))?.[1];
+    return { user: Number(inside ?? outside), isPrivileged: (rightsIn(status) & networkRights) !== 0n };
+  });
+
+/** Where etcd listens for the API server. */
+const etcdUrlOf = ({ runDir }: StackUnderTest): string => {
+  const { pid } = PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', 'etcd.json'), 'utf8')));
+  const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  return words[words.indexOf('--listen-client-urls') + 1] ?? '';
+};
+
+/** How somebody without a certificate is answered. */
+const answerTo = (url: string): Promise<number | string> =>
+  new Promise((resolve) => {
+    const options = { rejectUnauthorized: false, agent: false, timeout: settleMs };
+    const sent = request(url, options, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    sent.on('timeout', () => sent.destroy(new Error('timeout')));
+    sent.on('error', (error) => {
+      resolve(error.message);
+    });
+    sent.end();
   });
 
 const nodeIn = ({ nodes }: MeshFile, name: string): MeshFile['nodes'][number] => {
@@ -89,17 +136,25 @@ const nodeIn = ({ nodes }: MeshFile, name: string): MeshFile['nodes'][number] =>
   return node;
 };
 
-describe.skipIf(meshNeeds !== undefined)('the loopback form of the mesh', () => {
-  const runDir = mkdtempSync(join(tmpdir(), 'parley-loopback-'));
+describe.skipIf(loopbackNeeds !== undefined)('the loopback form of the mesh', () => {
   let mesh: Running;
   let file: MeshFile;
 
   beforeAll(async () => {
-    mesh = await start(runDir, Number(process.env.PARLEY_PORT_BASE) + baseStep);
+    const runDir = mkdtempSync(join(tmpdir(), 'parley-loopback-'));
+    const remove = (): void => {
+      rmSync(runDir, { recursive: true, force: true });
+    };
+    try {
+      mesh = await start(runDir, Number(process.env.PARLEY_PORT_BASE) + baseStep);
+    } catch (error) {
+      remove();
+      throw error;
+    }
     file = readMeshFile(runDir);
     return async () => {
       await end(mesh.launcher);
-      rmSync(runDir, { recursive: true, force: true });
+      remove();
     };
   }, startMs + 10_000);
 
@@ -114,10 +169,23 @@ describe.skipIf(meshNeeds !== undefined)('the loopback form of the mesh', () => 
     return runLoad(mesh, [], { url, count, concurrency: 4, headers });
   };
 
-  it('says what it is, needs no right to the network, and has no namespace', () => {
+  it('is what an ordinary user gets, is said with what the other form needs, and has neither a right to the network nor a namespace', () => {
     expect(mesh.printed()).toMatch(/loopback form: no namespaces, no capture/);
-    expect(privileged(mesh)).toEqual([]);
+    expect(mesh.printed()).toMatch(/captured traffic needs root: for network namespaces/);
+    const processes = processesOf(mesh);
+    expect(processes.length).toBeGreaterThan(15);
+    expect(processes.filter(({ isPrivileged }) => isPrivileged)).toEqual([]);
+    const users = new Set(processes.map(({ user }) => user));
+    expect([...users]).toEqual([asOrdinaryUser.length > 0 ? userId : process.getuid?.()]);
     expect(file.nodes.map(({ namespace }) => namespace)).toEqual(file.nodes.map(() => undefined));
+  });
+
+  it('lets nobody but the API server at etcd, and nobody without its token at the API server', async () => {
+    const etcd = etcdUrlOf(mesh);
+    expect(etcd).toMatch(/^https:/);
+    expect(await answerTo(`${etcd}/v3/kv/range`)).toMatch(/alert (bad certificate|certificate required)/);
+    const apiServer = /server: (https:\S+)/.exec(readFileSync(file.kubeconfig, 'utf8'))?.[1] ?? '';
+    expect([401, 403]).toContain(await answerTo(`${apiServer}/api/v1/namespaces`));
   });
 
   it('carries an order from the gateway to its shipment, every call between services under mutual TLS (FR-017)', async (context) => {
@@ -145,7 +213,7 @@ describe.skipIf(meshNeeds !== undefined)('the loopback form of the mesh', () => 
     expect(seen[2]).toEqual([by('order')]);
     evidence(context, ['FR-017'], {
       form: 'loopback',
-      rights: 'none to make namespaces or rules',
+      user: 'an ordinary one, without rights to make namespaces or rules',
       peers: seen,
     });
   });

@@ -10,6 +10,7 @@ import { killAllOf } from '../src/process.ts';
 import { nodesOf, withNeeds } from '../src/selection.ts';
 import { type Engine, startEngine } from '../src/start.ts';
 
+export { cacheDir } from '../src/artifacts/cache.ts';
 export { endGroup } from '../src/process-group.ts';
 export { countingProxy, type CountingProxy } from './counting-proxy.ts';
 

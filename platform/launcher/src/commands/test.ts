@@ -6,8 +6,8 @@ import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
 import { closingLine, writeReport, type Counts } from '../suite/counts.ts';
-import { missingForMesh } from '../mesh/mesh.ts';
-import { withOwnMesh, withOwnStack } from '../suite/own-stack.ts';
+import { missingForLoopback, missingForMesh } from '../mesh/mesh.ts';
+import { claimOwnBase, withOwnMesh, withOwnStack } from '../suite/own-stack.ts';
 import { beginTestRun, removeAbandonedRuns } from '../suite/test-run.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
 import { abortOnSignals } from './signals.ts';
@@ -54,6 +54,26 @@ const runEndToEnd = async (withEngines: WithEngines, context: StageContext): Pro
   }
 };
 
+/** The tests of the mesh without its captured form: those of the loopback form run if that can, all others are skipped. */
+const runLoopbackOnly = async (needs: string, context: StageContext): Promise<Counts> => {
+  const { output, signal } = context;
+  const say = (line: string): void => {
+    output.line(line);
+  };
+  const loopbackNeeds = await missingForLoopback({ say, signal });
+  if (loopbackNeeds !== undefined) output.bad(`those of its loopback form too: needs ${loopbackNeeds}`);
+  const claim = await claimOwnBase();
+  try {
+    return await runLevel('mesh', context, {
+      PARLEY_MESH_NEEDS: needs,
+      PARLEY_PORT_BASE: String(claim.base),
+      ...(loopbackNeeds === undefined ? {} : { PARLEY_LOOPBACK_NEEDS: loopbackNeeds }),
+    });
+  } finally {
+    await claim.release();
+  }
+};
+
 /**
  * The tests in a service mesh of their own. Where none can run they are skipped with what they need, and the ledger says
  * so; one that should start and does not is one failure.
@@ -67,7 +87,7 @@ const runInMesh = async (withEngines: WithEngines, context: StageContext): Promi
     const needs = await missingForMesh({ say, signal });
     if (needs !== undefined) {
       output.bad(`mesh tests are skipped, and what they prove is not proven: needs ${needs}`);
-      return await runLevel('mesh', context, { PARLEY_MESH_NEEDS: needs });
+      return await runLoopbackOnly(needs, context);
     }
     return await withOwnMesh({ ...withEngines, output, signal }, (env) => runLevel('mesh', context, env));
   } catch (error) {

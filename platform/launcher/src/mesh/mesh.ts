@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { obtainMeshPrerequisites, obtainMeshTools } from '@parley/engines';
+import { EnvironmentError, obtainMeshPrerequisites, obtainMeshTools } from '@parley/engines';
 import { stackMark } from '@parley/engines/procfs';
 import { meshFileOf, type MeshFile } from '@parley/mesh';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
@@ -89,6 +89,22 @@ export const missingForMesh = async (control: {
   if (kernel !== undefined) return kernel;
   await obtainMeshTools(control);
   return undefined;
+};
+
+/** As `missingForMesh`, for the loopback form, which changes nothing of the kernel's network. Builds the same binaries. */
+export const missingForLoopback = async (control: {
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}): Promise<string | undefined> => {
+  const refusal = refusalOfLoopback();
+  if (refusal !== undefined) return refusal;
+  try {
+    await obtainMeshTools({ form: 'loopback', ...control });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof EnvironmentError)) throw error;
+    return error.message;
+  }
 };
 
 const startHub = (runDir: string, { hub, portBase }: MeshFile): ChildProcess => {
