@@ -8,11 +8,8 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { GroupListener, RawRecord } from '../log/transport.ts';
-import { UNCOMMITTED_LATER_MAX } from '../letters/partition-letters.ts';
 import { commitOf } from '../log/recorded-event.ts';
-import { FetchPace } from './fetch-pace.ts';
 import { fetchWait } from './fetch-wait.ts';
-import { GatheredCommits, type Offset } from './gathered-commits.ts';
 import { Leaders } from './leaders.ts';
 
 export interface GroupMemberOptions {
@@ -22,14 +19,10 @@ export interface GroupMemberOptions {
   readonly partitions: number;
   readonly listener: GroupListener;
   readonly logger: Logger;
-  /** Aborted when it is to leave. */
-  readonly signal?: AbortSignal;
 }
 
 /** A member that was killed is replaced after this long: the smallest time-out that brokers allow by default. */
 const SESSION_TIMEOUT_MS = 6000;
-/** Nobody waits for an effect so short a time; see FetchPace. */
-const FETCH_EVERY_MS = 25;
 
 export const memberOf = (kafka: Kafka, group: string, gatherMs?: number): Consumer =>
   kafka.consumer({
@@ -55,8 +48,6 @@ class Membership {
   readonly #expected = new Map<number, string>();
   readonly #unverified = new Set<number>();
   readonly #leaders = new Leaders();
-  readonly #pace = new FetchPace(FETCH_EVERY_MS);
-  readonly #commits = new GatheredCommits(UNCOMMITTED_LATER_MAX);
   /** Counts joins and losses: what was handed out before the last one is no longer this member's. */
   #generation = 0;
   #isMember = false;
@@ -68,7 +59,6 @@ class Membership {
 
   onJoined(partitions: readonly number[]): void {
     this.onLost();
-    this.#commits.forget();
     this.#expected.clear();
     this.#unverified.clear();
     for (const partition of partitions) this.#unverified.add(partition);
@@ -78,24 +68,13 @@ class Membership {
 
   /** @param why the consumer has ended. */
   onLost(why?: Error): void {
-    this.flush();
     this.#generation++;
     if (!this.#isMember && why === undefined) return;
     this.#isMember = false;
     this.#options.listener.onLost(why);
   }
 
-  /** Commits what is done, before others go on from there; if it fails, they repeat it. */
-  flush(): void {
-    this.#commits.flush().catch(() => undefined);
-  }
-
   async onBatch(payload: EachBatchPayload): Promise<void> {
-    await this.#handle(payload);
-    await this.#pace.rest(payload.batch.messages.length, this.#options.signal);
-  }
-
-  async #handle(payload: EachBatchPayload): Promise<void> {
     const { partition, messages, highWatermark } = payload.batch;
     const generation = this.#generation;
     const [first] = messages;
@@ -113,24 +92,17 @@ class Membership {
       commit: async (next) => {
         if (generation !== this.#generation || !payload.isRunning() || payload.isStale()) return;
         const last = messages.find(({ offset }) => Number(offset) === next - 1);
-        const commit = last === undefined ? undefined : commitOf(last);
-        const offset = { partition, next, commit };
-        await this.#commits.add(offset, Number(messages[0]?.offset), (due) => this.#commit(payload, due));
-        payload.resolveOffset(String(next - 1));
-        if (this.#options.signal?.aborted === true) await this.#commits.flush();
+        await this.#commit(payload, next, last === undefined ? undefined : commitOf(last));
       },
     });
   }
 
   /** Commits without kafkajs' own retries: while they last, a rebalance that all others wait for cannot go on. */
-  #commit(payload: EachBatchPayload, due: readonly Offset[]): Promise<void> {
+  async #commit(payload: EachBatchPayload, next: number, commit: string | undefined): Promise<void> {
     const { topic } = this.#options;
-    const partitions = due.map(({ partition, next, commit }) => ({
-      partition,
-      offset: String(next),
-      metadata: commit ?? null,
-    }));
-    return payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
+    const at = { partition: payload.batch.partition, offset: String(next), metadata: commit ?? null };
+    await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [at] }] });
+    payload.resolveOffset(String(next - 1));
   }
 
   /** What of the batch is to be handled; nothing when something else must be read first, which has been sought. */
@@ -151,11 +123,9 @@ class Membership {
         { topic, partition, group, offset: first.offset },
         'the log was cut; the reaction starts again',
       );
-      this.#commits.forget();
       this.#consumer.seek({ topic, partition, offset: '0' });
       return [];
     }
-    await this.#commits.flush(); // what is compared with is the last record that was handled
     const committed = await this.#committed(partition);
     if (committed.commit === undefined || committed.offset !== Number(first.offset)) {
       this.#unverified.delete(partition); // nothing to compare with, or kafkajs went back to the beginning itself
@@ -192,9 +162,6 @@ export async function joinGroup(consumer: Consumer, options: GroupMemberOptions)
   });
   consumer.on(consumer.events.REBALANCING, () => {
     membership.onLost();
-  });
-  options.signal?.addEventListener('abort', () => {
-    membership.flush();
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     membership.onLost(payload.error);

@@ -3,15 +3,11 @@ import { commitOf } from '../log/recorded-event.ts';
 import type { RawRecord } from '../log/transport.ts';
 import { PARKED, readClaim, readLetter, readMark, type LetterContent, type Mark } from './letter.ts';
 
-/** Records of a partition that are handled as one piece, behind which their offset is committed, at once or soon. */
-export const HANDLED_MAX = 64;
-/** Records of a partition whose offset may be committed later, together with those of others. */
-export const UNCOMMITTED_LATER_MAX = 64;
 /**
  * Records of a partition that may be handled before their offset is committed. As many letters of the last ones are known
  * for good: a record that is handed out again has its letter among them, settled or not.
  */
-export const UNCOMMITTED_MAX = HANDLED_MAX + UNCOMMITTED_LATER_MAX;
+export const UNCOMMITTED_MAX = 64;
 
 /** Prefix of the reason of what cannot be decoded. */
 export const UNDECODABLE = 'undecodable: ';
