@@ -5,8 +5,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** With so many records in an answer its price is that of the records. */
-const MANY = 50;
+/** With so many records in a request its price is that of the records. */
+export const MANY = 50;
 
 export class FetchPace {
   readonly #everyMs: number;

@@ -1,9 +1,9 @@
 /**
- * Offsets of a group's member, committed together: each commit is a request, for one partition as for all. The first one
- * is committed at once, and those that come soon after it with the next: an effect whose offset is not committed yet is
- * repeated by whoever gets the partition, which does no harm.
+ * Offsets of a group's member, committed together: each commit is a request, for one partition as for all. One that comes
+ * long after the last is made at once; one that comes soon after it waits for those of other partitions. Nothing goes on
+ * behind a batch before its offset is committed.
  */
-const EVERY_MS = 100;
+import { MANY } from './fetch-pace.ts';
 
 export interface Offset {
   readonly partition: number;
@@ -13,61 +13,55 @@ export interface Offset {
   readonly commit: string | undefined;
 }
 
-type Commit = (offsets: readonly Offset[]) => Promise<void>;
+export interface Committing {
+  /** Records that it stands for: for many of them it waits for nobody. */
+  readonly records: number;
+  /** False once the partition is no longer this member's, or is read from elsewhere: it is not committed then. */
+  readonly isCurrent: () => boolean;
+  readonly commit: (offsets: readonly Offset[]) => Promise<void>;
+}
+
+interface Due extends Committing {
+  readonly offset: Offset;
+  readonly settle: (outcome: Promise<boolean>) => void;
+}
 
 export class GatheredCommits {
-  readonly #uncommittedMax: number;
-  /** By partition: where the offset stands in the group, as far as this member has put it. */
-  #committed = new Map<number, number>();
-  readonly #due = new Map<number, Offset>();
-  #commit: Commit | undefined;
+  readonly #everyMs: number;
+  #due: Due[] = [];
   #lastAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param uncommittedMax records of a partition that may be done and not committed */
-  constructor(uncommittedMax: number) {
-    this.#uncommittedMax = uncommittedMax;
+  /** @param everyMs time between commits of few records, and the longest that one waits */
+  constructor(everyMs: number) {
+    this.#everyMs = everyMs;
   }
 
-  /**
-   * Resolves when it is committed, or will be soon. Rejects as `commit` does; what could not be committed then is
-   * committed with the next one.
-   * @param first offset of the first record that it stands for
-   */
-  async add(offset: Offset, first: number, commit: Commit): Promise<void> {
-    const { partition, next } = offset;
-    this.#due.set(partition, offset);
-    this.#commit = commit;
-    const committed = this.#committed.get(partition) ?? first;
-    this.#committed.set(partition, committed);
-    const waitMs = this.#lastAtMs + EVERY_MS - performance.now();
-    if (waitMs <= 0 || next - committed > this.#uncommittedMax) await this.flush();
+  /** Resolves with whether it was committed; rejects as `commit` does. One of a partition at a time. */
+  add(offset: Offset, committing: Committing): Promise<boolean> {
+    const outcome = Promise.withResolvers<boolean>();
+    this.#due.push({ ...committing, offset, settle: outcome.resolve });
+    const waitMs = committing.records >= MANY ? 0 : this.#lastAtMs + this.#everyMs - performance.now();
+    if (waitMs <= 0) this.flush();
     else
       this.#timer ??= setTimeout(() => {
-        this.flush().catch(() => undefined); // with the next one
+        this.flush();
       }, waitMs);
+    return outcome.promise;
   }
 
-  /** Commits what is due. */
-  async flush(): Promise<void> {
+  /** Commits now what is due. */
+  flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const due = [...this.#due.values()];
-    const committed = this.#committed;
-    if (due.length === 0) return;
+    const due = this.#due;
+    this.#due = [];
+    const current = due.filter(({ isCurrent }) => isCurrent());
+    for (const { settle } of due.filter((one) => !current.includes(one))) settle(Promise.resolve(false));
+    const [first] = current;
+    if (first === undefined) return;
     this.#lastAtMs = performance.now();
-    await this.#commit?.(due);
-    for (const offset of due) {
-      committed.set(offset.partition, offset.next);
-      if (this.#due.get(offset.partition) === offset) this.#due.delete(offset.partition);
-    }
-  }
-
-  /** The partitions are another's now, or this member's anew: what is due is not committed any more. */
-  forget(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#due.clear();
-    this.#committed = new Map();
+    const committed = first.commit(current.map(({ offset }) => offset)).then(() => true);
+    for (const { settle } of current) settle(committed);
   }
 }

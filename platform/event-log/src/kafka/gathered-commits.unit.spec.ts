@@ -1,74 +1,73 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { GatheredCommits, type Offset } from './gathered-commits.ts';
 
-const setUp = ({ uncommittedMax = 64 } = {}) => {
+const EVERY_MS = 25;
+
+const setUp = () => {
   vi.useFakeTimers();
   onTestFinished(() => {
     vi.useRealTimers();
   });
-  const commits = new GatheredCommits(uncommittedMax);
+  const commits = new GatheredCommits(EVERY_MS);
   const made: string[] = [];
-  let fails = false;
+  const group = { isAway: false };
+  const lost = new Set<number>();
   const commit = (offsets: readonly Offset[]): Promise<void> => {
-    if (fails) return Promise.reject(new Error('the group is away'));
+    if (group.isAway) return Promise.reject(new Error('the group is away'));
     made.push(offsets.map(({ partition, next }) => `${String(partition)}@${String(next)}`).join(' '));
     return Promise.resolve();
   };
-  const add = (partition: number, next: number, first = next - 1): Promise<void> =>
-    commits.add({ partition, next, commit: undefined }, first, commit);
-  return { commits, made, add, fail: (does: boolean) => (fails = does) };
+  const add = (partition: number, next: number, records = 1): Promise<boolean> =>
+    commits.add(
+      { partition, next, commit: undefined },
+      { records, isCurrent: () => !lost.has(partition), commit },
+    );
+  return { commits, made, group, lost, add };
 };
 
 it('the first is committed at once, those that come soon after it together', async () => {
   const { made, add } = setUp();
-  await add(0, 5);
+  expect(await add(0, 5)).toBe(true);
   expect(made).toEqual(['0@5']);
-  await add(0, 6);
-  await add(1, 3);
+  const soon = [add(0, 6), add(1, 3)];
+  await vi.advanceTimersByTimeAsync(EVERY_MS - 1);
+  expect(made).toEqual(['0@5']);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await Promise.all(soon)).toEqual([true, true]);
+  expect(made).toEqual(['0@5', '0@6 1@3']);
+  await vi.advanceTimersByTimeAsync(EVERY_MS);
   await add(0, 7);
-  expect(made).toEqual(['0@5']);
-  await vi.advanceTimersByTimeAsync(100);
-  expect(made).toEqual(['0@5', '0@7 1@3']);
-  await vi.advanceTimersByTimeAsync(1_000);
-  expect(made).toHaveLength(2);
+  expect(made).toEqual(['0@5', '0@6 1@3', '0@7']);
 });
 
-it('no more records of a partition are done and not committed than are known', async () => {
-  const { made, add } = setUp({ uncommittedMax: 10 });
+it('that of many records waits for nobody and takes those along that wait', async () => {
+  const { made, add } = setUp();
   await add(0, 5);
-  await add(1, 20, 11);
-  expect(made).toEqual(['0@5']);
-  await add(1, 22, 20);
-  expect(made).toEqual(['0@5', '1@22']);
-  await add(1, 32, 22);
-  expect(made).toHaveLength(2);
-  await add(1, 33, 32);
-  expect(made).toEqual(['0@5', '1@22', '1@33']);
+  const soon = add(1, 3);
+  expect(await add(0, 69, 64)).toBe(true);
+  expect(await soon).toBe(true);
+  expect(made).toEqual(['0@5', '1@3 0@69']);
 });
 
-it('what cannot be committed is committed with the next, and told once there is too much of it', async () => {
-  const { made, add, fail } = setUp({ uncommittedMax: 10 });
+it('what is lost while it waits is not committed', async () => {
+  const { commits, made, lost, add } = setUp();
   await add(0, 5);
-  fail(true);
-  await add(0, 6);
-  await vi.advanceTimersByTimeAsync(100);
-  await add(0, 7);
-  await expect(add(0, 16)).rejects.toThrow('the group is away');
-  fail(false);
-  await add(1, 2);
-  await vi.advanceTimersByTimeAsync(100);
-  expect(made).toEqual(['0@5', '0@16 1@2']);
+  const soon = [add(0, 6), add(1, 3)];
+  lost.add(0);
+  commits.flush();
+  expect(await Promise.all(soon)).toEqual([false, true]);
+  expect(made).toEqual(['0@5', '1@3']);
 });
 
-it('what is due is committed on request, and never once it is forgotten', async () => {
-  const { commits, made, add } = setUp();
+it('when it fails, every batch that waits for it is told', async () => {
+  const { commits, group, made, add } = setUp();
   await add(0, 5);
-  await add(0, 6);
-  await commits.flush();
+  const soon = Promise.allSettled([add(0, 6), add(1, 3)]);
+  group.isAway = true;
+  commits.flush();
+  expect((await soon).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  group.isAway = false;
+  await vi.advanceTimersByTimeAsync(EVERY_MS);
+  expect(await add(0, 6)).toBe(true);
   expect(made).toEqual(['0@5', '0@6']);
-  await add(0, 7);
-  commits.forget();
-  await commits.flush();
-  await vi.advanceTimersByTimeAsync(1_000);
-  expect(made).toHaveLength(2);
 });

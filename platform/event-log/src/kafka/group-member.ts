@@ -9,7 +9,9 @@ import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { GroupListener, RawRecord } from '../log/transport.ts';
 import { commitOf } from '../log/recorded-event.ts';
+import { FetchPace } from './fetch-pace.ts';
 import { fetchWait } from './fetch-wait.ts';
+import { GatheredCommits, type Offset } from './gathered-commits.ts';
 import { Leaders } from './leaders.ts';
 
 export interface GroupMemberOptions {
@@ -19,10 +21,14 @@ export interface GroupMemberOptions {
   readonly partitions: number;
   readonly listener: GroupListener;
   readonly logger: Logger;
+  /** Aborted when it is to leave: nothing waits any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** A member that was killed is replaced after this long: the smallest time-out that brokers allow by default. */
 const SESSION_TIMEOUT_MS = 6000;
+/** Nobody waits for an effect so short a time; see FetchPace and GatheredCommits. */
+const EVERY_MS = 25;
 
 export const memberOf = (kafka: Kafka, group: string, gatherMs?: number): Consumer =>
   kafka.consumer({
@@ -48,6 +54,8 @@ class Membership {
   readonly #expected = new Map<number, string>();
   readonly #unverified = new Set<number>();
   readonly #leaders = new Leaders();
+  readonly #pace = new FetchPace(EVERY_MS);
+  readonly #commits = new GatheredCommits(EVERY_MS);
   /** Counts joins and losses: what was handed out before the last one is no longer this member's. */
   #generation = 0;
   #isMember = false;
@@ -75,6 +83,11 @@ class Membership {
   }
 
   async onBatch(payload: EachBatchPayload): Promise<void> {
+    await this.#handle(payload);
+    await this.#pace.rest(payload.batch.messages.length, this.#options.signal);
+  }
+
+  async #handle(payload: EachBatchPayload): Promise<void> {
     const { partition, messages, highWatermark } = payload.batch;
     const generation = this.#generation;
     const [first] = messages;
@@ -82,27 +95,40 @@ class Membership {
     const records = this.#unverified.has(partition) ? await this.#verified(payload) : messages;
     if (records.length === 0) return;
     this.#leaders.onRead(partition, records);
+    const isCurrent = (): boolean =>
+      generation === this.#generation && payload.isRunning() && !payload.isStale();
     await this.#options.listener.onBatch({
       partition,
       records,
       logEnd: Number(highWatermark),
-      isActive: () => generation === this.#generation && payload.isRunning() && !payload.isStale(),
+      isActive: isCurrent,
       heartbeat: () => payload.heartbeat(),
       pause: () => payload.pause(),
       commit: async (next) => {
-        if (generation !== this.#generation || !payload.isRunning() || payload.isStale()) return;
         const last = messages.find(({ offset }) => Number(offset) === next - 1);
-        await this.#commit(payload, next, last === undefined ? undefined : commitOf(last));
+        const commit = last === undefined ? undefined : commitOf(last);
+        const committed = this.#commits.add(
+          { partition, next, commit },
+          {
+            records: this.#options.signal?.aborted === true ? Number.POSITIVE_INFINITY : records.length,
+            isCurrent,
+            commit: (offsets) => this.#commit(payload, offsets),
+          },
+        );
+        if (await committed) payload.resolveOffset(String(next - 1));
       },
     });
   }
 
   /** Commits without kafkajs' own retries: while they last, a rebalance that all others wait for cannot go on. */
-  async #commit(payload: EachBatchPayload, next: number, commit: string | undefined): Promise<void> {
+  #commit(payload: EachBatchPayload, offsets: readonly Offset[]): Promise<void> {
     const { topic } = this.#options;
-    const at = { partition: payload.batch.partition, offset: String(next), metadata: commit ?? null };
-    await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [at] }] });
-    payload.resolveOffset(String(next - 1));
+    const partitions = offsets.map(({ partition, next, commit }) => ({
+      partition,
+      offset: String(next),
+      metadata: commit ?? null,
+    }));
+    return payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
   }
 
   /** What of the batch is to be handled; nothing when something else must be read first, which has been sought. */

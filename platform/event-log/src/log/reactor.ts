@@ -18,7 +18,7 @@ import { attribute, messagingSystems } from '@parley/contracts/telemetry';
 import type { Logger } from 'pino';
 import { PARKED } from '../letters/letter.ts';
 import type { LetterBox } from '../letters/letter-box.ts';
-import { HANDLED_MAX, UNDECODABLE, type OpenLetter } from '../letters/partition-letters.ts';
+import { UNCOMMITTED_MAX, UNDECODABLE, type OpenLetter } from '../letters/partition-letters.ts';
 import { Redriver } from '../letters/redriver.ts';
 import type {
   DomainEvent,
@@ -270,8 +270,8 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
 
   async #inChunks(turn: Turn): Promise<void> {
     const { batch } = turn;
-    for (let start = 0; start < batch.records.length; start += HANDLED_MAX) {
-      const chunk = batch.records.slice(start, start + HANDLED_MAX);
+    for (let start = 0; start < batch.records.length; start += UNCOMMITTED_MAX) {
+      const chunk = batch.records.slice(start, start + UNCOMMITTED_MAX);
       const done = await this.#chunk(turn, chunk);
       if (!done) return;
       const last = chunk.at(-1);

@@ -1,3 +1,4 @@
+import { type Attributes, type Context, type Link, type SpanKind, TraceFlags } from '@opentelemetry/api';
 import { type Sampler, SamplingDecision, type SamplingResult } from '@opentelemetry/sdk-trace';
 
 const SECOND_MS = 1_000;
@@ -18,7 +19,17 @@ export class BoundedSampler implements Sampler {
     this.#now = now;
   }
 
-  shouldSample(): SamplingResult {
+  /** A root that links to a sampled span goes on with what was decided there, and does not count. */
+  shouldSample(
+    _context: Context,
+    _traceId: string,
+    _name: string,
+    _kind: SpanKind,
+    _attributes: Attributes,
+    links: readonly Link[],
+  ): SamplingResult {
+    if (links.some(({ context }) => (context.traceFlags & TraceFlags.SAMPLED) !== 0))
+      return { decision: SamplingDecision.RECORD_AND_SAMPLED };
     const second = Math.floor(this.#now() / SECOND_MS);
     if (second !== this.#second) this.#begun = 0;
     this.#second = second;
