@@ -104,7 +104,7 @@ describe('server-sent events', () => {
   it('need a token, like the order itself, and are read only', async () => {
     await expectProblem(await gateway.ask(events), 'UNAUTHENTICATED');
     const post = await gateway.ask(events, { method: 'POST', ...gateway.asAlice() });
-    expect(post.headers.get('allow')).toBe('GET');
+    expect(post.headers.get('allow')).toBe('GET, HEAD');
     await expectProblem(post, 'METHOD_NOT_ALLOWED');
   });
 });
