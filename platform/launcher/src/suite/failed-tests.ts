@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { printableLine } from '@parley/cli';
+import { z } from 'zod';
+import { rootDir } from '../stack/context.ts';
+import { levels } from './stages.ts';
+
+/** More are in the output of their level. */
+const TOLD_MAX = 20;
+const LINE_CHARS_MAX = 300;
+
+/** What vitest's JSON report says of a file and its tests. */
+const Report = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string().default(''),
+      assertionResults: z.array(
+        z.object({
+          fullName: z.string(),
+          status: z.string(),
+          failureMessages: z.array(z.string()).nullish(),
+        }),
+      ),
+    }),
+  ),
+});
+
+const lineOf = (path: string, title: string, message: string): string => {
+  const [reason = ''] = message.split('\n');
+  return printableLine(`${path}: ${title}: ${reason}`.slice(0, LINE_CHARS_MAX)); // an error quotes what it was given
+};
+
+const failedIn = (report: unknown): string[] => {
+  const parsed = Report.safeParse(report);
+  if (!parsed.success) return []; // of the checks, or of a run that died: its level has said so
+  return parsed.data.testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const path = relative(rootDir, name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (failed.length === 0) return status === 'failed' ? [lineOf(path, 'the file itself', message)] : [];
+    return failed.map(({ fullName, failureMessages }) => lineOf(path, fullName, failureMessages?.[0] ?? ''));
+  });
+};
+
+const reportOf = async (path: string): Promise<unknown> => {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+};
+
+/** A line for each test that failed at any level, with the first line of its reason: their levels' output is far above. */
+export const failedTests = async (reportDir: string): Promise<readonly string[]> => {
+  const reports = await Promise.all(levels.map((level) => reportOf(join(reportDir, `${level}.json`))));
+  const lines = reports.flatMap(failedIn);
+  const more = lines.length - TOLD_MAX;
+  return more > 0 ? [...lines.slice(0, TOLD_MAX), `and ${String(more)} more`] : lines;
+};
