@@ -8,7 +8,7 @@ import type { EngineHost } from '../stack/engine-host.ts';
 import { closingLine, writeReport, type Counts } from '../suite/counts.ts';
 import { missingForLoopback, missingForMesh } from '../mesh/mesh.ts';
 import { claimOwnBase, withOwnMesh, withOwnStack } from '../suite/own-stack.ts';
-import { failedTests } from '../suite/failed-tests.ts';
+import { toldAtEnd } from '../suite/failed-tests.ts';
 import { beginTestRun, removeAbandonedRuns } from '../suite/test-run.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
 import { abortOnSignals } from './signals.ts';
@@ -153,12 +153,12 @@ export const testCommandOn = (engines: EngineHost): Command => ({
     let counts: Counts[];
     try {
       counts = await runStages(only, { engines, keep: values.keep === true }, { output, run, signal });
-      for (const line of await failedTests(run.reportDir)) output.bad(line);
     } finally {
       await run.end();
     }
     // An interrupted run proves nothing, also when its stages ended well.
     if (signal.aborted && counts.every(({ failed }) => failed === 0)) counts.push(failure);
+    for (const line of toldAtEnd(counts.flatMap(({ failedTests = [] }) => failedTests))) output.bad(line);
     process.stdout.write(`${closingLine(counts)}\n`);
     return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;
   },

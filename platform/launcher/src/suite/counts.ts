@@ -1,10 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { failedIn } from './failed-tests.ts';
 
 /** How many tests, or stages without tests, passed and failed. */
 export interface Counts {
   readonly passed: number;
   readonly failed: number;
+  /** A line for each test that failed; of a stage that has none it is absent. */
+  readonly failedTests?: readonly string[];
 }
 
 const VitestReport = z.object({
@@ -26,7 +29,12 @@ export const readCounts = async (reportPath: string, exitCode: number): Promise<
   const parsed = VitestReport.safeParse(report);
   if (!parsed.success) return { passed: 0, failed: 1 };
   const { numPassedTests: passed, numFailedTests: failed } = parsed.data;
-  return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
+  const failedTests = failedIn(report);
+  return {
+    passed,
+    failed: exitCode !== 0 && failed === 0 ? 1 : failed,
+    ...(failedTests.length > 0 ? { failedTests } : {}),
+  };
 };
 
 /** Writes the counts of a stage that is not vitest's in the form of its reports. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rootDir } from '../stack/context.ts';
 import { closingLine, readCounts, writeReport } from './counts.ts';
 
 describe('the counts of a test run', () => {
@@ -20,6 +21,14 @@ describe('the counts of a test run', () => {
   it('are those of the report', async () => {
     const path = await report('{"numPassedTests": 7, "numFailedTests": 2}');
     await expect(readCounts(path, 1)).resolves.toEqual({ passed: 7, failed: 2 });
+  });
+
+  it('name the tests that failed', async () => {
+    const failed = { fullName: 'it adds', status: 'failed', failureMessages: ['Error: no'] };
+    const testResults = [{ name: join(rootDir, 'a.spec.ts'), status: 'failed', assertionResults: [failed] }];
+    const path = await report(JSON.stringify({ numPassedTests: 7, numFailedTests: 1, testResults }));
+    const failedTests = ['a.spec.ts: it adds: Error: no'];
+    await expect(readCounts(path, 1)).resolves.toEqual({ passed: 7, failed: 1, failedTests });
   });
 
   it.each(['', '{}', '{"numPassedTests": "many"}'])(

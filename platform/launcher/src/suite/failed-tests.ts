@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { printableLine } from '@parley/cli';
 import { z } from 'zod';
 import { rootDir } from '../stack/context.ts';
-import { levels } from './stages.ts';
 
 /** More are in the output of their level. */
 const TOLD_MAX = 20;
@@ -32,9 +30,10 @@ const lineOf = (path: string, title: string, message: string): string => {
   return printableLine(`${path}: ${title}: ${reason}`.slice(0, LINE_CHARS_MAX)); // an error quotes what it was given
 };
 
-const failedIn = (report: unknown): string[] => {
+/** A line for each test that failed, and for each file that could not be run, with the first line of its reason. */
+export const failedIn = (report: unknown): readonly string[] => {
   const parsed = Report.safeParse(report);
-  if (!parsed.success) return []; // of the checks, or of a run that died: its level has said so
+  if (!parsed.success) return []; // its counts tell of it
   return parsed.data.testResults.flatMap(({ name, status, message, assertionResults }) => {
     const path = relative(rootDir, name);
     const failed = assertionResults.filter((test) => test.status === 'failed');
@@ -43,18 +42,8 @@ const failedIn = (report: unknown): string[] => {
   });
 };
 
-const reportOf = async (path: string): Promise<unknown> => {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    return undefined;
-  }
-};
-
-/** A line for each test that failed at any level, with the first line of its reason: their levels' output is far above. */
-export const failedTests = async (reportDir: string): Promise<readonly string[]> => {
-  const reports = await Promise.all(levels.map((level) => reportOf(join(reportDir, `${level}.json`))));
-  const lines = reports.flatMap(failedIn);
+/** What is told of them at the end of a run, when the output of their levels is far above. */
+export const toldAtEnd = (lines: readonly string[]): readonly string[] => {
   const more = lines.length - TOLD_MAX;
   return more > 0 ? [...lines.slice(0, TOLD_MAX), `and ${String(more)} more`] : lines;
 };

@@ -1,25 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { rootDir } from '../stack/context.ts';
-import { writeReport } from './counts.ts';
-import { failedTests } from './failed-tests.ts';
+import { failedIn, toldAtEnd } from './failed-tests.ts';
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'parley-failed-tests-'));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-const report = (level: string, files: readonly object[]): Promise<void> =>
-  writeFile(join(folder, `${level}.json`), JSON.stringify({ testResults: files }));
-
-const file = (name: string, tests: readonly object[], more: object = {}): object => ({
-  name: join(rootDir, name),
-  status: 'passed',
-  assertionResults: tests,
-  ...more,
+const report = (name: string, tests: readonly object[], more: object = {}): object => ({
+  testResults: [{ name: join(rootDir, name), status: 'passed', assertionResults: tests, ...more }],
 });
 
 const failed = (fullName: string, ...failureMessages: readonly string[]): object => ({
@@ -28,35 +13,34 @@ const failed = (fullName: string, ...failureMessages: readonly string[]): object
   failureMessages,
 });
 
-it('names every failed test of every level, with the first line of its reason', async () => {
-  await report('unit', [
-    file('a.unit.spec.ts', [{ fullName: 'adds', status: 'passed', failureMessages: [] }]),
-  ]);
-  await report('int', [
-    file('b.int.spec.ts', [failed('it counts', 'Error: 1 is not 2\n  at b.int.spec.ts:3')]),
-  ]);
-  await report('e2e', [file('c.e2e.spec.ts', [failed('it ships', 'Error: \u001b[31mlate')])]);
-  await expect(failedTests(folder)).resolves.toEqual([
-    'b.int.spec.ts: it counts: Error: 1 is not 2',
-    expect.stringMatching(/^c\.e2e\.spec\.ts: it ships: Error: [^\u001b]*late$/),
+it('names every test that failed, with the first line of its reason', () => {
+  const passed = { fullName: 'adds', status: 'passed', failureMessages: [] };
+  const counts = failed('it counts', 'Error: 1 is not 2\n  at a.int.spec.ts:3');
+  expect(failedIn(report('a.int.spec.ts', [passed, counts, failed('it ends')]))).toEqual([
+    'a.int.spec.ts: it counts: Error: 1 is not 2',
+    'a.int.spec.ts: it ends: ',
   ]);
 });
 
-it('names a file that could not be run', async () => {
-  await report('unit', [file('a.unit.spec.ts', [], { status: 'failed', message: 'SyntaxError: no' })]);
-  await expect(failedTests(folder)).resolves.toEqual(['a.unit.spec.ts: the file itself: SyntaxError: no']);
+it('shows no control character of what an error quotes', () => {
+  const [line] = failedIn(report('a.e2e.spec.ts', [failed('it ships', 'Error: \u001b[31mlate')]));
+  expect(line).toMatch(/^a\.e2e\.spec\.ts: it ships: Error: [^\u001b]*late$/);
 });
 
-it('names twenty, and says how many more there are', async () => {
-  const tests = Array.from({ length: 23 }, (_, n) => failed(`test ${String(n)}`, 'Error'));
-  await report('unit', [file('a.unit.spec.ts', tests)]);
-  const lines = await failedTests(folder);
-  expect(lines).toHaveLength(21);
-  expect(lines.at(-1)).toBe('and 3 more');
+it('names a file that could not be run', () => {
+  const broken = report('a.unit.spec.ts', [], { status: 'failed', message: 'SyntaxError: no' });
+  expect(failedIn(broken)).toEqual(['a.unit.spec.ts: the file itself: SyntaxError: no']);
 });
 
-it('has nothing to say of a level without a report, or with one that is not vitest’s', async () => {
-  await writeFile(join(folder, 'unit.json'), '{');
-  await writeReport(join(folder, 'int.json'), { passed: 0, failed: 1 });
-  await expect(failedTests(folder)).resolves.toEqual([]);
+it.each([undefined, {}, { numPassedTests: 1, numFailedTests: 0, success: true }])(
+  'has nothing to say of %j, which is not a report of tests',
+  (other) => {
+    expect(failedIn(other)).toEqual([]);
+  },
+);
+
+it('tells twenty, and how many more there are', () => {
+  const lines = Array.from({ length: 23 }, (_, n) => `test ${String(n)}`);
+  expect(toldAtEnd(lines)).toEqual([...lines.slice(0, 20), 'and 3 more']);
+  expect(toldAtEnd(lines.slice(0, 20))).toHaveLength(20);
 });
