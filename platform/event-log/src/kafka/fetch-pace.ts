@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** With so many records in a request its price is that of the records. */
-export const MANY = 50;
+export const FULL_BATCH_RECORDS = 50;
 
 export class FetchPace {
   readonly #everyMs: number;
@@ -20,7 +20,7 @@ export class FetchPace {
 
   /** Call at the end of each batch, before which kafkajs does not fetch again. Batches of one answer rest together. */
   async rest(records: number, signal?: AbortSignal): Promise<void> {
-    if (records >= MANY || this.#everyMs === 0) return;
+    if (records >= FULL_BATCH_RECORDS || this.#everyMs === 0) return;
     this.#resting ??= this.#rest(signal).finally(() => {
       this.#resting = undefined;
     });

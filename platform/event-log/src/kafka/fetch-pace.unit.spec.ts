@@ -44,5 +44,5 @@ it('a batch of many never rests, nor does one whose consumer ends', async () => 
   const ending = new AbortController();
   const resting = pace.rest(1, ending.signal);
   ending.abort();
-  await resting;
+  expect(await rests(resting)).toBe(false);
 });

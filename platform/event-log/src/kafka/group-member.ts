@@ -11,7 +11,7 @@ import type { GroupListener, RawRecord } from '../log/transport.ts';
 import { commitOf } from '../log/recorded-event.ts';
 import { FetchPace } from './fetch-pace.ts';
 import { fetchWait } from './fetch-wait.ts';
-import { GatheredCommits, type Offset } from './gathered-commits.ts';
+import { OffsetCommits, type Offset } from './offset-commits.ts';
 import { Leaders } from './leaders.ts';
 
 export interface GroupMemberOptions {
@@ -27,7 +27,7 @@ export interface GroupMemberOptions {
 
 /** A member that was killed is replaced after this long: the smallest time-out that brokers allow by default. */
 const SESSION_TIMEOUT_MS = 6000;
-/** Nobody waits for an effect so short a time; see FetchPace and GatheredCommits. */
+/** Between fetches that bring little, and between commits of offsets: no caller waits for an effect. */
 const EVERY_MS = 25;
 
 export const memberOf = (kafka: Kafka, group: string, gatherMs?: number): Consumer =>
@@ -55,7 +55,7 @@ class Membership {
   readonly #unverified = new Set<number>();
   readonly #leaders = new Leaders();
   readonly #pace = new FetchPace(EVERY_MS);
-  readonly #commits = new GatheredCommits(EVERY_MS);
+  readonly #commits = new OffsetCommits(EVERY_MS);
   /** Counts joins and losses: what was handed out before the last one is no longer this member's. */
   #generation = 0;
   #isMember = false;
@@ -63,6 +63,10 @@ class Membership {
   constructor(consumer: Consumer, options: GroupMemberOptions) {
     this.#consumer = consumer;
     this.#options = options;
+    const whenLeaving = (): void => {
+      this.#commits.flush();
+    };
+    options.signal?.addEventListener('abort', whenLeaving, { once: true });
   }
 
   onJoined(partitions: readonly number[]): void {
@@ -95,13 +99,13 @@ class Membership {
     const records = this.#unverified.has(partition) ? await this.#verified(payload) : messages;
     if (records.length === 0) return;
     this.#leaders.onRead(partition, records);
-    const isCurrent = (): boolean =>
-      generation === this.#generation && payload.isRunning() && !payload.isStale();
+    // A member that leaves has the partition until its batches are done, and commits them.
+    const isCurrent = (): boolean => generation === this.#generation && !payload.isStale();
     await this.#options.listener.onBatch({
       partition,
       records,
       logEnd: Number(highWatermark),
-      isActive: isCurrent,
+      isActive: () => isCurrent() && payload.isRunning(),
       heartbeat: () => payload.heartbeat(),
       pause: () => payload.pause(),
       commit: async (next) => {

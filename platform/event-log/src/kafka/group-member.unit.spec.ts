@@ -1,7 +1,7 @@
 /** What a member of a group makes of what a consumer hands it, on a consumer that hands over what a test says. */
 import type { Consumer, ConsumerRunConfig, EachBatchPayload, Kafka } from 'kafkajs';
 import { pino } from 'pino';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { messageOf as messageOfCommit } from '../../testing/messages.ts';
 import { joinGroup } from './group-member.ts';
 
@@ -19,14 +19,17 @@ const messageOf = ({ commit, leader }: Entry, offset: number) => messageOfCommit
 const setUp = async () => {
   const log: Entry[] = [];
   const handled: string[] = [];
-  const committed = { offset: '-1', metadata: '' };
+  const committed = { partition: 0, offset: '-1', metadata: '' };
+  /** A line for each request, `partition@offset` of all that it was for. */
+  const commits: string[] = [];
+  const ending = new AbortController();
+  const heard = new Map<string, (event: { readonly payload: object }) => void>();
   let each: ConsumerRunConfig['eachBatch'];
-  let onJoin: ((event: { readonly payload: object }) => void) | undefined;
   let at = 0;
   const consumer = {
     events: { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash' },
-    on: (event: string, listener: typeof onJoin) => {
-      if (event === 'join') onJoin = listener;
+    on: (event: string, listener: (event: { readonly payload: object }) => void) => {
+      heard.set(event, listener);
     },
     connect: () => Promise.resolve(),
     subscribe: () => Promise.resolve(),
@@ -41,13 +44,14 @@ const setUp = async () => {
   const admin = {
     connect: () => Promise.resolve(),
     disconnect: () => Promise.resolve(),
-    fetchOffsets: () => Promise.resolve([{ topic, partitions: [{ partition: 0, ...committed }] }]),
+    fetchOffsets: () => Promise.resolve([{ topic, partitions: [committed] }]),
   };
   await joinGroup(consumer as unknown as Consumer, {
     kafka: { admin: () => admin } as unknown as Kafka,
     group: 'g',
     topic,
-    partitions: 1,
+    partitions: 2,
+    signal: ending.signal,
     logger: pino({ level: 'silent' }),
     listener: {
       onAssigned: () => undefined,
@@ -58,30 +62,39 @@ const setUp = async () => {
       },
     },
   });
-  onJoin?.({ payload: { memberAssignment: { [topic]: [0] } } });
+  heard.get('join')?.({ payload: { memberAssignment: { [topic]: [0, 1] } } });
+  const handOver = async (partition: number, messages: readonly object[]): Promise<void> => {
+    await each?.({
+      batch: { topic, partition, messages, highWatermark: String(log.length) },
+      isStale: () => false,
+      isRunning: () => !ending.signal.aborted,
+      heartbeat: () => Promise.resolve(),
+      resolveOffset: (offset: string) => {
+        if (partition === 0) at = Number(offset) + 1;
+      },
+      commitOffsetsIfNecessary: ({ topics }: { topics: { partitions: (typeof committed)[] }[] }) => {
+        const offsets = topics[0]?.partitions ?? [];
+        commits.push(offsets.map((one) => `${String(one.partition)}@${one.offset}`).join(' '));
+        Object.assign(committed, offsets[0]);
+        return Promise.resolve();
+      },
+    } as unknown as EachBatchPayload);
+  };
   /** Hands over what lies from where the consumer is. */
   const fetch = async (max = log.length): Promise<void> => {
     const from = at;
     const messages = log.slice(from, from + max).map((entry, index) => messageOf(entry, from + index));
     if (messages.length === 0) return;
-    await each?.({
-      batch: { topic, partition: 0, messages, highWatermark: String(log.length) },
-      isStale: () => false,
-      isRunning: () => true,
-      heartbeat: () => Promise.resolve(),
-      resolveOffset: (offset: string) => {
-        at = Number(offset) + 1;
-      },
-      commitOffsetsIfNecessary: ({ topics }: { topics: { partitions: (typeof committed)[] }[] }) => {
-        Object.assign(committed, topics[0]?.partitions[0]);
-        return Promise.resolve();
-      },
-    } as unknown as EachBatchPayload);
+    await handOver(0, messages);
   };
   const write = (leader: number, ...commits: string[]): void => {
     for (const commit of commits) log.push({ commit, leader });
   };
-  return { log, handled, fetch, write };
+  /** Hands over one record of a partition, at an offset. */
+  const hand = (partition: number, offset: number) =>
+    handOver(partition, [messageOf({ commit: 'c', leader: 1 }, offset)]);
+  const rebalance = (): void => heard.get('rebalancing')?.({ payload: {} });
+  return { log, handled, commits, ending, fetch, write, hand, rebalance };
 };
 
 it('goes through the partition again when a new leader has cut the log and it has grown again over the committed offset', async () => {
@@ -103,4 +116,46 @@ it('goes on behind a new leader that has everything, and repeats nothing', async
   write(2, 'd');
   await fetch();
   expect(handled).toEqual(['a', 'b', 'c', 'd']);
+});
+
+const EVERY_MS = 25;
+/** A member that has committed an offset this moment, so that the next one waits. */
+const setUpCommitted = async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const member = await setUp();
+  await member.hand(0, 0);
+  expect(member.commits).toEqual(['0@1']);
+  return member;
+};
+
+it('commits the offsets of several partitions in one request', async () => {
+  const { commits, hand } = await setUpCommitted();
+  const batches = [hand(0, 1), hand(1, 0)];
+  await vi.advanceTimersByTimeAsync(EVERY_MS);
+  await Promise.all(batches);
+  expect(commits).toEqual(['0@1', '0@2 1@1']);
+});
+
+it('commits what is done when it leaves, and what it ends until it has left', async () => {
+  const { commits, ending, hand } = await setUpCommitted();
+  const batch = hand(0, 1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(commits).toEqual(['0@1']);
+  ending.abort();
+  await batch;
+  await hand(0, 2);
+  expect(commits).toEqual(['0@1', '0@2', '0@3']);
+});
+
+it('commits nothing of a partition that was taken from it meanwhile', async () => {
+  const { commits, hand, rebalance } = await setUpCommitted();
+  const batch = hand(0, 1);
+  await vi.advanceTimersByTimeAsync(1);
+  rebalance();
+  await vi.advanceTimersByTimeAsync(EVERY_MS);
+  await batch;
+  expect(commits).toEqual(['0@1']);
 });

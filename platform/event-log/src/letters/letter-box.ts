@@ -23,6 +23,8 @@ const SETTLED_MAX = 1_000;
 const SETTLED_BYTES_MAX = 16_777_216;
 /** Without any record of the partition: a process that starts has all earlier ones to read first. */
 const READ_BACK_MS = 10_000;
+/** Whatever else is read of the partition meanwhile: a record that was acknowledged may be cut from the log all the same. */
+const READ_BACK_MS_MAX = 120_000;
 
 interface Partition {
   next: number;
@@ -230,9 +232,12 @@ export class LetterBox implements TopicListener {
     this.#awaited.set(written, read);
     const state = this.#at(partition);
     let seen = state.next;
+    let waitedMs = 0;
     const timer = setInterval(() => {
-      if (seen === state.next)
-        read.reject(new Error(`${this.topic.name} was not read back within ${String(READ_BACK_MS)} ms`));
+      waitedMs += READ_BACK_MS;
+      const limitMs = seen === state.next ? READ_BACK_MS : READ_BACK_MS_MAX;
+      if (waitedMs >= limitMs)
+        read.reject(new Error(`${this.topic.name} was not read back within ${String(limitMs)} ms`));
       seen = state.next;
     }, READ_BACK_MS);
     const before = this.#sends[partition] ?? Promise.resolve();

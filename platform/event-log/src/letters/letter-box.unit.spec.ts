@@ -12,7 +12,8 @@ const earlier = (offset: number): RawRecord => ({
   timestamp: '0',
 });
 
-it('a claim waits for as long as earlier letters are still read, and fails once nothing more comes', async () => {
+/** A claim that was sent, and is not read back. */
+const claimIn = () => {
   vi.useFakeTimers();
   const box = new LetterBox({
     topic: { name: 't', partitions: 1 },
@@ -20,17 +21,33 @@ it('a claim waits for as long as earlier letters are still read, and fails once 
     transport: { send: () => Promise.resolve() },
     now: () => 0,
   });
-  let outcome = 'under way';
-  const claiming = box.claim(0).then(
-    () => (outcome = 'claimed'),
-    (error: unknown) => (outcome = String(error)),
+  const claim = { outcome: 'under way' };
+  void box.claim(0).then(
+    () => (claim.outcome = 'claimed'),
+    (error: unknown) => (claim.outcome = String(error)),
   );
-  for (let offset = 0; offset < 5; offset += 1) {
-    await box.onRecords(0, [earlier(offset)]);
-    await vi.advanceTimersByTimeAsync(9_000);
-  }
-  expect(outcome).toBe('under way');
+  let offset = 0;
+  const readEarlier = async (records: number): Promise<void> => {
+    for (let read = 0; read < records; read += 1) {
+      await box.onRecords(0, [earlier(offset++)]);
+      await vi.advanceTimersByTimeAsync(9_000);
+    }
+  };
+  return { claim, readEarlier };
+};
+
+it('a claim waits for as long as earlier letters are still read, and fails once nothing more comes', async () => {
+  const { claim, readEarlier } = claimIn();
+  await readEarlier(5);
+  expect(claim.outcome).toBe('under way');
   await vi.advanceTimersByTimeAsync(20_000);
-  await claiming;
-  expect(outcome).toContain('was not read back within 10000 ms');
+  expect(claim.outcome).toContain('was not read back within 10000 ms');
+});
+
+it('a claim fails after two minutes, whatever else is read meanwhile', async () => {
+  const { claim, readEarlier } = claimIn();
+  await readEarlier(13);
+  expect(claim.outcome).toBe('under way');
+  await readEarlier(1);
+  expect(claim.outcome).toContain('was not read back within 120000 ms');
 });

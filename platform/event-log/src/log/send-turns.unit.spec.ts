@@ -49,7 +49,7 @@ it('one commit after the other waits for nobody', async () => {
   expect(one.sent).toEqual([1, 1, 1]);
 });
 
-it('what is asked for in one turn, by whomever, is sent in the next', async () => {
+it('commits asked for in one turn, by whomever, are sent in the next', async () => {
   const { one, other } = setUp();
   one.add();
   other.add();
@@ -59,7 +59,7 @@ it('what is asked for in one turn, by whomever, is sent in the next', async () =
   expect([one.sent, other.sent]).toEqual([[2], [1]]);
 });
 
-it('what comes before a round is heard of is sent together, once as long again has passed as it took', async () => {
+it('commits that come before a round is heard of are sent together, once as long again has passed as it took', async () => {
   const { turns, one, other } = setUpWithClock();
   one.add(2);
   await nextTurn();
@@ -76,7 +76,7 @@ it('what comes before a round is heard of is sent together, once as long again h
   expect([one.sent, other.sent]).toEqual([[2, 1], [1]]);
 });
 
-it('what comes after that time waits for nobody', async () => {
+it('a commit that comes after that time waits for nobody', async () => {
   const { turns, one } = setUpWithClock();
   one.add(2);
   await nextTurn();
@@ -89,8 +89,8 @@ it('what comes after that time waits for nobody', async () => {
   expect(one.sent).toEqual([2, 1]);
 });
 
-it('so many commits wait for no others', async () => {
-  const { one, other } = setUp();
+it('a round of so many commits waits for no others', async () => {
+  const { one, other } = setUpWithClock();
   one.add();
   await nextTurn();
   one.add(3);
@@ -101,7 +101,7 @@ it('so many commits wait for no others', async () => {
   expect([one.sent, other.sent]).toEqual([[1, 3], [1]]);
 });
 
-it('what is never heard of holds nothing up for longer than it may linger', async () => {
+it('a round that is never heard of holds nothing up for longer than it may linger', async () => {
   const { one } = setUpWithClock();
   one.add();
   await nextTurn();

@@ -3,7 +3,7 @@
  * long after the last is made at once; one that comes soon after it waits for those of other partitions. Nothing goes on
  * behind a batch before its offset is committed.
  */
-import { MANY } from './fetch-pace.ts';
+import { FULL_BATCH_RECORDS } from './fetch-pace.ts';
 
 export interface Offset {
   readonly partition: number;
@@ -26,7 +26,7 @@ interface Due extends Committing {
   readonly settle: (outcome: Promise<boolean>) => void;
 }
 
-export class GatheredCommits {
+export class OffsetCommits {
   readonly #everyMs: number;
   #due: Due[] = [];
   #lastAtMs = Number.NEGATIVE_INFINITY;
@@ -41,7 +41,8 @@ export class GatheredCommits {
   add(offset: Offset, committing: Committing): Promise<boolean> {
     const outcome = Promise.withResolvers<boolean>();
     this.#due.push({ ...committing, offset, settle: outcome.resolve });
-    const waitMs = committing.records >= MANY ? 0 : this.#lastAtMs + this.#everyMs - performance.now();
+    const waitMs =
+      committing.records >= FULL_BATCH_RECORDS ? 0 : this.#lastAtMs + this.#everyMs - performance.now();
     if (waitMs <= 0) this.flush();
     else
       this.#timer ??= setTimeout(() => {

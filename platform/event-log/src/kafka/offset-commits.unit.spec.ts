@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { GatheredCommits, type Offset } from './gathered-commits.ts';
+import { OffsetCommits, type Offset } from './offset-commits.ts';
 
 const EVERY_MS = 25;
 
@@ -8,7 +8,7 @@ const setUp = () => {
   onTestFinished(() => {
     vi.useRealTimers();
   });
-  const commits = new GatheredCommits(EVERY_MS);
+  const commits = new OffsetCommits(EVERY_MS);
   const made: string[] = [];
   const group = { isAway: false };
   const lost = new Set<number>();
@@ -25,7 +25,7 @@ const setUp = () => {
   return { commits, made, group, lost, add };
 };
 
-it('the first is committed at once, those that come soon after it together', async () => {
+it('the first offset is committed at once, those that come soon after it together', async () => {
   const { made, add } = setUp();
   expect(await add(0, 5)).toBe(true);
   expect(made).toEqual(['0@5']);
@@ -40,7 +40,7 @@ it('the first is committed at once, those that come soon after it together', asy
   expect(made).toEqual(['0@5', '0@6 1@3', '0@7']);
 });
 
-it('that of many records waits for nobody and takes those along that wait', async () => {
+it('an offset of many records waits for nobody and takes those along that wait', async () => {
   const { made, add } = setUp();
   await add(0, 5);
   const soon = add(1, 3);
@@ -49,7 +49,7 @@ it('that of many records waits for nobody and takes those along that wait', asyn
   expect(made).toEqual(['0@5', '1@3 0@69']);
 });
 
-it('what is lost while it waits is not committed', async () => {
+it('an offset whose partition is lost while it waits is not committed', async () => {
   const { commits, made, lost, add } = setUp();
   await add(0, 5);
   const soon = [add(0, 6), add(1, 3)];
@@ -59,7 +59,7 @@ it('what is lost while it waits is not committed', async () => {
   expect(made).toEqual(['0@5', '1@3']);
 });
 
-it('when it fails, every batch that waits for it is told', async () => {
+it('a commit that fails is told to every batch that waits for it', async () => {
   const { commits, group, made, add } = setUp();
   await add(0, 5);
   const soon = Promise.allSettled([add(0, 6), add(1, 3)]);
