@@ -30,7 +30,7 @@ function envoy_on_request(handle)
   local headers = handle:headers()
   settle_correlation_id(headers)
   settle_scheme(headers)
-  settle_deadline(handle, headers)${traced ? '\n  decide_on_trace(handle)' : ''}
+  settle_deadline(handle, headers)${traced ? '\n  decide_on_trace(handle, headers)' : ''}
 end
 `;
 

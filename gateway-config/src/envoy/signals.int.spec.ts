@@ -183,6 +183,14 @@ describe('sampling', () => {
     },
   );
 
+  it('who sends a context takes no trace from who sends none, or rubbish', async () => {
+    const path = '/graphql?query=%7B%7D'; // of which the tests before this one have hardly asked
+    await asked(path, 4 * begunPerSecondMax, { traceparent: newContext('00') });
+    const [none] = await asked(path, 1);
+    const [rubbish] = await asked(path, 1, { traceparent: newContext('00').slice(1) });
+    expect([none?.sampled, rubbish?.sampled]).toEqual([true, true]);
+  });
+
   it('nobody has a trace begun by another header, and no service sees the one by which it is', async () => {
     const forced = { 'x-client-trace-id': 'mine', 'x-envoy-force-trace': '1', 'x-b3-sampled': '1' };
     const seen = await asked('/api/v1/products', 40, forced);

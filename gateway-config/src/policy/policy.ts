@@ -129,7 +129,7 @@ export const gatewayPolicy: GatewayPolicy = GatewayPolicy.parse({
     upstreamConnectionsMax: 16_384,
   },
   retry: { attemptsMax: 2, backoffMs: 25, backoffMaxMs: 100, methods: ['GET', 'HEAD'] },
-  // As many as one client has requests: whoever is alone on a route has every request traced.
+  // As many as one client has requests: whoever is alone on a route, and within the limit, has every request traced.
   traces: { begunPerSecondMax: 100 },
   headers: { stripped: [httpHeaders.userId, 'x-user-roles', 'x-forwarded-host', 'x-real-ip', ...b3Headers] },
   errors: {
