@@ -3,9 +3,9 @@ import { engineNames } from '@parley/engines';
 import { obtainBrowser } from '@parley/engines';
 import { stringOption, type Command } from '../cli/command.ts';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
-import { outputTo } from '../cli/output.ts';
+import { outputTo, type Output } from '../cli/output.ts';
 import type { EngineHost } from '../stack/engine-host.ts';
-import { closingLine, writeReport, type Counts } from '../suite/counts.ts';
+import { closingLine, failedAs, writeReport, type Counts } from '../suite/counts.ts';
 import { missingForLoopback, missingForMesh } from '../mesh/mesh.ts';
 import { claimOwnBase, withOwnMesh, withOwnStack } from '../suite/own-stack.ts';
 import { toldAtEnd } from '../suite/failed-tests.ts';
@@ -21,7 +21,11 @@ const chosenLevels = (only: string | undefined): readonly Level[] => {
   return [level];
 };
 
-const failure: Counts = { passed: 0, failed: 1 };
+/** Says at once what the end of the run repeats. */
+const failedStage = (line: string, output: Output): Counts => {
+  output.bad(line);
+  return failedAs(line);
+};
 
 /** What the levels with engines need besides the stage's context. */
 interface WithEngines {
@@ -50,8 +54,7 @@ const runEndToEnd = async (withEngines: WithEngines, context: StageContext): Pro
     await obtainBrowserIfPossible(context);
     return await withOwnStack({ ...withEngines, output, signal }, (env) => runLevel('e2e', context, env));
   } catch (error) {
-    output.bad(`end-to-end tests: ${messageOf(error)}`);
-    return failure;
+    return failedStage(`end-to-end tests: ${messageOf(error)}`, output);
   }
 };
 
@@ -92,8 +95,7 @@ const runInMesh = async (withEngines: WithEngines, context: StageContext): Promi
     }
     return await withOwnMesh({ ...withEngines, output, signal }, (env) => runLevel('mesh', context, env));
   } catch (error) {
-    output.bad(`mesh tests: ${messageOf(error)}`);
-    return failure;
+    return failedStage(`mesh tests: ${messageOf(error)}`, output);
   }
 };
 
@@ -109,7 +111,7 @@ const runIntegration = async (engines: EngineHost, context: StageContext): Promi
   try {
     await engines.obtain(run.tmpDir, engineNames, { say, signal });
   } catch (error) {
-    output.bad(`integration tests: ${messageOf(error)}`);
+    const failure = failedStage(`integration tests: ${messageOf(error)}`, output);
     await writeReport(join(run.reportDir, 'int.json'), failure); // the levels behind it tell how this one ended
     return failure;
   }
@@ -157,8 +159,9 @@ export const testCommandOn = (engines: EngineHost): Command => ({
       await run.end();
     }
     // An interrupted run proves nothing, also when its stages ended well.
-    if (signal.aborted && counts.every(({ failed }) => failed === 0)) counts.push(failure);
-    for (const line of toldAtEnd(counts.flatMap(({ failedTests = [] }) => failedTests))) output.bad(line);
+    if (signal.aborted && counts.every(({ failed }) => failed === 0))
+      counts.push(failedAs('it was interrupted'));
+    for (const line of toldAtEnd(counts.flatMap(({ failures }) => failures))) output.bad(line);
     process.stdout.write(`${closingLine(counts)}\n`);
     return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;
   },

@@ -32,9 +32,12 @@ describe('a frozen process', () => {
     await state().toBe('S');
   });
 
-  it('goes on by itself when whoever froze it is killed', async () => {
+  it.each([
+    ['it', 1],
+    ['its group', -1],
+  ])('goes on by itself when whoever froze %s is killed', async (_what, sign) => {
     const module = JSON.stringify(join(import.meta.dirname, 'freeze.ts'));
-    const script = `const { freeze } = await import(${module}); await freeze(${pid}); setInterval(() => {}, 1000);`;
+    const script = `const { freeze } = await import(${module}); await freeze(${sign * pid}); setInterval(() => {}, 1000);`;
     const drill = spawn(process.execPath, ['--input-type=module', '-e', script], {
       detached: true,
       stdio: ['ignore', 'ignore', 'inherit'],

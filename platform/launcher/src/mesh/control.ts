@@ -33,29 +33,27 @@ export const listenForControl = async (port: number, actions: ControlActions): P
       response.writeHead(403).end();
       return;
     }
-    const node = /^\/nodes\/([a-z0-9-]+)\/metrics$/.exec(request.url ?? '')?.[1];
-    if (node !== undefined && request.method === 'GET') {
-      void actions.metrics(node).then((text) => {
-        response.writeHead(text === undefined ? 404 : 200, { 'content-type': 'text/plain' }).end(text);
-      });
-      return;
-    }
-    const action = routes[`${request.method ?? ''} ${request.url ?? ''}`];
     const answer = (status: number, body: object): void => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
+    const failed = (error: unknown): void => {
+      answer(500, { error: messageOf(error) });
+    };
+    const node = /^\/nodes\/([a-z0-9-]+)\/metrics$/.exec(request.url ?? '')?.[1];
+    if (node !== undefined && request.method === 'GET') {
+      actions.metrics(node).then((text) => {
+        response.writeHead(text === undefined ? 404 : 200, { 'content-type': 'text/plain' }).end(text);
+      }, failed);
+      return;
+    }
+    const action = routes[`${request.method ?? ''} ${request.url ?? ''}`];
     if (action === undefined) {
       answer(404, { error: 'no such action' });
       return;
     }
-    action().then(
-      (body) => {
-        answer(200, body);
-      },
-      (error: unknown) => {
-        answer(500, { error: messageOf(error) });
-      },
-    );
+    action().then((body) => {
+      answer(200, body);
+    }, failed);
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');

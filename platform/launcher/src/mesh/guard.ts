@@ -16,6 +16,7 @@ export const guardNamespaces = async (): Promise<() => void> => {
   const words = [process.execPath, script, JSON.stringify({ pid, startTicks })];
   const guard = spawn('/bin/sh', ['-c', waitScript, 'guard', ...words], {
     detached: true,
+    env: { PATH: process.env.PATH }, // by what else is in ours it would be found, and ended, with all that it guards
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   await once(guard, 'spawn');

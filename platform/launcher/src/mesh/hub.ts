@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { Server } from 'node:net';
 import { dirname } from 'node:path';
+import { watchOutput } from '@parley/cli';
 import { envoyBinary, meshToolsAt, portsFor, startEngine, type EngineName } from '@parley/engines';
 import { answersOk } from '@parley/engines/probe';
 import { createAuthority, labPolicy, readMeshFile, type MeshFile } from '@parley/mesh';
@@ -53,6 +55,8 @@ interface HubContext {
   readonly runDir: string;
   readonly output: Output;
   readonly started: Started;
+  /** Aborted when all is to end: nothing is waited for any longer. */
+  readonly signal: AbortSignal;
 }
 
 const timed = async (what: string, output: Output, act: () => Promise<unknown>): Promise<void> => {
@@ -92,10 +96,10 @@ const startMesh = async ({ mesh, runDir, output, started }: HubContext): Promise
   return sidecars;
 };
 
-const startServices = async ({ mesh, runDir, output, started }: HubContext): Promise<void> => {
+const startServices = async ({ mesh, runDir, output, started, signal }: HubContext): Promise<void> => {
   const nodes = mesh.nodes.filter(isServiceNode);
   const start = async (node: (typeof nodes)[number]): Promise<void> => {
-    const service = await keepService(node, { runDir, mesh, output });
+    const service = await keepService(node, { runDir, mesh, output, signal });
     started.add(() => service.stop());
   };
   await timed('the services are ready', output, () => Promise.all(nodes.map(start)));
@@ -162,21 +166,24 @@ process.on('message', (message, handle) => {
   const target = typeof message === 'number' ? targets.get(message) : undefined;
   if (target !== undefined && handle instanceof Server) relay(handle, target);
 });
-const ended = Promise.withResolvers<undefined>();
-abortOnSignals(() => {
-  ended.resolve(undefined);
-});
-process.on('disconnect', () => {
-  ended.resolve(undefined); // the launcher was killed
-});
+const ending = new AbortController();
+const ended = once(ending.signal, 'abort');
+const end = (): void => {
+  ending.abort();
+};
+abortOnSignals(end);
+process.on('disconnect', end); // the launcher was killed
+watchOutput({ closed: end, failed: end }); // with whoever read what it and we say
 try {
-  await Promise.race([startAll({ mesh, runDir, output, started }), ended.promise]);
-  process.send?.('ready');
-  await ended.promise;
+  await Promise.race([startAll({ mesh, runDir, output, started, signal: ending.signal }), ended]);
+  // The launcher may go as this is said, which is no failure of ours: without a callback it would end us here.
+  if (!ending.signal.aborted) process.send?.('ready', undefined, undefined, () => undefined);
+  await ended;
 } catch (error) {
   output.bad(messageOf(error));
   process.exitCode = 3;
 } finally {
+  end();
   await started.stop(output);
   await endLeftovers(runDir, leftoverGraceMs); // what was about to start when it was to end
   if (process.connected) process.disconnect();

@@ -29,6 +29,8 @@ export interface MeshProcessOptions {
   readonly cwd: string;
   readonly isReady: () => Promise<boolean>;
   readonly readyDeadlineMs: number;
+  /** Aborting it while the process is not ready yet stops the process, and rejects. */
+  readonly signal?: AbortSignal;
   readonly graceMs: number;
   readonly output: Output;
 }
@@ -52,6 +54,7 @@ export const startProcess = async (options: MeshProcessOptions): Promise<MeshPro
     cwd,
     isReady,
     readyDeadlineMs,
+    signal,
     graceMs,
     output,
   } = options;
@@ -72,10 +75,12 @@ export const startProcess = async (options: MeshProcessOptions): Promise<MeshPro
     await exited;
   };
   const isSettled = async (): Promise<boolean> => state.hasExited || (await isReady());
-  if (
-    !(await waitUntil(isSettled, { deadlineMs: readyDeadlineMs, intervalMs: readyPollMs })) ||
-    state.hasExited
-  ) {
+  const wait = { deadlineMs: readyDeadlineMs, intervalMs: readyPollMs, signal };
+  const isSettledInTime = await waitUntil(isSettled, wait).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  if (!isSettledInTime || state.hasExited) {
     const how = state.hasExited ? 'ended before it was ready' : `was not ready within ${readyDeadlineMs} ms`;
     await stop();
     throw new EngineError(`${name} ${how}:\n${child.lastLines(linesInError).join('\n')}`);

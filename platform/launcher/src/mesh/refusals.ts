@@ -90,7 +90,7 @@ const metric = 'parley_mesh_refused_certificates_total';
 /** The same in Prometheus' text format. */
 export const refusalMetrics = (refusals: Refusals): string =>
   [
-    `# HELP ${metric} Handshakes in which the sidecar refused the caller's certificate, by reason`,
+    `# HELP ${metric} Handshakes in which the sidecar refused the other side's certificate, by reason`,
     `# TYPE ${metric} counter`,
     ...names.map((reason) => `${metric}{reason="${reason}"} ${refusals[reason] ?? 0}`),
     '',

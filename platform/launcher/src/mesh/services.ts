@@ -58,10 +58,18 @@ export const envOf = (node: ServiceNode, runDir: string, mesh: MeshFile): Record
   };
 };
 
+/** Where a service runs, who is told of it, and what ends the wait for it. */
+interface ServiceOptions {
+  readonly runDir: string;
+  readonly mesh: MeshFile;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
 /** Starts a service in its namespace, from the same sources as in any stack, and waits until it is ready. */
 const startService = (
   node: ServiceNode,
-  { runDir, mesh, output }: { readonly runDir: string; readonly mesh: MeshFile; readonly output: Output },
+  { runDir, mesh, output, signal }: ServiceOptions,
 ): Promise<MeshProcess> =>
   startProcess({
     name: node.name,
@@ -72,6 +80,7 @@ const startService = (
     env: envOf(node, runDir, mesh),
     isReady: () => answersOk(`http://${processHostOf(node)}:${processPortsOf(node, mesh).ops}/readyz`),
     readyDeadlineMs,
+    signal,
     graceMs: shutdownDeadlineMs + 2000,
     output,
   });
@@ -82,20 +91,18 @@ const restartPauseMs = 500;
 /** As `startService`; one that ends by itself afterwards is started again. */
 export const keepService = async (
   node: ServiceNode,
-  options: { readonly runDir: string; readonly mesh: MeshFile; readonly output: Output },
+  options: ServiceOptions,
 ): Promise<Pick<MeshProcess, 'stop'>> => {
-  const stopping = { is: false };
-  const isStopping = (): boolean => stopping.is;
+  const stopping = new AbortController();
+  const signal = AbortSignal.any([stopping.signal, options.signal]);
   let current = await startService(node, options);
   const keep = async (): Promise<void> => {
     for (let restart = 0; restart < restartsMax; restart++) {
       await current.exited;
-      if (isStopping()) return;
-      await delay(restartPauseMs);
-      if (isStopping()) return;
-      current = await startService(node, options);
-      if (isStopping()) {
-        await current.stop(); // asked for while it started
+      await delay(restartPauseMs, undefined, { signal });
+      current = await startService(node, { ...options, signal });
+      if (signal.aborted) {
+        await current.stop(); // asked for as it became ready
         return;
       }
       options.output.good(`${node.name} runs again`);
@@ -103,11 +110,11 @@ export const keepService = async (
     options.output.bad(`${node.name} ended ${restartsMax} times and is left alone`);
   };
   const kept = keep().catch((error: unknown) => {
-    options.output.bad(messageOf(error));
+    if (!signal.aborted) options.output.bad(messageOf(error));
   });
   return {
     stop: async () => {
-      stopping.is = true;
+      stopping.abort();
       await current.stop();
       await kept;
     },

@@ -27,18 +27,22 @@ const Report = z.object({
 
 const lineOf = (path: string, title: string, message: string): string => {
   const [reason = ''] = message.split('\n');
-  return printableLine(`${path}: ${title}: ${reason}`.slice(0, LINE_CHARS_MAX)); // an error quotes what it was given
+  const line = `${path}: ${title}: ${reason}`.slice(0, LINE_CHARS_MAX);
+  return printableLine(line).slice(0, LINE_CHARS_MAX); // an error quotes what it was given
 };
 
-/** A line for each test that failed, and for each file that could not be run, with the first line of its reason. */
+/** A line for each test that failed, and for each file that failed outside of its tests, with the first line of its reason. */
 export const failedIn = (report: unknown): readonly string[] => {
   const parsed = Report.safeParse(report);
   if (!parsed.success) return []; // its counts tell of it
   return parsed.data.testResults.flatMap(({ name, status, message, assertionResults }) => {
     const path = relative(rootDir, name);
     const failed = assertionResults.filter((test) => test.status === 'failed');
-    if (failed.length === 0) return status === 'failed' ? [lineOf(path, 'the file itself', message)] : [];
-    return failed.map(({ fullName, failureMessages }) => lineOf(path, fullName, failureMessages?.[0] ?? ''));
+    const isItself = status === 'failed' && (failed.length === 0 || message !== '');
+    return [
+      ...failed.map(({ fullName, failureMessages }) => lineOf(path, fullName, failureMessages?.[0] ?? '')),
+      ...(isItself ? [lineOf(path, 'the file itself', message)] : []),
+    ];
   });
 };
 

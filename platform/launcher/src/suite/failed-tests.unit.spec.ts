@@ -27,6 +27,19 @@ it('shows no control character of what an error quotes', () => {
   expect(line).toMatch(/^a\.e2e\.spec\.ts: it ships: Error: [^\u001b]*late$/);
 });
 
+it('names a file that failed besides its tests', () => {
+  const more = { status: 'failed', message: 'Error: afterAll' };
+  expect(failedIn(report('a.int.spec.ts', [failed('it ends', 'Error: late')], more))).toEqual([
+    'a.int.spec.ts: it ends: Error: late',
+    'a.int.spec.ts: the file itself: Error: afterAll',
+  ]);
+});
+
+it('has lines of a bounded length, whatever they quote', () => {
+  const [line = ''] = failedIn(report('a.e2e.spec.ts', [failed('it ships', '\u001b'.repeat(1_000))]));
+  expect(line.length).toBeLessThanOrEqual(300);
+});
+
 it('names a file that could not be run', () => {
   const broken = report('a.unit.spec.ts', [], { status: 'failed', message: 'SyntaxError: no' });
   expect(failedIn(broken)).toEqual(['a.unit.spec.ts: the file itself: SyntaxError: no']);

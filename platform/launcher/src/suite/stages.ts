@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Output } from '../cli/output.ts';
-import { readCounts, writeReport, type Counts } from './counts.ts';
+import { failedAs, readCounts, writeReport, type Counts } from './counts.ts';
 import { runTool } from './run-tool.ts';
 import type { TestRun } from './test-run.ts';
 
@@ -28,7 +28,8 @@ export const runCheck = async ({ output, run, signal }: StageContext): Promise<C
   const exitCode = await runTool('npm', ['run', '-s', 'check:static'], { env: envOf(run), signal });
   if (exitCode === 0) output.good('check');
   else output.bad('check failed: npm run check:static');
-  const counts = exitCode === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  const counts =
+    exitCode === 0 ? { passed: 1, failed: 0, failures: [] } : failedAs('check: npm run check:static');
   await writeReport(join(run.reportDir, 'check.json'), counts);
   return counts;
 };
