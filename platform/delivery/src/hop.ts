@@ -15,7 +15,7 @@ import type { Verdict } from './verdict.ts';
 
 /**
  * How the span of a consumer hangs on the publisher's: as its child, or as a new trace that links to it. Either way it is
- * traced only if the publisher is.
+ * traced only if the publisher is, under a sampler that heeds its parent, as the default one does.
  */
 export type AsyncHops = 'child' | 'link';
 

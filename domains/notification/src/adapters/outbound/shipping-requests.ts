@@ -4,6 +4,9 @@ import { PolicyError, type Policy } from '@parley/service';
 import { PublishError, type WorkQueue } from '@parley/work-queue';
 import type { ShippingRequests } from '../../application/notify.ts';
 
+/** Of the policy's time: the publisher gives up before the policy does, since it says what was not confirmed. */
+const PUBLISHER_SHARE = 0.9;
+
 /**
  * Requests to ship on the queue `shipping.requests`, as persistent JSON under the request's id. What the broker does not
  * confirm within the policy's time, or does not take now, is not done yet.
@@ -24,7 +27,8 @@ export const openShippingRequests = (
         contentType: 'application/json',
       };
       try {
-        await policy.execute(() => publisher.publish(message, { deadlineMs: policy.timeoutMs }), { signal });
+        const deadlineMs = PUBLISHER_SHARE * policy.timeoutMs;
+        await policy.execute(() => publisher.publish(message, { deadlineMs }), { signal, idempotent: true });
         return done;
       } catch (error) {
         if (error instanceof PolicyError) return notYet(error.message);

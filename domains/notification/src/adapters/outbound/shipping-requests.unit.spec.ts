@@ -52,6 +52,18 @@ it('is not done yet when the broker does not confirm, and fails when it never wi
   });
 });
 
+it('is published again as often as its policy says, and is given less time than the policy has', async () => {
+  const deadlines: (number | undefined)[] = [];
+  const publish = (_message: OutgoingMessage, options?: { readonly deadlineMs?: number }) => {
+    deadlines.push(options?.deadlineMs);
+    return deadlines.length < 3 ? Promise.reject(new PublishError('unconfirmed', id)) : Promise.resolve();
+  };
+  const patient = createPolicy({ name: 'shipping', timeoutMs: 1_000, retries: 2, retryDelayMs: 1 });
+  const requests = openShippingRequests({ publisher: () => ({ publish }) }, patient);
+  expect(await requests.publish(request, context)).toMatchObject({ kind: 'done' });
+  expect(deadlines).toEqual([900, 900, 900]);
+});
+
 it('is not done yet when the broker says nothing within the time of its policy', async () => {
   const silent = { publisher: () => ({ publish: () => new Promise<void>(() => undefined) }) };
   const verdict = await openShippingRequests(silent, policy(20)).publish(request, context);
