@@ -13,7 +13,7 @@ export default defineConfig({
           setupFiles: ['./vitest.setup.ts'],
           include: ['**/*.unit.spec.ts'],
           exclude,
-          testTimeout: 10_000,
+          testTimeout: 30_000,
         },
       },
       {

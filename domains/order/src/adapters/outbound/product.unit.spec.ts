@@ -33,8 +33,8 @@ const unused = (): never => {
   throw new Error('not expected');
 };
 
-/** A product service on a real socket that answers as told, one answer per call; the last one again and again. */
-const peer = async (...answers: readonly Answer[]) => {
+/** As `peer`, asked by a client that waits for so long. */
+const peerWithin = async (timeoutMs: number, ...answers: readonly Answer[]) => {
   const service: Service<ErrorCode> = testService({
     name: 'product',
     errors: errorCatalog,
@@ -52,7 +52,7 @@ const peer = async (...answers: readonly Answer[]) => {
   await service.run(() => undefined);
   const products = grpcProducts(
     staticResolve(grpcInstances('product', [`127.0.0.1:${service.ports.grpc ?? 0}`])),
-    createPolicy({ name: 'product', ...policyDefaults.product, timeoutMs: 400 }),
+    createPolicy({ name: 'product', ...policyDefaults.product, timeoutMs }),
   );
   stopping.push(() => {
     products.close();
@@ -60,6 +60,9 @@ const peer = async (...answers: readonly Answer[]) => {
   });
   return { service, products, seen };
 };
+/** A product service on a real socket that answers as told, one answer per call; the last one again and again. */
+const peer = (...answers: readonly Answer[]) => peerWithin(5_000, ...answers);
+
 const refuse =
   (code: ErrorCode): Answer =>
   () => {
@@ -105,7 +108,7 @@ describe('holding stock over gRPC', () => {
   });
 
   it('tries again after no answer within its deadline', async () => {
-    const { products, seen } = await peer(never, () => held);
+    const { products, seen } = await peerWithin(1_000, never, () => held);
     expect(await products.reserve(request)).toMatchObject({ kind: 'held' });
     expect(seen).toHaveLength(2);
   });
