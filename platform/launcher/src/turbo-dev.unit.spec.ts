@@ -10,7 +10,7 @@ const Plan = z.object({ tasks: z.array(z.looseObject({ taskId: z.string(), comma
 it('turbo run dev runs what npm run dev runs, and nothing that waits for engines that nobody starts', () => {
   const turbo = join(rootDir, 'node_modules/.bin/turbo');
   const args = ['run', 'dev', '--dry=json'];
-  const { stdout } = spawnSync(turbo, args, { cwd: rootDir, encoding: 'utf8', timeout: 8000 });
+  const { stdout } = spawnSync(turbo, args, { cwd: rootDir, encoding: 'utf8', timeout: 25_000 });
   const { tasks } = Plan.parse(JSON.parse(stdout));
   expect(tasks).toMatchObject([{ taskId: '//#dev', command: 'exec node bootstrap.mjs dev' }]);
 });
@@ -22,7 +22,7 @@ it('a service that is started without a stack ends with exit code 3 and says wha
     {
       env: { ...process.env, PARLEY_RUN_DIR: '/nowhere/no-stack' },
       encoding: 'utf8',
-      timeout: 8000,
+      timeout: 25_000,
     },
   );
   expect(status).toBe(exitCodes.environment);

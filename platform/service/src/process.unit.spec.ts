@@ -95,7 +95,7 @@ describe('a service process with a registry', () => {
     at.http = (await said('listening')).http;
     await vi.waitFor(() => {
       expect(asked[0]).toMatch(/^POST \/eureka\/apps\/[A-Z]+$/);
-    });
+    }, 10_000);
     child.kill('SIGTERM');
     expect(await exited).toBe(0);
     registry.close();

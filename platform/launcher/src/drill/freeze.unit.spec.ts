@@ -13,7 +13,7 @@ describe('a frozen process', () => {
   let victim: ChildProcess;
   let pid: number;
   let gone: Promise<unknown>;
-  const state = () => expect.poll(() => stateOf(pid), { timeout: 8000 });
+  const state = () => expect.poll(() => stateOf(pid), { timeout: 20_000 });
   beforeEach(async () => {
     victim = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
     await once(victim, 'spawn');

@@ -45,7 +45,14 @@ export const runLevel = async (
 ): Promise<Counts> => {
   output.line(`${level} tests …`);
   const report = join(run.reportDir, `${level}.json`);
-  const args = ['run', '--project', level, '--passWithNoTests', '--reporter=default', '--reporter=json'];
+  const args = [
+    'run',
+    '--project',
+    `${level}*`,
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=json',
+  ];
   const exitCode = await runTool('vitest', [...args, `--outputFile.json=${report}`], {
     env: { ...envOf(run), ...env },
     signal,

@@ -128,8 +128,8 @@ describe('an order while payment is away', { timeout: 60_000 }, () => {
   });
 
   it('is answered 202 before the deadline of the request, also when the calls for it may take longer', async () => {
-    // Three attempts of 600 ms and the pauses between them against a deadline of 1500 ms.
-    const { peer, place, instance } = await setUp('silent', { httpDeadlineMs: 1_500, timeoutMs: 600 });
+    // Three attempts of 1.2 s and the pauses between them against a deadline of 3 s.
+    const { peer, place, instance } = await setUp('silent', { httpDeadlineMs: 3_000, timeoutMs: 1_200 });
     const { status, body } = await place('slow');
     expect(status).toBe(202);
     expect(OrderResource.parse(body)).toMatchObject(waiting);
@@ -139,15 +139,15 @@ describe('an order while payment is away', { timeout: 60_000 }, () => {
 
   it('that another run is at work on is answered before the deadline of the request, too', async () => {
     const { place, instance, world, peer } = await setUp('silent', {
-      httpDeadlineMs: 1_000,
-      timeoutMs: 3_000,
+      httpDeadlineMs: 2_000,
+      timeoutMs: 6_000,
     });
     const first = await place('shared');
     await instance.advance(OrderResource.parse(first.body).orderId, metadata); // the run of the request is over
     world.clock.ms += 10_000;
     const asked = peer.asked;
     void instance.sweep(); // has no deadline, and waits for payment longer than the request can
-    await expect.poll(() => peer.asked).toBe(asked + 1);
+    await expect.poll(() => peer.asked, { timeout: 10_000 }).toBe(asked + 1);
     expect(await place('shared')).toMatchObject({ status: 202, body: waiting });
     expect(peer.asked).toBe(asked + 1);
   });
