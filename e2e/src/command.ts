@@ -23,13 +23,13 @@ export interface CommandLimits {
 
 /**
  * Runs a tool in the clone's root as a person would type it there, on the stack under test. One that does not end
- * within its time (110 s), or prints more than 64 million characters, is ended with all that it started in its process
+ * within its time (5 min), or prints more than 64 million characters, is ended with all that it started in its process
  * group; its exit code is then -1.
  */
 export const runCommand = (
   { runDir }: Pick<StackUnderTest, 'runDir'>,
   [command, ...args]: readonly [string, ...string[]],
-  { timeoutMs, graceMs }: CommandLimits = { timeoutMs: 110_000, graceMs: 5000 },
+  { timeoutMs, graceMs }: CommandLimits = { timeoutMs: 300_000, graceMs: 5000 },
 ): Promise<CommandResult> =>
   new Promise((resolve, reject) => {
     const env = {

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import type { StackUnderTest } from './stack.ts';
 
 const domains = join(import.meta.dirname, '../../domains');
-const STOP_MS_MAX = 15_000;
+const STOP_MS_MAX = 60_000;
 
 /** One more process of notification beside those of the stack, on ports that the machine chooses. */
 export class ExtraNotification {

@@ -52,7 +52,7 @@ export const gatewayLog = async (
     });
     return found.length < wanted.size ? undefined : found.toSorted((a, b) => a.decidedAtMs - b.decidedAtMs);
   };
-  return waitFor('the gateway to have written its log', look, { deadlineMs: 10_000, intervalMs: 200 });
+  return waitFor('the gateway to have written its log', look, { deadlineMs: 120_000, intervalMs: 200 });
 };
 
 /** The value of one of the gateway's counters, summed over its labels that contain `label`; 0 while there is none. */

@@ -28,7 +28,7 @@ export interface TopicContent {
   readonly dropped: number;
 }
 
-const readDeadlineMs = 20_000;
+const readDeadlineMs = 120_000;
 const header = (message: KafkaMessage, name: string): Buffer => {
   const value = message.headers?.[name];
   if (value === undefined || Array.isArray(value)) return Buffer.alloc(0);
@@ -98,6 +98,8 @@ export const kafkaOf = ({ endpoints }: Pick<StackUnderTest, 'endpoints'>): Kafka
   return new kafkajs.Kafka({
     clientId: 'e2e',
     brokers: endpoints.kafka.bootstrap.split(','),
+    connectionTimeout: 10_000,
+    retry: { maxRetryTime: 2_000, retries: 10 },
     logLevel: kafkajs.logLevel.NOTHING,
   });
 };
@@ -127,7 +129,7 @@ export const groupPosition = async (
   }
 };
 
-/** Reads a whole topic with a plain consumer, from offset 0 to its end as of now. Rejects past 20 s. */
+/** Reads a whole topic with a plain consumer, from offset 0 to its end as of now. Rejects past 2 min. */
 export const readTopic = async (
   stack: Pick<StackUnderTest, 'endpoints'>,
   topic: string,

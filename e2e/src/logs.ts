@@ -21,7 +21,7 @@ export const queryLogs = async (
   const response = await fetch(`${endpoints.logs.url}/select/logsql/query`, {
     method: 'POST',
     body: new URLSearchParams({ query: logsQl, limit: '1000' }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   });
   if (!response.ok) throw new Error(`the log engine answered ${response.status}: ${await response.text()}`);
   const lines = (await response.text()).split('\n').filter(Boolean);

@@ -21,7 +21,7 @@ export interface PoisonedPayment {
 
 const schemaId = async ({ endpoints }: Stack, subject: string): Promise<number> => {
   const response = await fetch(`${endpoints.registry.url}/subjects/${subject}/versions/latest`, {
-    signal: AbortSignal.timeout(5_000),
+    signal: AbortSignal.timeout(60_000),
   });
   return ((await response.json()) as { readonly id: number }).id; // the registry's documented answer
 };

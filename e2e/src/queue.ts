@@ -21,7 +21,7 @@ const Bindings = z.array(
 const management = async (stack: Pick<StackUnderTest, 'endpoints'>, path: string): Promise<unknown> => {
   const response = await fetch(`${stack.endpoints.rabbitmq.management}/api/${path}`, {
     headers: { authorization: credentials },
-    signal: AbortSignal.timeout(5_000),
+    signal: AbortSignal.timeout(60_000),
   });
   if (!response.ok) throw new Error(`the broker's management answered ${response.status} for ${path}`);
   return response.json();
@@ -45,7 +45,7 @@ export const withBroker = async <T>(
   stack: Pick<StackUnderTest, 'endpoints'>,
   use: (connection: ChannelModel) => Promise<T>,
 ): Promise<T> => {
-  const connection = await connect(stack.endpoints.rabbitmq.amqp, { timeout: 5_000 });
+  const connection = await connect(stack.endpoints.rabbitmq.amqp, { timeout: 60_000 });
   try {
     return await use(connection);
   } finally {

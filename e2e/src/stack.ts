@@ -20,7 +20,7 @@ export const readStack = (): StackUnderTest => {
 };
 
 /** What the gateway asks of a token, told here again: a test that took it from the gateway would prove nothing. */
-const accepted = { issuer: 'parley-dev', audience: 'parley-api', lifetimeSeconds: 600 } as const;
+const accepted = { issuer: 'parley-dev', audience: 'parley-api', lifetimeSeconds: 3600 } as const;
 
 const PrivateKey = z.looseObject({ kty: z.literal('RSA'), kid: z.string() });
 

@@ -16,7 +16,7 @@ import {
 } from './mesh.ts';
 import { arrivals, underPolicy, withProductRules } from './traffic.ts';
 
-const settleMs = 20_000;
+const settleMs = 120_000;
 const calls = 10_000;
 
 const split = (v1: number): TrafficRule => ({
@@ -87,7 +87,7 @@ describe('a canary', () => {
         latencies: latenciesOf(sent.latenciesMs),
       });
     });
-  }, 300_000);
+  }, 1_200_000);
 
   it('is given more and then everything under load without one failed call (US7.3, FR-018)', async (context) => {
     if (meshNeeds !== undefined) context.skip(`needs: ${meshNeeds}`);

@@ -28,7 +28,7 @@ import {
 import { toV1, withProductRules } from './traffic.ts';
 
 const calls = 10;
-const settleMs = 20_000;
+const settleMs = 120_000;
 const dayMs = 86_400_000;
 
 const byReason = 'parley_mesh_refused_certificates_total';

@@ -20,7 +20,7 @@ import { toV1, withProductRules } from './traffic.ts';
 const delayMs = 400;
 /** Envoy's timers count from when its loop last looked at the clock, and its log in whole milliseconds. */
 const roundingMs = 10;
-const settleMs = 20_000;
+const settleMs = 120_000;
 
 /** Four standard deviations of a share of so many calls: outside of it by chance once in 16,000 runs. */
 const tolerance = (share: number, calls: number): number => 4 * Math.sqrt((share * (1 - share)) / calls);
@@ -37,7 +37,7 @@ const spansWith = async (
     lookback: String(Date.now() - sinceMs + 1000),
   });
   const response = await fetch(`${endpoints.traces.api}/traces?${query.toString()}`, {
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   });
   const traces = z.array(z.array(Span)).parse(await response.json());
   return traces.flat().filter((span) => span.tags.response_flags === flag);

@@ -9,9 +9,9 @@ import { NeverError, waitFor } from '../wait.ts';
 import { meshNeeds } from './mesh.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const startMs = 120_000;
+const startMs = 300_000;
 /** More than everything in the hub takes to stop, one after the other. */
-const goneMs = 120_000;
+const goneMs = 300_000;
 /** From the base of the mesh that the other tests have to that of this one; see `claimOwnBase`. */
 const baseStep = 6000;
 const PidFile = z.looseObject({ pid: z.int() });
@@ -35,7 +35,7 @@ describe('a mesh whose launcher ends', () => {
   for (const signal of ['SIGKILL', 'SIGTERM'] as const)
     it(
       `by ${signal} while all of it starts leaves no namespace and no process, without another command`,
-      { timeout: startMs + goneMs + 30_000 },
+      { timeout: startMs + goneMs + 60_000 },
       async (context) => {
         if (meshNeeds !== undefined) context.skip(`needs: ${meshNeeds}`);
         const runDir = mkdtempSync(join(tmpdir(), 'parley-leftovers-'));

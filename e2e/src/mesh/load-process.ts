@@ -13,7 +13,7 @@ const Load = z.object({
   ratePerSecond: z.number().positive().optional(),
 });
 const load = Load.parse(JSON.parse(process.argv[2] ?? ''));
-const timeoutMs = 20_000;
+const timeoutMs = 60_000;
 const errorsKeptMax = 5;
 const agent = new Agent({ keepAlive: true, maxSockets: load.concurrency });
 

@@ -200,7 +200,7 @@ export const requestsSeenBy = (mesh: MeshUnderTest, node: string, correlationId:
     .length;
 
 const control = async (mesh: MeshUnderTest, method: string, path: string): Promise<Response> =>
-  fetch(`http://127.0.0.1:${mesh.file.controlPort}${path}`, { method, signal: AbortSignal.timeout(90_000) });
+  fetch(`http://127.0.0.1:${mesh.file.controlPort}${path}`, { method, signal: AbortSignal.timeout(300_000) });
 
 /** Counters and gauges of the sidecar of a node, and of its agent, in Prometheus' text format. */
 export const metricsOf = async (mesh: MeshUnderTest, node: string): Promise<string> => {

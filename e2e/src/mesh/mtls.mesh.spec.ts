@@ -69,7 +69,7 @@ const capturePackets = async (
   let said = '';
   dump.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   await waitFor('tcpdump listens', () => (said.includes('listening on') ? true : undefined), {
-    deadlineMs: 10_000,
+    deadlineMs: 120_000,
   });
   try {
     await during();
@@ -130,7 +130,7 @@ describe('a call between two services', () => {
         const found = accessLog(mesh, 'product-v1', marker);
         return found.length === calls ? found : undefined;
       },
-      { deadlineMs: 10_000 },
+      { deadlineMs: 120_000 },
     );
     expect(new Set(lines.map((line) => line.downstream_peer))).toEqual(new Set([spiffeIdOf('client')]));
     expect(new Set(lines.map((line) => line.downstream_tls))).toEqual(new Set(['TLSv1.3']));

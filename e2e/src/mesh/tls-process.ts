@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 /* Connects to a workload with TLS but no certificate of its own and prints what it was shown. Runs in a node: see mesh.ts. */
 const { host, port } = z.object({ host: z.string(), port: z.int() }).parse(JSON.parse(process.argv[2] ?? ''));
-const deadlineMs = 10_000;
+const deadlineMs = 60_000;
 
 interface Shown {
   readonly subjectAltName: string | undefined;

@@ -5,7 +5,7 @@ import { mintToken, readStack } from '../stack.ts';
 
 const stack = readStack();
 const { url = '' } = stack.endpoints.console ?? {};
-const timeout = 20_000;
+const timeout = 120_000;
 
 beforeEach((context) => {
   const needs = browserNeeds();

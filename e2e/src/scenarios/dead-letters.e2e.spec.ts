@@ -17,8 +17,8 @@ const stack = readStack();
 const productId = 'cinder-earbuds';
 const group = 'parley.notification.on-payment';
 const deadLetterTopic = `${paymentEvents.name}.${group}.dlq`;
-const shippedDeadlineMs = 30_000;
-const letterDeadlineMs = 30_000;
+const shippedDeadlineMs = 120_000;
+const letterDeadlineMs = 120_000;
 
 const headerOf = (message: KafkaMessage, name: string): string => {
   const value = message.headers?.[name];
@@ -36,7 +36,7 @@ const deadRequest = async (): Promise<object> => {
     channel.publish(exchange, routingKey, body, { messageId, persistent: true, headers: { own: 'header' } });
     await channel.waitForConfirms();
   });
-  const letter = await takeMessage(stack, deadLetterQueue, { messageId, deadlineMs: 15_000 });
+  const letter = await takeMessage(stack, deadLetterQueue, { messageId, deadlineMs: letterDeadlineMs });
   expect(sha256(letter.content)).toBe(sha256(body));
   expect(letter.properties.headers).toMatchObject({ own: 'header' });
   return {
@@ -49,7 +49,7 @@ const deadRequest = async (): Promise<object> => {
 describe('an event that notification cannot handle, in the middle of good ones', () => {
   it(
     'is in the dead letters with its bytes untouched once its attempts are exhausted, on Kafka as on RabbitMQ, and the good ones are shipped; mended and redriven, its order is shipped once, however often it is redriven (US2.3, FR-020, SC-010)',
-    { timeout: 240_000 },
+    { timeout: 1_200_000 },
     async (context) => {
       const customer = await Customer.of(stack, 'poison');
       const price = await customer.ordered({ productId, quantity: 1 });
@@ -112,7 +112,7 @@ describe('an event that notification cannot handle, in the middle of good ones',
           const offset = offsets.get(poisoned.partition) ?? -1;
           return offset > poisoned.offset ? offset : undefined;
         },
-        { deadlineMs: 10_000 },
+        { deadlineMs: letterDeadlineMs },
       );
       const letters = new ServiceLetters(stack, 'notification');
       const { id } = await letters.find(
@@ -162,7 +162,7 @@ interface Listed {
 describe('a request to ship that cannot be read', () => {
   it(
     'is listed beside the dead letters of Kafka, and mended in an editor and redriven its order is SHIPPED; what is discarded is gone (US2.4)',
-    { timeout: 240_000 },
+    { timeout: 1_200_000 },
     async (context) => {
       const customer = await Customer.of(stack, 'mended');
       const price = await customer.ordered({ productId, quantity: 1 });

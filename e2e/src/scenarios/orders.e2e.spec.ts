@@ -11,6 +11,8 @@ const stack = readStack();
 const plenty = 'wool-door-stop';
 const scarce = 'lunar-wall-clock';
 const dear = 'meridian-orrery';
+/** How long is waited for what is to happen. */
+const deadlineMs = 120_000;
 const stockOf = async (customer: Customer, productId: string): Promise<number> =>
   (await customer.read(`/api/v1/products/${productId}`, ProductResource)).stock;
 
@@ -24,7 +26,7 @@ it('the same request with the same key, one after the other and ten at once, is 
     expect(answer.status).toBe(201);
     expect(OrderResource.parse(answer.body)).toEqual(first);
   }
-  await customer.status(first.orderId, 'SHIPPED', 20_000);
+  await customer.status(first.orderId, 'SHIPPED', deadlineMs);
   // Also when it has gone on meanwhile, the answer is the same.
   expect(OrderResource.parse((await customer.order(wish)).body)).toEqual(first);
   const { items } = await customer.read('/api/v1/orders', OrderPage);
@@ -43,7 +45,7 @@ it('a key that was used for another request is IDEMPOTENCY_KEY_REUSED', async ()
 it("another customer's order, payment, notification and shipment are not there", async () => {
   const [owner, other] = await Promise.all([Customer.of(stack, 'owner'), Customer.of(stack, 'other')]);
   const { orderId } = await owner.ordered({ productId: plenty, quantity: 1 });
-  await owner.status(orderId, 'SHIPPED', 20_000);
+  await owner.status(orderId, 'SHIPPED', deadlineMs);
   for (const [resource, code] of [
     ['orders', 'ORDER_NOT_FOUND'],
     ['payments', 'PAYMENT_NOT_FOUND'],
@@ -67,7 +69,7 @@ it("product's refusals over gRPC become the order's own errors (EC-2)", async (c
     const answer = await customer.order({ productId, quantity: 50 });
     const problem = Problem.parse(answer.body);
     expect([answer.status, problem.code]).toEqual([httpStatus, code]);
-    const order = await customer.status(String(problem.orderId), 'CANCELLED', 5_000);
+    const order = await customer.status(String(problem.orderId), 'CANCELLED', deadlineMs);
     expect(order.cancellation?.reason).toBe(reason);
     refusals[reason] = { status: answer.status, code: problem.code, orderId: problem.orderId };
   }
@@ -80,8 +82,8 @@ it('a declined payment cancels the order with PAYMENT_DECLINED and gives the sto
   const answer = await customer.order({ productId: dear, quantity: 1 });
   const problem = Problem.parse(answer.body);
   expect([answer.status, problem.code]).toEqual([402, 'PAYMENT_DECLINED']);
-  const order = await customer.status(String(problem.orderId), 'CANCELLED', 5_000);
+  const order = await customer.status(String(problem.orderId), 'CANCELLED', deadlineMs);
   expect(order.cancellation?.reason).toBe('PAYMENT_DECLINED');
   const restored = async () => ((await stockOf(customer, dear)) === before ? true : undefined);
-  await waitFor('the stock is back', restored, { deadlineMs: 10_000 });
+  await waitFor('the stock is back', restored, { deadlineMs });
 });

@@ -20,7 +20,7 @@ import { readStack } from '../stack.ts';
 
 const stack = readStack();
 const { gateway, product, payment } = stack.endpoints;
-const deadlineMs = 5_000;
+const deadlineMs = 60_000;
 
 const grpc = new Client(product.grpc, credentials.createInsecure());
 afterAll(() => {
@@ -98,7 +98,8 @@ describe('REST', () => {
   it('payment confirms a payment with its status, and the same one again (US1.2, FR-001)', async (context) => {
     const customer = await Customer.of(stack, 'rest');
     const { productId } = await someProduct();
-    const order = await customer.ordered({ productId, quantity: 1 });
+    const placed = await customer.ordered({ productId, quantity: 1 });
+    const order = await customer.status(placed.orderId, 'SHIPPED', 120_000); // also one whose payment was due at first
     const { orderId, customerId, amount } = order;
     const paid = await customer.read(`/api/v1/payments/${orderId}`, PaymentResource);
     expect(paid).toMatchObject({ paymentId: order.paymentId, amount, status: 'COMPLETED' });

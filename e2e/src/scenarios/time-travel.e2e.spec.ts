@@ -12,6 +12,8 @@ import { waitFor } from '../wait.ts';
 const stack = readStack();
 const services = ['order', 'product', 'payment', 'notification', 'shipping'] as const;
 const plenty = 'wool-door-stop';
+/** How long is waited for what is to happen. */
+const deadlineMs = 180_000;
 let orderId: string;
 
 const jsonIn = ({ exitCode, stdout, stderr }: CommandResult): unknown => {
@@ -22,7 +24,7 @@ const jsonIn = ({ exitCode, stdout, stderr }: CommandResult): unknown => {
 beforeAll(async () => {
   const customer = await Customer.of(stack, 'time-travel');
   ({ orderId } = await customer.ordered({ productId: plenty, quantity: 1 }));
-  await customer.status(orderId, 'SHIPPED', 20_000);
+  await customer.status(orderId, 'SHIPPED', deadlineMs);
 });
 
 const Verified = z.object({
@@ -96,9 +98,7 @@ describe('the running stack', () => {
         const agreed = await waitFor(
           `${service} and the log to agree on ${name}`,
           () => agree(ops, name, topic),
-          {
-            deadlineMs: 20_000,
-          },
+          { deadlineMs },
         );
         counted.push({ service, name, topic, ...agreed });
       }
@@ -161,7 +161,7 @@ const eventsOf = async (id: string): Promise<readonly AcceptedRecord[] | undefin
 describe('the log of the running stack', () => {
   it('is listed, shown, told as the story of an order and rewound as an independent reading has it (P-16)', async (context) => {
     const stream = `order-${orderId}`;
-    const ofIt = await waitFor('every event of the order', () => eventsOf(orderId), { deadlineMs: 20_000 });
+    const ofIt = await waitFor('every event of the order', () => eventsOf(orderId), { deadlineMs });
     const ofOrder = ofIt.filter(({ streamId }) => streamId === stream);
     expect(ofOrder.map(({ type }) => type)).toEqual([
       'OrderCreated',
