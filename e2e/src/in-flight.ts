@@ -3,13 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { OrderResource, Problem } from '@parley/contracts/rest';
 import { paymentEvents, shippingEvents, type EventTopic } from '@parley/contracts/topics';
 import { expect } from 'vitest';
-import type { Customer } from './client.ts';
+import type { Answer, Customer } from './client.ts';
 import { countByStream, readTopic } from './log.ts';
 import type { StackUnderTest } from './stack.ts';
 import { NeverError, waitFor } from './wait.ts';
 
-const takenDeadlineMs = 60_000;
-const shippedDeadlineMs = 60_000;
+const takenDeadlineMs = 180_000;
+const shippedDeadlineMs = 180_000;
 /** Between two orders, so that some are at every stage when something breaks. */
 const pacingMs = 25;
 
@@ -25,6 +25,32 @@ export interface Outcome {
   readonly allShippedAfterMs: number;
 }
 
+/**
+ * The answer that takes an order, which is sent again under the same key until then: what a client does, and what must not
+ * order twice. `refused` is told of each request that failed on the way, as `Outcome.refusals` names it.
+ */
+export const untilTaken = (
+  send: () => Promise<Answer>,
+  refused: (code: string) => void = () => undefined,
+): Promise<Answer> => {
+  const look = async (): Promise<Answer | undefined> => {
+    const answer = await send().catch(() => undefined);
+    if (answer?.status === 201 || answer?.status === 202) return answer;
+    const code = answer === undefined ? 'no-answer' : Problem.parse(answer.body).code;
+    refused(code);
+    if (answer !== undefined && answer.status < 500) throw new NeverError(`refused for good: ${code}`);
+    return undefined;
+  };
+  return waitFor('an order to be taken', look, { deadlineMs: takenDeadlineMs, intervalMs: 200 });
+};
+
+/** Places an order of one as `untilTaken` does; answers its id. */
+export const placeUntilTaken = async (customer: Customer, productId: string): Promise<string> => {
+  const idempotencyKey = randomUUID();
+  const answer = await untilTaken(() => customer.order({ productId, quantity: 1, idempotencyKey }));
+  return OrderResource.parse(answer.body).orderId;
+};
+
 /** Places orders and breaks something as soon as a quarter of them is taken; every order is SHIPPED when it resolves. */
 export const placeWhileBreaking = async (
   customer: Customer,
@@ -35,22 +61,15 @@ export const placeWhileBreaking = async (
   let taken = 0;
   let takenBefore = 0;
   let brokenAt = 0;
-  /** Sent again under the same key until it is taken: what a client does, and what must not order twice. */
   const place = async (index: number): Promise<string> => {
     await delay(index * pacingMs);
     const idempotencyKey = randomUUID();
-    const send = async (): Promise<OrderResource | undefined> => {
+    const send = (): Promise<Answer> => {
       requests += 1;
-      const answer = await customer.order({ productId, quantity: 1, idempotencyKey }).catch(() => undefined);
-      if (answer?.status === 201 || answer?.status === 202) return OrderResource.parse(answer.body);
-      const code = answer === undefined ? 'no-answer' : Problem.parse(answer.body).code;
-      refusals[code] = (refusals[code] ?? 0) + 1;
-      if (answer !== undefined && answer.status < 500) throw new NeverError(`refused for good: ${code}`);
-      return undefined;
+      return customer.order({ productId, quantity: 1, idempotencyKey });
     };
-    const order = await waitFor('an order to be taken', send, {
-      deadlineMs: takenDeadlineMs,
-      intervalMs: 200,
+    const answer = await untilTaken(send, (code) => {
+      refusals[code] = (refusals[code] ?? 0) + 1;
     });
     taken += 1;
     if (taken === Math.ceil(orders / 4)) {
@@ -58,7 +77,7 @@ export const placeWhileBreaking = async (
       brokenAt = performance.now();
       breakIt();
     }
-    return order.orderId;
+    return OrderResource.parse(answer.body).orderId;
   };
   const orderIds = await Promise.all(Array.from({ length: orders }, (_, index) => place(index)));
   await Promise.all(orderIds.map((id) => customer.status(id, 'SHIPPED', shippedDeadlineMs)));

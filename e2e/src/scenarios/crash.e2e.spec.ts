@@ -1,16 +1,18 @@
 import { serviceNames } from '@parley/contracts/endpoints';
 import { ProductResource } from '@parley/contracts/rest';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { Customer } from '../client.ts';
 import { expectOnce, placeWhileBreaking } from '../in-flight.ts';
 import { evidence } from '../ledger/evidence.ts';
 import { pidOf, readStack } from '../stack.ts';
 import { waitFor } from '../wait.ts';
+import { untilWell } from '../well.ts';
 
 const stack = readStack();
 const productId = 'wool-door-stop';
 const orders = 20;
-const restartDeadlineMs = 60_000;
+const restartDeadlineMs = 180_000;
+afterAll(() => untilWell(stack));
 
 const stockOf = async (customer: Customer): Promise<number> =>
   (await customer.read(`/api/v1/products/${productId}`, ProductResource)).stock;
