@@ -6,7 +6,8 @@ import type { z } from 'zod';
 import { mintToken, type StackUnderTest } from './stack.ts';
 import { NeverError, waitFor } from './wait.ts';
 
-const requestTimeoutMs = 20_000;
+/** Longer than any route of the gateway lasts, so that it is the stack that gives up. */
+const requestTimeoutMs = 60_000;
 
 /** One answer, read to its end. */
 export interface Answer {
@@ -55,8 +56,10 @@ export interface OrderWish {
 
 /** Below what the gateway lets a client ask in any second, so that no scenario meets the limit by chance. */
 const askedPerSecondMax = 80;
+/** A gateway that stood still for a moment meets more at once than was asked in any second. */
+const refusalsMax = 10;
 
-/** One customer in front of the gateway, who asks no faster than the gateway allows. */
+/** One customer in front of the gateway, who asks no faster than the gateway allows, and asks again when told to wait. */
 export class Customer {
   readonly sub: string;
   readonly #url: string;
@@ -76,11 +79,15 @@ export class Customer {
   }
 
   async ask(path: string, { headers = {}, ...rest }: Ask = {}): Promise<Answer> {
-    await this.#turn();
-    return ask(`${this.#url}${path}`, {
-      ...rest,
-      headers: { authorization: `Bearer ${this.#token}`, ...headers },
-    });
+    for (let refusals = 0; ; refusals += 1) {
+      await this.#turn();
+      const answer = await ask(`${this.#url}${path}`, {
+        ...rest,
+        headers: { authorization: `Bearer ${this.#token}`, ...headers },
+      });
+      if (answer.status !== 429 || refusals === refusalsMax) return answer;
+      await delay(1000 * Number(answer.headers.get('retry-after')));
+    }
   }
 
   async #turn(): Promise<void> {

@@ -32,7 +32,7 @@ export const readTrace = async (
   traceId: string,
 ): Promise<readonly Span[] | undefined> => {
   const response = await fetch(`${endpoints.traces.api}/trace/${traceId}`, {
-    signal: AbortSignal.timeout(5_000),
+    signal: AbortSignal.timeout(60_000),
   });
   if (response.status === 404) {
     await response.body?.cancel();
@@ -60,24 +60,32 @@ export const descend = (
   return undefined;
 };
 
-/** The paths of a trace, once Zipkin has all of them; throws at the deadline with those that are missing. */
+/**
+ * The paths of a trace that a client began, once Zipkin has all of them and the parent of every span: a span is sent when
+ * it ends, so a child may be there before its parent. Throws at the deadline with what is missing.
+ */
 export const waitForPaths = async (
   stack: StackUnderTest,
-  traceId: string,
+  traceparent: string,
   paths: Readonly<Record<string, readonly SpanShape[]>>,
 ): Promise<{
   readonly spans: readonly Span[];
   readonly paths: Readonly<Record<string, readonly Span[]>>;
 }> => {
+  const [, traceId = '', clientSpanId = ''] = traceparent.split('-');
   const look = async (): Promise<Awaited<ReturnType<typeof waitForPaths>> | undefined> => {
     const spans = (await readTrace(stack, traceId)) ?? [];
     const found = Object.entries(paths).map(([name, shapes]) => [name, descend(spans, shapes)] as const);
-    const missing = found.filter(([, path]) => path === undefined).map(([name]) => name);
+    const known = new Set([clientSpanId, ...spans.map(({ id }) => id)]);
+    const missing = [
+      ...found.filter(([, path]) => path === undefined).map(([name]) => `path ${name}`),
+      ...spans.filter(({ parentId = '' }) => !known.has(parentId)).map(({ id }) => `parent of ${id}`),
+    ];
     if (missing.length > 0)
       throw new Error(
-        `no path ${missing.join(', ')} in:\n${spans.map((s) => `${s.localEndpoint.serviceName} ${s.kind ?? ''} ${s.name} ${s.id} < ${s.parentId ?? ''}`).join('\n')}`,
+        `no ${missing.join(', ')} in:\n${spans.map((s) => `${s.localEndpoint.serviceName} ${s.kind ?? ''} ${s.name} ${s.id} < ${s.parentId ?? ''}`).join('\n')}`,
       );
     return { spans, paths: Object.fromEntries(found.map(([name, path]) => [name, path ?? []])) };
   };
-  return waitFor(`the trace ${traceId}`, look, { deadlineMs: 15_000, intervalMs: 250 });
+  return waitFor(`the trace ${traceId}`, look, { deadlineMs: 120_000, intervalMs: 250 });
 };

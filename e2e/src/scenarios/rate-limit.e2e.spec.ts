@@ -1,20 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { OrderPage, Problem } from '@parley/contracts/rest';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { ask, Customer, type Answer } from '../client.ts';
 import { gatewayCounter, gatewayLog, type Logged } from '../gateway-log.ts';
 import { evidence } from '../ledger/evidence.ts';
 import { latenciesOf } from '../measure.ts';
 import { openLoop } from '../open-loop.ts';
 import { queryNow } from '../prometheus.ts';
+import { policyOf } from '../resilience.ts';
 import { mintToken, pidOf, readStack } from '../stack.ts';
 import { waitFor } from '../wait.ts';
+import { untilWell } from '../well.ts';
 
 const stack = readStack();
 const { gateway } = stack.endpoints;
 const productId = 'wool-door-stop';
 const limit = 100;
 const windowMs = 1000;
+const deadlineMs = 120_000;
+/** Bursts until some of one is refused: a machine that is busy with others may take longer than the window for one. */
+const BURSTS_MAX = 5;
+afterAll(() => untilWell(stack));
 
 /** One who asks as fast as it likes, each request under a correlation id of its own. */
 const client = async (name: string) => {
@@ -49,6 +55,12 @@ const ideal = (arrivals: readonly number[]): number => {
 /** The most that lie within one window, wherever it begins. */
 const mostInAnyWindow = (times: readonly number[]): number =>
   Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + windowMs).length));
+
+/** What the client has left behind one request that was let through, by when each of its requests was decided. */
+const leftBehind = (log: readonly Logged[], id: string): number => {
+  const decidedAtMs = log.find(({ correlationId }) => correlationId === id)?.decidedAtMs ?? Number.NaN;
+  return limit - admittedIn(log).filter((at) => at > decidedAtMs - windowMs && at <= decidedAtMs).length;
+};
 
 /** Refused although fewer than the limit had been let through in the window before. */
 const falselyRefused = (log: readonly Logged[]): number => {
@@ -109,7 +121,7 @@ describe('the limit of 100 requests a second for each client', () => {
         const [series] = await queryNow(stack, 'sum(envoy_parley_gateway_limited{route=~".*orders.*"})');
         return (series?.value ?? 0) >= counted ? true : undefined;
       },
-      { deadlineMs: 30_000, intervalMs: 500 },
+      { deadlineMs, intervalMs: 500 },
     );
     evidence(context, ['US3.2', 'FR-007', 'SC-005'], measured);
   });
@@ -122,24 +134,23 @@ describe('limit and breaker', () => {
     const opener = await Customer.of(stack, 'opener');
     process.kill(payment, 'SIGSTOP'); // it takes connections and answers nothing
     try {
-      const opened = await waitFor(
-        'the breaker to payment to open',
-        async () => {
-          const tried = await Promise.all(
-            Array.from({ length: 4 }, () => opener.order({ productId, quantity: 1 })),
-          );
-          return tried.find(({ status, latencyMs }) => status === 202 && latencyMs < 500);
-        },
-        { deadlineMs: 60_000 },
-      );
+      const isClosed = async (): Promise<boolean> => (await policyOf(stack, 'payment')).state === 'closed';
+      const opened = async (): Promise<true | undefined> => {
+        await Promise.all(Array.from({ length: 4 }, () => opener.order({ productId, quantity: 1 })));
+        return (await isClosed()) ? undefined : true;
+      };
+      await waitFor('the breaker to payment to open', opened, { deadlineMs });
       const both = await client('both');
       const fallbacks: Answer[] = [];
       for (let index = 0; index < 5; index += 1) fallbacks.push(await both.send('/api/v1/orders', order));
-      const leftAfterFallbacks = fallbacks.map(({ headers }) => headers.get('ratelimit'));
-      const reads = await openLoop({ perSecond: 1000, count: 200 }, () =>
-        both.send('/api/v1/orders?limit=1'),
-      );
+      const idsOfFallbacks = [...both.ids];
+      const reads: Answer[] = [];
+      for (let n = 0; n < BURSTS_MAX && !reads.some(isRefused); n += 1)
+        reads.push(
+          ...(await openLoop({ perSecond: 1000, count: 200 }, () => both.send('/api/v1/orders?limit=1'))),
+        );
       const late = await Promise.all([1, 2, 3].map(() => both.send('/api/v1/orders', order)));
+      expect(await isClosed()).toBe(false);
       const log = await gatewayLog(stack, both.ids);
       const limited = log.filter(isRefused);
       const limitedOrders = late.filter(isRefused).length;
@@ -150,20 +161,22 @@ describe('limit and breaker', () => {
       expect(log.filter((line) => !isRefused(line)).every(({ reachedService }) => reachedService)).toBe(true);
       expect(mostInAnyWindow(admittedIn(log))).toBeLessThanOrEqual(limit);
       expect(falselyRefused(log)).toBe(0);
-      // Each fallback has taken one of the client's requests from it, as an answer of any other kind would.
-      const left = leftAfterFallbacks.map((text) => Number(/r=(\d+)/.exec(text ?? '')?.[1]));
-      expect(left).toEqual([99, 98, 97, 96, 95]);
+      // Each fallback has taken one of the client's requests from it, as an answer of any other kind would: 99, 98, … are left,
+      // unless one of them was a probe, for which payment was waited for, or the machine took longer than the window for five.
+      const left = fallbacks.map(({ headers }) =>
+        Number(/r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]),
+      );
+      expect(left).toEqual(idsOfFallbacks.map((id) => leftBehind(log, id)));
       const orders = await waitFor(
         'the window to have passed',
         async () => {
           const answer = await both.send('/api/v1/orders?limit=100');
           return answer.status === 200 ? OrderPage.parse(answer.body).items : undefined;
         },
-        { deadlineMs: 10_000 },
+        { deadlineMs },
       );
       expect(orders).toHaveLength(fallbacks.length + late.length - limitedOrders);
       evidence(context, ['EC-6'], {
-        breakerOpenFallbackMs: opened.latencyMs,
         fallbackMs: latenciesOf(fallbacks.map(({ latencyMs }) => latencyMs)),
         fallbacks: fallbacks.length,
         leftOfTheLimitAfterEachFallback: left,
@@ -179,7 +192,7 @@ describe('limit and breaker', () => {
     await waitFor(
       'payment to be asked again',
       async () => ((await after.order({ productId, quantity: 1 })).status === 201 ? true : undefined),
-      { deadlineMs: 60_000, intervalMs: 500 },
+      { deadlineMs, intervalMs: 500 },
     );
   });
 });

@@ -6,6 +6,7 @@ import { ask, Customer } from '../client.ts';
 import { evidence } from '../ledger/evidence.ts';
 import { readStack } from '../stack.ts';
 import { waitFor } from '../wait.ts';
+import { untilWell } from '../well.ts';
 
 const stack = readStack();
 const { endpoints } = stack;
@@ -15,7 +16,7 @@ const PRODUCT = 'wool-door-stop';
 const ORDERS_PER_SECOND = 8;
 const PAYMENT_ERROR_RATE = 0.3;
 /** The page looks at the last minute, and Prometheus every few seconds. */
-const SEEN_WITHIN_MS = 90_000;
+const SEEN_WITHIN_MS = 240_000;
 
 /** Orders at a steady rate, until it is stopped; resolves with how they were answered. */
 const placeSteadily = async (signal: AbortSignal): Promise<Record<number, number>> => {
@@ -83,6 +84,7 @@ afterAll(async () => {
   load.abort();
   await setFaults([]);
   await answered;
+  if (needs === undefined) await untilWell(stack);
 });
 
 it('the dashboard shows rate, errors, durations and saturation of every service, each as Prometheus has it (US5.3, FR-011)', async (context) => {
@@ -91,32 +93,31 @@ it('the dashboard shows rate, errors, durations and saturation of every service,
   await page.goto(`${consoleUrl}/signals?window=5`);
   await page.locator('.panels .chart').first().waitFor({ timeout: SEEN_WITHIN_MS });
   const figures: Record<string, Record<string, string>> = {};
-  await waitFor(
-    'figures of every service',
-    async () => {
-      for (const service of serviceNames) figures[service] = await panelsOf(page, service);
-      const isShown = ({ rate, duration }: Record<string, string>): boolean =>
-        Number.parseFloat(rate ?? '') > 0 && !(duration ?? '–').includes('–');
-      return Object.values(figures).every(isShown) ? true : undefined;
-    },
-    { deadlineMs: SEEN_WITHIN_MS, intervalMs: 1_000 },
-  );
   const prometheus: Record<string, Record<string, number>> = {};
-  for (const service of serviceNames) {
-    const [rate, errorRatio, p50Seconds] = [
-      await askedDirectly(page, `${service} rate`),
-      await askedDirectly(page, `${service} errors`),
-      await askedDirectly(page, `${service} duration`),
-    ];
-    prometheus[service] = { requestsPerSecond: rate, errorRatio, p50Seconds };
-    const shown = Number.parseFloat(figures[service]?.rate ?? '');
-    expect(Math.abs(rate - shown)).toBeLessThan(0.5 * rate + 1); // the page is some seconds older, and the load begins
-    expect(p50Seconds).toBeGreaterThan(0);
-    expect(errorRatio).toBeLessThan(1);
-  }
+  const areAlike = async (): Promise<true> => {
+    for (const service of serviceNames) {
+      const panels = await panelsOf(page, service);
+      const [rate, errorRatio, p50Seconds] = [
+        await askedDirectly(page, `${service} rate`),
+        await askedDirectly(page, `${service} errors`),
+        await askedDirectly(page, `${service} duration`),
+      ];
+      figures[service] = panels;
+      prometheus[service] = { requestsPerSecond: rate, errorRatio, p50Seconds };
+      const shown = Number.parseFloat(panels.rate ?? '');
+      expect(shown).toBeGreaterThan(0);
+      expect(panels.duration).not.toContain('–');
+      expect(Math.abs(rate - shown)).toBeLessThan(0.5 * rate + 1); // the page is some seconds older
+      expect(p50Seconds).toBeGreaterThan(0);
+      expect(errorRatio).toBeLessThan(1);
+    }
+    return true;
+  };
+  // While the load begins, the figures change faster than the page looks.
+  await waitFor('figures of every service', areAlike, { deadlineMs: SEEN_WITHIN_MS, intervalMs: 1_000 });
   expect({ abroad, errors }).toEqual({ abroad: [], errors: [] });
   evidence(context, ['US5.3', 'FR-011'], { shownByService: figures, askedDirectly: prometheus });
-}, 200_000);
+}, 1_200_000);
 
 it('when payment fails at 30 %, the dashboard names it as the cause, on the map and in its panels, and order’s errors as the consequence (US5.4)', async (context) => {
   await setFaults([
@@ -130,13 +131,18 @@ it('when payment fails at 30 %, the dashboard names it as the cause, on the map 
   const detectedMs = Math.round(performance.now() - startedAtMs);
   const verdictOf = (selector: string): Promise<string | null> =>
     page.locator(selector).getAttribute('data-verdict');
-  for (const kind of ['tr[data-service', '[data-node'])
-    expect([await verdictOf(`${kind}=payment]`), await verdictOf(`${kind}=order]`)]).toEqual([
-      'cause',
-      'consequence',
-    ]);
-  for (const service of ['product', 'notification', 'shipping'])
-    expect(await verdictOf(`tr[data-service=${service}]`)).toBe('well');
+  // One service's figures may be seen sooner than another's.
+  const isJudged = async (): Promise<true> => {
+    for (const kind of ['tr[data-service', '[data-node'])
+      expect([await verdictOf(`${kind}=payment]`), await verdictOf(`${kind}=order]`)]).toEqual([
+        'cause',
+        'consequence',
+      ]);
+    for (const service of ['product', 'notification', 'shipping'])
+      expect(await verdictOf(`tr[data-service=${service}]`)).toBe('well');
+    return true;
+  };
+  await waitFor('the verdict on every service', isJudged, { deadlineMs: SEEN_WITHIN_MS, intervalMs: 1_000 });
   const errorRatio = await waitFor(
     'an error ratio as it was set',
     async () => {
@@ -159,4 +165,4 @@ it('when payment fails at 30 %, the dashboard names it as the cause, on the map 
     paymentErrorRatioOfPrometheus: direct,
     said: said.split('\n'),
   });
-}, 200_000);
+}, 1_200_000);
