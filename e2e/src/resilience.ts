@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from '@parley/contracts/endpoints';
@@ -101,14 +100,17 @@ export const orderAt = (
 
 export const idOf = (answer: Answer): string => OrderResource.parse(answer.body).orderId;
 
-/** Payment well, the breaker closed, and no failure in a row. */
+/** Payment well, the breaker closed, and no failure in a row. A breaker that is half-open asks for several orders. */
 export const paidAgain = async (stack: Stack, order: () => Promise<Answer>): Promise<void> => {
   await setFaults(stack, 'payment', []);
-  await waitFor('an order to be paid', async () => ((await order()).status === 201 ? true : undefined), {
-    deadlineMs: 30_000,
+  const look = async (): Promise<true | undefined> => {
+    if ((await order()).status !== 201) return undefined;
+    return (await policyOf(stack, 'payment')).state === 'closed' ? true : undefined;
+  };
+  await waitFor('an order to be paid, and the breaker closed', look, {
+    deadlineMs: 120_000,
     intervalMs: 200,
   });
-  await breakerState(stack, 'payment', 'closed', 30_000);
 };
 
 const PAGE = 100;
@@ -131,15 +133,3 @@ export const untilAllShipped = async (
   };
   await waitFor(`${orderIds.length} orders to be SHIPPED`, look, { deadlineMs, intervalMs: 500 });
 };
-
-/** Starts `count` calls, one every `everyMs`, whatever becomes of those before: an open loop. */
-export const openLoop = <T>(
-  { count, everyMs }: { readonly count: number; readonly everyMs: number },
-  call: (index: number) => Promise<T>,
-): Promise<readonly T[]> =>
-  Promise.all(
-    Array.from({ length: count }, async (_, index) => {
-      await delay(index * everyMs);
-      return call(index);
-    }),
-  );
