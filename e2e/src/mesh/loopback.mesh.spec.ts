@@ -1,14 +1,14 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Endpoints } from '@parley/contracts/endpoints';
 import { cacheDir } from '@parley/engines/testing';
 import { labPolicy, readMeshFile, spiffeIdOf, type MeshFile } from '@parley/mesh/testing';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Customer } from '../client.ts';
 import { evidence } from '../ledger/evidence.ts';
@@ -20,6 +20,8 @@ import { toV1, withProductRules } from './traffic.ts';
 const root = join(import.meta.dirname, '../../..');
 const startMs = 600_000;
 const settleMs = 120_000;
+/** More than everything in the hub takes to stop, one after the other. */
+const goneMs = 300_000;
 /** From the base of the mesh that the other tests have to that of this one; see `claimOwnBase`. */
 const baseStep = 6000;
 const PidFile = z.looseObject({ pid: z.int() });
@@ -59,13 +61,17 @@ const end = async (launcher: ChildProcess): Promise<void> => {
   await gone;
 };
 
-const start = async (runDir: string, portBase: number): Promise<Running> => {
+const portBase = Number(process.env.PARLEY_PORT_BASE) + baseStep;
+
+/** As a person types it, in a process group of its own. */
+const launch = (runDir: string): ChildProcess => {
   const command = [process.execPath, 'platform/launcher/src/main.ts', 'mesh'];
   const [program = '', ...args] = [...asOrdinaryUser, ...command];
   const home = join(runDir, 'home');
   mkdirSync(home);
-  const launcher = spawn(program, args, {
+  return spawn(program, args, {
     cwd: root,
+    detached: true,
     env: {
       ...process.env,
       HOME: home,
@@ -77,9 +83,13 @@ const start = async (runDir: string, portBase: number): Promise<Running> => {
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+};
+
+const start = async (runDir: string): Promise<Running> => {
+  const launcher = launch(runDir);
   let printed = '';
   for (const stream of [launcher.stdout, launcher.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (printed += text));
+    stream?.setEncoding('utf8').on('data', (text: string) => (printed += text));
   const endpoints = await waitFor(
     'the mesh is ready',
     () => {
@@ -135,17 +145,54 @@ const nodeIn = ({ nodes }: MeshFile, name: string): MeshFile['nodes'][number] =>
   return node;
 };
 
-describe.skipIf(loopbackNeeds !== undefined)('the loopback form of the mesh', () => {
+it('a mesh in the loopback form whose launcher is killed while it starts is stopped by its hub, where no guard would do it', async (context) => {
+  if (loopbackNeeds !== undefined) context.skip(`needs: ${loopbackNeeds}`);
+  const runDir = mkdtempSync(join(tmpdir(), 'parley-loopback-'));
+  const launcher = launch(runDir);
+  launcher.stdout?.resume();
+  launcher.stderr?.resume();
+  const gone = once(launcher, 'exit');
+  const started = (): readonly string[] => {
+    if (launcher.exitCode !== null) throw new NeverError(`it ended with ${launcher.exitCode}`);
+    const folder = join(runDir, 'pids');
+    return existsSync(folder) ? readdirSync(folder) : [];
+  };
+  try {
+    const pids = await waitFor(
+      'a sidecar to run',
+      () => {
+        const files = started();
+        if (!files.some((file) => file.startsWith('sidecar-'))) return undefined;
+        return files.map(
+          (file) => PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', file), 'utf8'))).pid,
+        );
+      },
+      { deadlineMs: startMs, intervalMs: 200 },
+    );
+    process.kill(-(launcher.pid ?? 0), 'SIGKILL');
+    await gone;
+    const areGone = (): true | undefined =>
+      pids.some((pid) => existsSync(`/proc/${pid}`)) ? undefined : true;
+    await waitFor('no process to be left', areGone, { deadlineMs: goneMs, intervalMs: 500 });
+  } finally {
+    if (launcher.exitCode === null && launcher.signalCode === null) launcher.kill('SIGTERM');
+    await gone;
+    rmSync(runDir, { recursive: true, force: true });
+  }
+});
+
+describe('the loopback form of the mesh', () => {
   let mesh: Running;
   let file: MeshFile;
 
   beforeAll(async () => {
+    if (loopbackNeeds !== undefined) return undefined;
     const runDir = mkdtempSync(join(tmpdir(), 'parley-loopback-'));
     const remove = (): void => {
       rmSync(runDir, { recursive: true, force: true });
     };
     try {
-      mesh = await start(runDir, Number(process.env.PARLEY_PORT_BASE) + baseStep);
+      mesh = await start(runDir);
     } catch (error) {
       remove();
       throw error;
@@ -156,6 +203,10 @@ describe.skipIf(loopbackNeeds !== undefined)('the loopback form of the mesh', ()
       remove();
     };
   }, startMs + 10_000);
+
+  beforeEach((context) => {
+    if (loopbackNeeds !== undefined) context.skip(`needs: ${loopbackNeeds}`);
+  });
 
   /** Reads of the product service at the address `host`. */
   const read = (
