@@ -13,6 +13,9 @@ export const shipmentAggregate: AggregateDefinition<ShipmentState, ShippingEvent
   module: import.meta.url,
 };
 
+/** The stream of an order's shipment. */
+export const streamOf = (orderId: string): string => `shipment-${orderId}`;
+
 export type DispatchOutcome =
   /** In the log; `repeated` when it already was. */
   | { readonly kind: 'dispatched'; readonly repeated: boolean }
@@ -46,7 +49,7 @@ export const createDispatch =
       nowMs: deps.now(),
     };
     const outcome = await deps.shipments.execute({
-      streamId: `shipment-${orderId}`,
+      streamId: streamOf(orderId),
       commandId: deriveId('dispatch-shipment', requestId),
       decide: (state) => dispatchShipment(state, command),
       metadata: { correlationId, causationId: requestId },

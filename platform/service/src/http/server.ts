@@ -42,6 +42,7 @@ export const listenHttp = async (
     readonly requestMsMax?: number;
   },
 ): Promise<HttpServer> => {
+  // It makes the process's Request and Response its own, which hold what Hono gives them without copies in between.
   // The adapter says in the same turn, and without the request, that it could make nothing of it.
   let handled: IncomingMessage | undefined;
   const adapter = getRequestListener(app.fetch, {

@@ -3,7 +3,7 @@ import { deadLetter, done, notYet, type Verdict } from '@parley/delivery';
 import { currentContext, runInContext, type Logger } from '@parley/service';
 import type { ConsumerOptions, IncomingMessage } from '@parley/work-queue';
 import type { ZodType } from 'zod';
-import type { Dispatch } from '../../application/dispatch.ts';
+import { streamOf, type Dispatch } from '../../application/dispatch.ts';
 
 const Addressed = ShippingRequested.pick({ orderId: true });
 
@@ -33,7 +33,7 @@ const problemOf = (body: Buffer): string | undefined => {
 /** As the stream of its shipment is called, whatever else is wrong with the request. */
 const subjectOf = (body: Buffer): string | undefined => {
   const parsed = parse(body, Addressed);
-  return 'problem' in parsed ? undefined : `shipment-${parsed.request.orderId}`;
+  return 'problem' in parsed ? undefined : streamOf(parsed.request.orderId);
 };
 
 const handle = async (
