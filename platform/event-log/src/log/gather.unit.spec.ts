@@ -15,10 +15,17 @@ const topic = countedTopic('gathered');
 const group = 'gathering';
 const reaction = { group, topic, gatherMs: 250, handle: () => Promise.resolve(done) };
 
-const declared: { readonly what: string; readonly on: (log: EventLog) => void; readonly readMs: number }[] = [
+const { fetchEveryMs } = defaultLimits;
+const declared: {
+  readonly what: string;
+  readonly on: (log: EventLog) => void;
+  readonly readMs: number;
+  readonly pacedMs: number;
+}[] = [
   {
     what: 'a projection that is not given any time',
     readMs: 0,
+    pacedMs: fetchEveryMs,
     on: (log) => {
       log.react(reaction);
       log.project(sumsOf(topic));
@@ -27,6 +34,7 @@ const declared: { readonly what: string; readonly on: (log: EventLog) => void; r
   {
     what: 'an aggregate, which never waits',
     readMs: 0,
+    pacedMs: 0,
     on: (log) => {
       log.project(sumsOf(topic), { gatherMs: 100 });
       log.aggregate(counterOf(topic));
@@ -36,6 +44,7 @@ const declared: { readonly what: string; readonly on: (log: EventLog) => void; r
   {
     what: 'the shorter of two times',
     readMs: 100,
+    pacedMs: fetchEveryMs,
     on: (log) => {
       log.project(sumsOf(topic), { gatherMs: 100 });
       log.react(reaction);
@@ -54,12 +63,12 @@ const logOn = (transport: Transport): TransportLog =>
 
 it.each(declared)(
   'a topic is read as $what asks; a reaction gathers for its own time',
-  async ({ on, readMs }) => {
+  async ({ on, readMs, pacedMs }) => {
     const asked: Record<string, number | undefined> = {};
     const transport = memoryTransport(createMemoryBroker(), new MemoryLink());
     const listening: Pick<Transport, 'read' | 'join'> = {
       read: (name, listener, options) => {
-        if (!name.endsWith('.dlq')) asked.read = options?.gatherMs;
+        if (!name.endsWith('.dlq')) [asked.read, asked.paced] = [options?.gatherMs, options?.fetchEveryMs];
         return transport.read(name, listener, options);
       },
       join: (name, of, listener, options) => {
@@ -70,7 +79,7 @@ it.each(declared)(
     const log = logOn({ ...transport, ...listening });
     on(log);
     await log.start();
-    expect(asked).toEqual({ read: readMs, [group]: 250 });
+    expect(asked).toEqual({ read: readMs, paced: pacedMs, [group]: 250 });
     await log.close();
   },
 );
