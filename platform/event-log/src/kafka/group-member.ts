@@ -63,10 +63,16 @@ class Membership {
   constructor(consumer: Consumer, options: GroupMemberOptions) {
     this.#consumer = consumer;
     this.#options = options;
-    const whenLeaving = (): void => {
-      this.#commits.flush();
-    };
-    options.signal?.addEventListener('abort', whenLeaving, { once: true });
+  }
+
+  /** It leaves, and has its partitions until the batches that it was handed have ended. */
+  readonly onLeaving = (): void => {
+    this.#commits.flush();
+  };
+
+  /** It has left: a batch that outlives that, as one that is tried again beside the others may, is another member's. */
+  onStopped(): void {
+    this.#generation++;
   }
 
   onJoined(partitions: readonly number[]): void {
@@ -99,7 +105,6 @@ class Membership {
     const records = this.#unverified.has(partition) ? await this.#verified(payload) : messages;
     if (records.length === 0) return;
     this.#leaders.onRead(partition, records);
-    // A member that leaves has the partition until its batches are done, and commits them.
     const isCurrent = (): boolean => generation === this.#generation && !payload.isStale();
     await this.#options.listener.onBatch({
       partition,
@@ -195,13 +200,24 @@ export async function joinGroup(consumer: Consumer, options: GroupMemberOptions)
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     membership.onLost(payload.error);
+    options.signal?.removeEventListener('abort', membership.onLeaving);
   });
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  await consumer.run({
-    autoCommit: false,
-    eachBatchAutoResolve: false,
-    partitionsConsumedConcurrently: partitions,
-    eachBatch: (payload) => membership.onBatch(payload),
+  consumer.on(consumer.events.STOP, () => {
+    membership.onStopped();
+    options.signal?.removeEventListener('abort', membership.onLeaving);
   });
+  options.signal?.addEventListener('abort', membership.onLeaving);
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: partitions,
+      eachBatch: (payload) => membership.onBatch(payload),
+    });
+  } catch (error) {
+    options.signal?.removeEventListener('abort', membership.onLeaving);
+    throw error;
+  }
 }

@@ -27,7 +27,7 @@ const setUp = async () => {
   let each: ConsumerRunConfig['eachBatch'];
   let at = 0;
   const consumer = {
-    events: { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash' },
+    events: { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash', STOP: 'stop' },
     on: (event: string, listener: (event: { readonly payload: object }) => void) => {
       heard.set(event, listener);
     },
@@ -93,8 +93,8 @@ const setUp = async () => {
   /** Hands over one record of a partition, at an offset. */
   const hand = (partition: number, offset: number) =>
     handOver(partition, [messageOf({ commit: 'c', leader: 1 }, offset)]);
-  const rebalance = (): void => heard.get('rebalancing')?.({ payload: {} });
-  return { log, handled, commits, ending, fetch, write, hand, rebalance };
+  const tell = (event: 'rebalancing' | 'stop'): void => heard.get(event)?.({ payload: {} });
+  return { log, handled, commits, ending, fetch, write, hand, tell };
 };
 
 it('goes through the partition again when a new leader has cut the log and it has grown again over the committed offset', async () => {
@@ -150,12 +150,15 @@ it('commits what is done when it leaves, and what it ends until it has left', as
   expect(commits).toEqual(['0@1', '0@2', '0@3']);
 });
 
-it('commits nothing of a partition that was taken from it meanwhile', async () => {
-  const { commits, hand, rebalance } = await setUpCommitted();
-  const batch = hand(0, 1);
-  await vi.advanceTimersByTimeAsync(1);
-  rebalance();
-  await vi.advanceTimersByTimeAsync(EVERY_MS);
-  await batch;
-  expect(commits).toEqual(['0@1']);
-});
+it.each(['rebalancing', 'stop'] as const)(
+  'commits nothing of a partition that it lost meanwhile, by %s',
+  async (event) => {
+    const { commits, hand, tell } = await setUpCommitted();
+    const batch = hand(0, 1);
+    await vi.advanceTimersByTimeAsync(1);
+    tell(event);
+    await vi.advanceTimersByTimeAsync(EVERY_MS);
+    await batch;
+    expect(commits).toEqual(['0@1']);
+  },
+);
