@@ -29,7 +29,7 @@ export { counterOf, histogramOf, observeCount } from './telemetry/instruments.ts
 export { startLoop } from './loop.ts';
 export type { OpsRoute } from './ops.ts';
 export type { BreakerChange, BreakerState } from './policy/breaker.ts';
-export { PolicyError, type PolicyReason } from './policy/failure.ts';
+export { CallFailure, PolicyError, type PolicyReason } from './policy/failure.ts';
 export { createPolicy, type Policy, type PolicyStatus } from './policy/policy.ts';
 export type { PolicyDefaults, PolicySettings } from './policy/settings.ts';
 export { createRestClient, type RestAnswer, type RestClient } from './rest-client.ts';

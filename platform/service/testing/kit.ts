@@ -1,12 +1,7 @@
-import { afterEach, expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Service, ServiceOptions } from '../src/service.ts';
 import { kitCatalog } from './catalog.ts';
 import { captureSpans, testService } from './index.ts';
-
-const started: Service[] = [];
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((service) => service.stop()));
-});
 
 /** A service with what it logs and traces; stopped after the test. */
 export const build = (
@@ -29,7 +24,7 @@ export const build = (
     spanProcessors: [spans.processor],
     logDestination: { write: (line) => void lines.push(line) },
   });
-  started.push(service);
+  onTestFinished(() => service.stop());
   return { service, spans, lines };
 };
 

@@ -209,7 +209,7 @@ describe('the HTTP edge', () => {
   });
 
   it('counts a request that it answered too late until its handler has ended', async () => {
-    const { service } = build({ inFlightMax: 1, httpDeadlineMs: 20 });
+    const { service } = build({ inFlightMax: 1, httpDeadlineMs: 300 });
     const release = Promise.withResolvers<undefined>();
     service.http.get('/waits', async (c) => {
       await release.promise;
@@ -218,7 +218,8 @@ describe('the HTTP edge', () => {
     expect((await service.http.request('/waits')).status).toBe(504);
     expect((await service.http.request('/waits')).status).toBe(503);
     release.resolve(undefined);
-    await expect.poll(async () => (await service.http.request('/waits')).status).toBe(200);
+    const status = async (): Promise<number> => (await service.http.request('/waits')).status;
+    await expect.poll(status, { timeout: 10_000 }).toBe(200);
   });
 
   it.each(beginnings)(

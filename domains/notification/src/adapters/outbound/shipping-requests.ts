@@ -1,11 +1,18 @@
 import { shippingRequests } from '@parley/contracts/queues';
 import { done, notYet } from '@parley/delivery';
-import { PolicyError, type Policy } from '@parley/service';
+import { CallFailure, PolicyError, type Policy } from '@parley/service';
 import { PublishError, type WorkQueue } from '@parley/work-queue';
 import type { ShippingRequests } from '../../application/notify.ts';
 
 /** Of the policy's time: the publisher gives up before the policy does, since it says what was not confirmed. */
 const PUBLISHER_SHARE = 0.9;
+
+/** What the policy does about it: a message that can never be sent says nothing about the broker. */
+const failAs = (error: unknown): never => {
+  if (!(error instanceof PublishError)) throw error;
+  const { reason, retryable } = error;
+  throw new CallFailure(reason, { retryable, counts: retryable, cause: error });
+};
 
 /**
  * Requests to ship on the queue `shipping.requests`, as persistent JSON under the request's id. What the broker does not
@@ -28,12 +35,15 @@ export const openShippingRequests = (
       };
       try {
         const deadlineMs = PUBLISHER_SHARE * policy.timeoutMs;
-        await policy.execute(() => publisher.publish(message, { deadlineMs }), { signal, idempotent: true });
+        const publish = (): Promise<void> => publisher.publish(message, { deadlineMs }).catch(failAs);
+        await policy.execute(publish, { signal, idempotent: true });
         return done;
       } catch (error) {
         if (error instanceof PolicyError) return notYet(error.message);
-        if (error instanceof PublishError && error.retryable) return notYet(error.message);
-        throw error;
+        const { cause } = error as Error;
+        if (!(cause instanceof PublishError)) throw error;
+        if (cause.retryable) return notYet(cause.message);
+        throw cause;
       }
     },
   };

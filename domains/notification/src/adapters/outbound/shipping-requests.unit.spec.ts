@@ -64,6 +64,20 @@ it('is published again as often as its policy says, and is given less time than 
   expect(deadlines).toEqual([900, 900, 900]);
 });
 
+it('that can never be sent is not published again, and does not count against the broker', async () => {
+  let published = 0;
+  const publish = () => {
+    published += 1;
+    return Promise.reject(new PublishError('unsendable', id));
+  };
+  const settings = { retries: 2, retryDelayMs: 1, breaker: 'consecutive', breakerFailures: 1 } as const;
+  const strict = createPolicy({ name: 'shipping', timeoutMs: 1_000, ...settings });
+  const requests = openShippingRequests({ publisher: () => ({ publish }) }, strict);
+  await expect(requests.publish(request, context)).rejects.toMatchObject({ reason: 'unsendable' });
+  expect(published).toBe(1);
+  expect(strict.status().state).toBe('closed');
+});
+
 it('is not done yet when the broker says nothing within the time of its policy', async () => {
   const silent = { publisher: () => ({ publish: () => new Promise<void>(() => undefined) }) };
   const verdict = await openShippingRequests(silent, policy(20)).publish(request, context);
