@@ -13,6 +13,22 @@ import { beginTestRun, removeAbandonedRuns } from '../suite/test-run.ts';
 import { levels, runCheck, runLevel, type Level, type StageContext } from '../suite/stages.ts';
 import { abortOnSignals } from './signals.ts';
 
+const MINUTES_MAX = 1_440;
+
+/** The signal of a run, with the end that `--within` sets it. */
+const endOf = (within: string | undefined, signal: AbortSignal): AbortSignal => {
+  if (within === undefined) return signal;
+  const minutes = Number(within);
+  if (!Number.isInteger(minutes) || minutes < 1 || minutes > MINUTES_MAX)
+    throw new CommandError(exitCodes.usage, `--within takes 1 to ${MINUTES_MAX} minutes, not ${within}`);
+  const over = new AbortController();
+  const reason = new CommandError(exitCodes.failed, `the run took longer than ${minutes} min`);
+  setTimeout(() => {
+    over.abort(reason);
+  }, minutes * 60_000).unref();
+  return AbortSignal.any([signal, over.signal]);
+};
+
 const chosenLevels = (only: string | undefined): readonly Level[] => {
   if (only === undefined) return levels;
   const level = levels.find((candidate) => candidate === only);
@@ -141,13 +157,14 @@ export const testCommandOn = (engines: EngineHost): Command => ({
   summary: 'runs the checks, then unit, integration, end-to-end and mesh tests, each on a stack of its own',
   help: [
     '--only <unit|int|e2e|mesh>    one level, without the checks',
+    '--within <minutes>       end after so long; what was not reached by then has failed',
     '--keep                   keep the run folder of the end-to-end stack, with its logs, as .parley-kept',
   ],
-  options: { only: { type: 'string' }, keep: { type: 'boolean' } },
+  options: { only: { type: 'string' }, within: { type: 'string' }, keep: { type: 'boolean' } },
   run: async (values) => {
     const only = stringOption(values, 'only');
     chosenLevels(only);
-    const signal = abortOnSignals();
+    const signal = endOf(stringOption(values, 'within'), abortOnSignals());
     const output = outputTo(process.stdout);
     const leftovers = await removeAbandonedRuns();
     if (leftovers > 0) output.line(`ended ${leftovers} processes of a test run that was killed`);
@@ -159,8 +176,8 @@ export const testCommandOn = (engines: EngineHost): Command => ({
       await run.end();
     }
     // An interrupted run proves nothing, also when its stages ended well.
-    if (signal.aborted && counts.every(({ failed }) => failed === 0))
-      counts.push(failedAs('it was interrupted'));
+    if (signal.aborted)
+      counts.push(failedAs(`interrupted: ${messageOf(signal.reason)}; the level under way left no report`));
     for (const line of toldAtEnd(counts.flatMap(({ failures }) => failures))) output.bad(line);
     process.stdout.write(`${closingLine(counts)}\n`);
     return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;

@@ -174,6 +174,7 @@ const end = (): void => {
 abortOnSignals(end);
 process.on('disconnect', end); // the launcher was killed
 watchOutput({ closed: end, failed: end }); // with whoever read what it and we say
+if (!process.connected) end(); // it was gone before we listened
 try {
   await Promise.race([startAll({ mesh, runDir, output, started, signal: ending.signal }), ended]);
   // The launcher may go as this is said, which is no failure of ours: without a callback it would end us here.

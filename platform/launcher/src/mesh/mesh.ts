@@ -145,6 +145,7 @@ const endHub = async (hub: ChildProcess): Promise<void> => {
 };
 
 const untilReady = async (hub: ChildProcess, signal: AbortSignal): Promise<void> => {
+  signal.throwIfAborted();
   const ready = Promise.withResolvers<undefined>();
   hub.on('message', () => {
     ready.resolve(undefined); // the only one there is
@@ -157,7 +158,6 @@ const untilReady = async (hub: ChildProcess, signal: AbortSignal): Promise<void>
   signal.addEventListener('abort', () => {
     ready.reject(signal.reason);
   });
-  signal.throwIfAborted();
   await ready.promise;
 };
 
