@@ -65,6 +65,7 @@ export class Customer {
   readonly #url: string;
   readonly #token: string;
   readonly #askedAt: number[] = [];
+  #refusals = 0;
 
   private constructor(sub: string, url: string, token: string) {
     this.sub = sub;
@@ -78,6 +79,11 @@ export class Customer {
     return new Customer(sub, stack.endpoints.gateway.url, await mintToken(stack, { sub }));
   }
 
+  /** Requests that were refused for its rate, and asked again. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
   async ask(path: string, { headers = {}, ...rest }: Ask = {}): Promise<Answer> {
     for (let refusals = 0; ; refusals += 1) {
       await this.#turn();
@@ -86,6 +92,7 @@ export class Customer {
         headers: { authorization: `Bearer ${this.#token}`, ...headers },
       });
       if (answer.status !== 429 || refusals === refusalsMax) return answer;
+      this.#refusals += 1;
       await delay(1000 * Number(answer.headers.get('retry-after')));
     }
   }

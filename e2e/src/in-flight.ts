@@ -45,9 +45,13 @@ export const untilTaken = (
 };
 
 /** Places an order of one as `untilTaken` does; answers its id. */
-export const placeUntilTaken = async (customer: Customer, productId: string): Promise<string> => {
+export const placeUntilTaken = async (
+  customer: Customer,
+  productId: string,
+  refused?: (code: string) => void,
+): Promise<string> => {
   const idempotencyKey = randomUUID();
-  const answer = await untilTaken(() => customer.order({ productId, quantity: 1, idempotencyKey }));
+  const answer = await untilTaken(() => customer.order({ productId, quantity: 1, idempotencyKey }), refused);
   return OrderResource.parse(answer.body).orderId;
 };
 

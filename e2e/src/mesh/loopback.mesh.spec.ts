@@ -64,7 +64,7 @@ const end = async (launcher: ChildProcess): Promise<void> => {
 const portBase = Number(process.env.PARLEY_PORT_BASE) + baseStep;
 
 /** As a person types it, in a process group of its own. */
-const launch = (runDir: string): ChildProcess => {
+const launch = (runDir: string, base: number): ChildProcess => {
   const command = [process.execPath, 'platform/launcher/src/main.ts', 'mesh'];
   const [program = '', ...args] = [...asOrdinaryUser, ...command];
   const home = join(runDir, 'home');
@@ -78,7 +78,7 @@ const launch = (runDir: string): ChildProcess => {
       TMPDIR: home,
       PARLEY_CACHE_DIR: cacheDir(),
       PARLEY_RUN_DIR: runDir,
-      PARLEY_PORT_BASE: String(portBase),
+      PARLEY_PORT_BASE: String(base),
       PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}`,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -86,7 +86,7 @@ const launch = (runDir: string): ChildProcess => {
 };
 
 const start = async (runDir: string): Promise<Running> => {
-  const launcher = launch(runDir);
+  const launcher = launch(runDir, portBase);
   let printed = '';
   for (const stream of [launcher.stdout, launcher.stderr])
     stream?.setEncoding('utf8').on('data', (text: string) => (printed += text));
@@ -148,7 +148,7 @@ const nodeIn = ({ nodes }: MeshFile, name: string): MeshFile['nodes'][number] =>
 it('a mesh in the loopback form whose launcher is killed while it starts is stopped by its hub, where no guard would do it', async (context) => {
   if (loopbackNeeds !== undefined) context.skip(`needs: ${loopbackNeeds}`);
   const runDir = mkdtempSync(join(tmpdir(), 'parley-loopback-'));
-  const launcher = launch(runDir);
+  const launcher = launch(runDir, portBase + baseStep); // the next one may start before its ports are free
   launcher.stdout?.resume();
   launcher.stderr?.resume();
   const gone = once(launcher, 'exit');
@@ -177,7 +177,7 @@ it('a mesh in the loopback form whose launcher is killed while it starts is stop
   } finally {
     if (launcher.exitCode === null && launcher.signalCode === null) launcher.kill('SIGTERM');
     await gone;
-    rmSync(runDir, { recursive: true, force: true });
+    rmSync(runDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 });
 

@@ -134,6 +134,7 @@ describe('routing', () => {
       kindsOfRequest: tables[0]?.length,
       routes: [...routes].sort(),
       answeredBy: Object.fromEntries(byService),
+      refusedForTheirRate: customers.reduce((sum, { refusals }) => sum + refusals, 0),
     });
   });
 

@@ -182,7 +182,8 @@ describe('a log engine that hangs', () => {
     } finally {
       process.kill(pid, 'SIGCONT');
     }
-    expect(meanwhile.p50Ms).toBeLessThan(waitedMs);
+    // As before, or as the slowest one of before on a machine that is busy with others; far from a wait for the engine.
+    expect(meanwhile.p50Ms).toBeLessThan(Math.min(waitedMs, Math.max(2 * before.p50Ms + 50, before.maxMs)));
     expect(servicesOf(recordsIn(fromFiles))).toEqual(everybody);
     expect(fromFiles.stderr).toContain('read from the files');
     const lines = await linesOf(correlationId);

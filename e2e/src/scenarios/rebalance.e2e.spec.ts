@@ -29,13 +29,15 @@ afterAll(() => untilWell(stack));
 interface Run {
   readonly startedAtMs: number;
   over: boolean;
+  /** Requests that failed and were sent again. */
+  refusals: number;
 }
 
 /** Places orders in an open loop for as long as the run lasts, at most so many at a time. */
 const load = async (customer: Customer, run: Run): Promise<readonly string[]> => {
   const orderIds: string[] = [];
   const place = async (): Promise<void> => {
-    orderIds.push(await placeUntilTaken(customer, productId));
+    orderIds.push(await placeUntilTaken(customer, productId, () => (run.refusals += 1)));
   };
   try {
     await loadUntil({ perSecond: askedPerSecond, inFlightMax, isOver: () => run.over }, place);
@@ -89,11 +91,15 @@ const comeAndGo = async (run: Run): Promise<Changes> => {
 const watchGroup = async (run: Run): Promise<{ readonly membersMax: number; readonly seen: number }> => {
   const states: string[] = [];
   let membersMax = 0;
-  while (!run.over) {
-    const { state, members } = await groupPosition(stack, group, paymentEvents.name);
-    membersMax = Math.max(membersMax, members);
-    if (states.at(-1) !== `${state} ${String(members)}`) states.push(`${state} ${String(members)}`);
-    await delay(250);
+  try {
+    while (!run.over) {
+      const { state, members } = await groupPosition(stack, group, paymentEvents.name);
+      membersMax = Math.max(membersMax, members);
+      if (states.at(-1) !== `${state} ${String(members)}`) states.push(`${state} ${String(members)}`);
+      await delay(250);
+    }
+  } finally {
+    run.over = true;
   }
   return { membersMax, seen: states.length - 1 };
 };
@@ -114,7 +120,7 @@ describe('instances of notification that come and go every two seconds under loa
     { timeout: 1_200_000 },
     async (context) => {
       const customer = await Customer.of(stack, 'rebalance');
-      const run: Run = { startedAtMs: performance.now(), over: false };
+      const run: Run = { startedAtMs: performance.now(), over: false, refusals: 0 };
       const [orderIds, changes, watched] = await Promise.all([
         load(customer, run),
         comeAndGo(run),
@@ -159,6 +165,7 @@ describe('instances of notification that come and go every two seconds under loa
       );
       const figures = {
         orders: orderIds.length,
+        refusedAndSentAgain: run.refusals,
         askedPerSecond,
         gotPerSecond: Math.round((orderIds.length / lastedMs) * 10_000) / 10,
         lastedMs,

@@ -126,14 +126,21 @@ const isQuick = (latency: WhileOpen | undefined, paid: Latencies): latency is Wh
   return latency !== undefined && latency.repeated.p99Ms < repeatedMs && latency.newOrders.p50Ms < newOrderMs;
 };
 
-/** Windows until one tells of the service and not of what else the machine did. */
+const isWithinBound = ({ repeated, newOrders }: WhileOpen): boolean =>
+  repeated.p99Ms < FALLBACK_MS_MAX && newOrders.p50Ms < FALLBACK_MS_MAX;
+
+/** Windows until one is within the bound. On a machine that has none, the last one that tells of the service and not of it. */
 const quickWindow = async (
   paid: Latencies,
   open: () => Promise<WhileOpen | undefined>,
 ): Promise<WhileOpen | undefined> => {
   let seen: WhileOpen | undefined;
-  for (let windows = 0; windows < WINDOWS_MAX && !isQuick(seen, paid); windows += 1)
-    seen = (await open()) ?? seen;
+  for (let windows = 0; windows < WINDOWS_MAX; windows += 1) {
+    const latency = await open();
+    if (latency === undefined) continue;
+    if (isWithinBound(latency)) return latency;
+    if (!isQuick(seen, paid) || isQuick(latency, paid)) seen = latency;
+  }
   return seen;
 };
 
@@ -342,7 +349,7 @@ describe('the time of a client', () => {
     };
     const { answer, traceId } = await waitFor('an answer in time', place, { deadlineMs: closedDeadlineMs });
     expect(answer.status).toBe(202);
-    expect(answer.latencyMs).toBeLessThan((settings.retries + 1) * settings.timeoutMs); // that payment would be tried
+    expect(answer.latencyMs).toBeLessThan(2 * timeoutMs); // sooner than payment would have answered
     const orderId = idOf(answer);
     await setFaults(stack, 'payment', []);
     await customer.status(orderId, 'SHIPPED', shippedDeadlineMs);
