@@ -24,7 +24,9 @@ export const build = (
     spanProcessors: [spans.processor],
     logDestination: { write: (line) => void lines.push(line) },
   });
-  onTestFinished(() => service.stop());
+  onTestFinished(async () => {
+    await service.stop();
+  });
   return { service, spans, lines };
 };
 
