@@ -19,7 +19,7 @@ describe('the REST client', () => {
     const kit = build();
     kit.service.http.get('/seen', (c) => c.json({ correlationId: currentContext().correlationId }));
     await kit.service.run(() => undefined);
-    const policy = createPolicy({ name: 'peer', timeoutMs: 1_000 });
+    const policy = createPolicy({ name: 'peer', timeoutMs: 10_000 });
     const client = createRestClient({
       ...at('kit', `http://127.0.0.1:${kit.service.ports.http ?? 0}`),
       policy,

@@ -32,7 +32,7 @@ it.each<keyof Transport & ('leaveGroups' | 'close')>(['leaveGroups', 'close'])(
     );
     const node = await startNode(log, countedTopic('closing'));
     await addTo(node, 0, 1, 'only');
-    await log.close({ deadlineMs: 2000 });
+    await log.close({ deadlineMs: 5000 });
     expect(await readdir(directory)).toEqual([expect.stringMatching(/\.snapshot$/)]);
     await transport.close();
   },
