@@ -114,7 +114,7 @@ export const startTestGateway = async ({
   const { keys, adminPort, policyFolder } = made;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const url = new URL(engines.gatewayUrl);
-  const token = await mintToken({ privateKeyPath: keys.privateKeyPath, sub: 'alice', ttlSeconds: 600 });
+  const token = await mintToken({ privateKeyPath: keys.privateKeyPath, sub: 'alice', ttlSeconds: 3600 });
   return {
     url,
     adminUrl,
@@ -129,7 +129,11 @@ export const startTestGateway = async ({
 };
 
 /** What the service behind an answer was asked. */
-export const echoOf = async (response: Response): Promise<Echo> => Echo.parse(await response.json());
+export const echoOf = async (response: Response): Promise<Echo> => {
+  const body: unknown = await response.json();
+  expect(response.status, JSON.stringify(body)).toBe(200);
+  return Echo.parse(body);
+};
 
 /** The answer is this problem of the catalogue, in body, status and content type. */
 export const expectProblem = async (response: Response, code: ErrorCode): Promise<Problem> => {

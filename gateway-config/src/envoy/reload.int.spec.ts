@@ -9,6 +9,9 @@ import { gatewayPolicy, type GatewayPolicy } from '../policy/policy.ts';
 import { tokenPolicy } from '../policy/tokens.ts';
 import { PolicyRefused } from './policy-files.ts';
 
+/** No request leaves the window within a test. */
+const windowSeconds = 600;
+const loadRounds = 20;
 let gateway: TestGateway;
 let jwks: string;
 beforeAll(async () => {
@@ -21,7 +24,7 @@ beforeEach(() => gateway.apply({ policy: gatewayPolicy, jwks }));
 let subjects = 0;
 const someone = async (): Promise<RequestInit> => {
   const sub = `someone-${String(++subjects)}`;
-  const token = await mintToken({ privateKeyPath: gateway.keys.privateKeyPath, sub, ttlSeconds: 60 });
+  const token = await mintToken({ privateKeyPath: gateway.keys.privateKeyPath, sub, ttlSeconds: 3600 });
   return { headers: { authorization: `Bearer ${token}` } };
 };
 const statusOf = async (path: string, init?: RequestInit): Promise<number> => {
@@ -59,30 +62,36 @@ describe('another policy while the gateway runs', () => {
         }
       }),
     );
-    for (let round = 1; round <= 20; round += 1)
+    const answered = (): number => [...statuses.values()].reduce((sum, count) => sum + count, 0);
+    for (let round = 1; round <= loadRounds; round += 1) {
       await gateway.apply({ policy: withLimit(100_000 - round, 1), jwks });
+      await expect.poll(answered, { timeout: 60_000, interval: 5 }).toBeGreaterThan(5 * round);
+    }
     isOver = true;
     await load;
     expect([...statuses.keys()]).toEqual([200]);
-    expect(statuses.get(200)).toBeGreaterThan(100);
   });
 
   it('does not forget what a client has used up, and its limit is the new one from then on', async () => {
-    await gateway.apply({ policy: withLimit(10, 30), jwks });
+    await gateway.apply({ policy: withLimit(10, windowSeconds), jwks });
     const init = await someone();
     for (let count = 1; count <= 10; count += 1) expect(await statusOf('/api/v1/orders', init)).toBe(200);
     expect(await statusOf('/api/v1/orders', init)).toBe(429);
     await gateway.apply({
-      policy: { ...withLimit(10, 30), retryAfterSeconds: 7, cors: { ...gatewayPolicy.cors, origins: [] } },
+      policy: {
+        ...withLimit(10, windowSeconds),
+        retryAfterSeconds: 7,
+        cors: { ...gatewayPolicy.cors, origins: [] },
+      },
       jwks,
     });
     expect(await statusOf('/api/v1/orders', init)).toBe(429);
-    await gateway.apply({ policy: withLimit(12, 30), jwks });
+    await gateway.apply({ policy: withLimit(12, windowSeconds), jwks });
     expect([await statusOf('/api/v1/orders', init), await statusOf('/api/v1/orders', init)]).toEqual([
       200, 200,
     ]);
     expect(await statusOf('/api/v1/orders', init)).toBe(429);
-    await gateway.apply({ policy: withLimit(5, 30), jwks });
+    await gateway.apply({ policy: withLimit(5, windowSeconds), jwks });
     expect(await statusOf('/api/v1/orders', init)).toBe(429);
   });
 });
@@ -128,7 +137,7 @@ describe('the issuer’s keys', () => {
   });
 
   it('that are no keys are refused with all that came with them, and the policy before stays whole', async () => {
-    await expect(gateway.apply({ policy: withLimit(1, 30), jwks: 'nonsense' })).rejects.toThrow(
+    await expect(gateway.apply({ policy: withLimit(1, windowSeconds), jwks: 'nonsense' })).rejects.toThrow(
       PolicyRefused,
     );
     const init = await someone();
