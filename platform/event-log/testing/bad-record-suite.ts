@@ -9,7 +9,7 @@ import { logHeaders } from '../src/headers.ts';
 import { partitionOf } from '../src/log/partition-of.ts';
 import type { AggregateDefinition, EventTopic, RecordedEvent } from '../src/ports.ts';
 import { counted, countedSchema, counterOf, sumsOf, type Counted } from './counter.ts';
-import { freshTopic, metadata, run, type Nodes } from './harness.ts';
+import { freshTopic, metadata, run, WAIT_MS_MAX, type Nodes } from './harness.ts';
 
 const STREAM = 's';
 
@@ -132,9 +132,9 @@ export function badRecordSuite(nodes: Nodes): void {
       value: wire(schemaId, bodyOf(countedSchema, { by: 1000, note: '' })),
       headers: commitHeaders({ base: 0 }),
     });
-    expect(await log.waitFor({ topic: topic.name, partition: other, offset }, { deadlineMs: 10_000 })).toBe(
-      'reached',
-    );
+    expect(
+      await log.waitFor({ topic: topic.name, partition: other, offset }, { deadlineMs: WAIT_MS_MAX }),
+    ).toBe('reached');
     expect(log.health().topics[0]).toMatchObject({ badRecords: 1, accepted: 1 });
     expect(counters.load(STREAM)).toMatchObject({ state: 1, version: 1 });
     expect(sums.stateHash()).toBe(before);
@@ -179,13 +179,13 @@ export function badRecordSuite(nodes: Nodes): void {
     const [never, whole] = [randomUUID(), randomUUID()];
     const folded = async (offset: number): Promise<void> => {
       const position = { topic: topic.name, partition, offset };
-      expect(await log.waitFor(position, { deadlineMs: 10_000 })).toBe('reached');
+      expect(await log.waitFor(position, { deadlineMs: WAIT_MS_MAX })).toBe('reached');
     };
     await folded(await append(1, commitHeaders({ commit: never, base: 0, index: 0, size: 2 })));
     await folded(await append(2, commitHeaders({ commit: whole, base: 0, index: 0, size: 2 })));
     await folded(await append(4, commitHeaders({ commit: whole, base: 0, index: 1, size: 2 })));
     expect(await run(counters, STREAM, 8)).toMatchObject({ kind: 'accepted', state: 14, version: 3 });
-    await expect.poll(() => reacted.at(-1), { timeout: 30_000 }).toBe(8);
+    await expect.poll(() => reacted.at(-1), { timeout: WAIT_MS_MAX }).toBe(8);
     expect(reacted).toEqual([2, 4, 8]);
   });
 
@@ -211,18 +211,18 @@ export function badRecordSuite(nodes: Nodes): void {
       const outcome = await newer.execute({ streamId: STREAM, commandId: randomUUID(), decide, metadata });
       expect(outcome).toMatchObject({ kind: 'accepted' });
     }
-    await expect.poll(() => older.counters.load(STREAM).version, { timeout: 10_000 }).toBe(5);
+    await expect.poll(() => older.counters.load(STREAM).version, { timeout: WAIT_MS_MAX }).toBe(5);
     expect(older.counters.load(STREAM)).toEqual(newer.load(STREAM));
     expect(older.log.health().topics[0]).toMatchObject({ accepted: 5, skippedTypes: 2, badRecords: 0 });
     expect(log.health().topics[0]).toMatchObject({ accepted: 5, skippedTypes: 0, badRecords: 0 });
     // Both go on writing on the same stream: neither has a version of its own.
     expect(await run(older.counters, STREAM, 8)).toMatchObject({ kind: 'accepted', version: 6, state: 15 });
     const decide = () => ({ kind: 'events' as const, events: [counted(16)] });
-    await expect.poll(() => newer.load(STREAM).version, { timeout: 10_000 }).toBe(6);
+    await expect.poll(() => newer.load(STREAM).version, { timeout: WAIT_MS_MAX }).toBe(6);
     expect(
       await newer.execute({ streamId: STREAM, commandId: randomUUID(), decide, metadata }),
     ).toMatchObject({ kind: 'accepted', version: 7, state: 31 });
-    await expect.poll(() => reacted, { timeout: 30_000 }).toEqual([1, 3, 5, 6, 7]);
+    await expect.poll(() => reacted, { timeout: WAIT_MS_MAX }).toEqual([1, 3, 5, 6, 7]);
   });
 
   it('an event whose schema does not resolve to the declared one counts for the version, if its own reads it', async () => {
@@ -244,7 +244,7 @@ export function badRecordSuite(nodes: Nodes): void {
       value: wire(schemaId, Buffer.from([0x04, 0x02])), // ends within its own schema
       headers: commitHeaders({ base: 1, previous: commit }),
     });
-    await expect.poll(() => log.health().topics[0]?.badRecords, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => log.health().topics[0]?.badRecords, { timeout: WAIT_MS_MAX }).toBe(1);
     expect(log.health().topics[0]).toMatchObject({ accepted: 1, skippedTypes: 1 });
     expect(counters.load(STREAM)).toMatchObject({ version: 1, state: 0, lastCommitId: commit });
     expect(await run(counters, STREAM, 3)).toMatchObject({ kind: 'accepted', version: 2, state: 3 });

@@ -3,9 +3,9 @@ import { deadLetter, done, notYet, type LetterSummary, type Verdict } from '@par
 import { expect, it } from 'vitest';
 import type { EventLog, EventTopic } from '../src/ports.ts';
 import { counted, counterOf, type Counted } from './counter.ts';
-import { freshTopic, metadata, type Nodes } from './harness.ts';
+import { freshTopic, metadata, WAIT_MS_MAX, type Nodes } from './harness.ts';
 
-const PATIENCE = { timeout: 30_000, interval: 20 };
+const PATIENCE = { timeout: WAIT_MS_MAX, interval: 20 };
 
 /** Answers the verdict on a note. */
 type Handle = (note: string, attempt: number) => Verdict | Promise<Verdict>;

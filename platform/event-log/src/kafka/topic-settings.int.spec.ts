@@ -4,7 +4,7 @@ import kafkajs, { type Admin } from 'kafkajs';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { counterOf } from '../../testing/counter.ts';
-import { freshTopic, run } from '../../testing/harness.ts';
+import { echoLimits, freshTopic, run, WAIT_MS_MAX } from '../../testing/harness.ts';
 import { kafkaClient } from './client.ts';
 import type { TopicFault } from '../log/transport.ts';
 import { openKafkaLog, type KafkaLogOptions } from './open.ts';
@@ -47,6 +47,7 @@ const openOn = (
     bootstrap: engines.bootstrap,
     registryUrl: engines.registryUrl,
     logger,
+    limits: echoLimits,
     ...(durability === undefined ? {} : { durability }),
     ...more,
   });
@@ -147,20 +148,20 @@ it('a log that runs notices a topic that is altered, and one that is deleted: it
   await alter(aWeek);
   await vi.waitFor(() => {
     expect(told()).toEqual([[warn, ['retention.ms=604800000']]]);
-  }, 10_000);
+  }, WAIT_MS_MAX);
   await alter({ ...aWeek, 'cleanup.policy': 'compact' });
   await vi.waitFor(() => {
     expect(told()).toHaveLength(2);
-  }, 10_000);
+  }, WAIT_MS_MAX);
   expect(await run(counters, 's', 1)).toMatchObject({ kind: 'accepted' });
   await alter({ 'retention.ms': '-1' });
   await vi.waitFor(() => {
     expect(told()).toHaveLength(3);
-  }, 10_000);
+  }, WAIT_MS_MAX);
   await admin.deleteTopics({ topics: [topic.name] });
   await vi.waitFor(() => {
     expect(told()).toHaveLength(4);
-  }, 10_000);
+  }, WAIT_MS_MAX);
   await log.close();
   expect(told()).toEqual([
     [warn, ['retention.ms=604800000']],
