@@ -29,8 +29,9 @@ export default defineConfig({
           name: 'int',
           include: ['**/*.int.spec.ts'],
           exclude,
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
+          // For a slow machine: several engines to start, and several waits of two minutes or more.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },

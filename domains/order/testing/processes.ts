@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestEngines } from '@parley/engines/testing';
 
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 240_000;
 const LINES_KEPT_MAX = 40;
 const domains = join(import.meta.dirname, '../..');
 

@@ -8,7 +8,7 @@ import { deriveId, openKafkaLog, type DomainEvent, type EventTopic } from '@parl
 import { pino } from 'pino';
 import { readReleases } from '../src/released.ts';
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 240_000;
 const [role, version, bootstrap, registryUrl, orderId] = process.argv.slice(2);
 if (bootstrap === undefined || registryUrl === undefined || orderId === undefined)
   throw new Error('usage: peer.ts <produce|consume> <release|today> <bootstrap> <registry> <order id>');
@@ -51,14 +51,15 @@ if (role === 'produce') {
   const v1 = { orderId, customerId: 'alice', productId: 'cup', quantity: 2, createdAt: 1_700_000_000_000 };
   const data = version === 'today' ? { ...v1, channel: 'MOBILE', dispatchBy: 1_700_000_000_001 } : v1;
   const commitId = deriveId('peer', orderId);
-  const outcome = await orders.append({
+  const commit = {
     commitId,
     streamId,
     baseVersion: 0,
     previousCommitId: undefined,
     events: [{ type: 'OrderCreated', data }],
     metadata: { correlationId: commitId },
-  });
+  };
+  const outcome = await orders.append(commit, { deadlineMs: DEADLINE_MS });
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
 } else {
   const view = log.project<{ readonly data: object }, DomainEvent>({

@@ -25,11 +25,13 @@ export interface DeliveryHarness {
   }): Promise<Delivering>;
 }
 
-const PATIENCE = { timeout: 20_000, interval: 20 };
+const PATIENCE = { timeout: 120_000, interval: 20 };
+/** Of a test, which waits several times. */
+const TEST_MS_MAX = 5 * PATIENCE.timeout;
 
 /** What a delivery is, whatever it travels on. */
 export const deliverySuite = (name: string, harness: DeliveryHarness): void => {
-  describe(`a delivery on ${name}`, () => {
+  describe(`a delivery on ${name}`, { timeout: TEST_MS_MAX }, () => {
     const opened: Delivering[] = [];
     afterEach(async () => {
       for (const each of opened.splice(0)) await each.close();

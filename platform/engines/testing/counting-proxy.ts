@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-const FORWARD_TIMEOUT_MS = 20_000;
+const FORWARD_TIMEOUT_MS = 120_000;
 
 export interface CountingProxy {
   /** Where to ask instead: the path of the target included. */

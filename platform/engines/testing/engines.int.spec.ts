@@ -74,7 +74,7 @@ describe('all engines together', () => {
       const answer = await fetch(`${logs}/select/logsql/query`, { method: 'POST', body: query });
       return (await answer.text()).includes('"_msg":"hello"');
     };
-    expect(await waitUntil(found, { deadlineMs: 10_000 })).toBe(true);
+    expect(await waitUntil(found, { deadlineMs: 120_000 })).toBe(true);
   });
 
   it('RabbitMQ starts again on its state after kill -9', async () => {

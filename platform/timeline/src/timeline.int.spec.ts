@@ -282,7 +282,7 @@ describe('log list --follow', () => {
         () => {
           expect(told()).toEqual(expected);
         },
-        { timeout: 30_000 },
+        { timeout: 120_000 },
       );
     try {
       await isTold();
@@ -369,7 +369,7 @@ describe('log export and import', () => {
     const second = await runCli(['log', 'import', file], there);
     expect(second.code).toBe(1);
     expect(second.stderr).toContain('not empty');
-  }, 300_000); // starts engines of its own
+  }, 1_200_000); // starts engines of its own
 
   it('never takes a damaged file, and never writes over one unasked', async () => {
     const damaged = join(folder, 'damaged.ndjson');

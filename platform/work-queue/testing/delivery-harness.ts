@@ -16,7 +16,7 @@ export const deliveryHarness = (
       retryDelayMs: 5,
       handle: ({ body, attempt }) => handle(body.toString(), attempt),
     });
-    await queue.ready({ signal: AbortSignal.timeout(20_000) });
+    await queue.ready({ signal: AbortSignal.timeout(120_000) });
     const publisher = queue.publisher(definition);
     const dead: Awaited<ReturnType<WorkQueueHarness['deadLetters']>>[number][] = [];
     return {

@@ -17,7 +17,8 @@ export interface WorkQueueHarness {
   unbind(definition: QueueDefinition): Promise<void>;
 }
 
-const TIMEOUT_MS = 10_000;
+/** Of a wait for what is to happen: far longer than it takes on the slowest machine. */
+const TIMEOUT_MS = 120_000;
 
 const rejection = async (promise: Promise<void>): Promise<unknown> => {
   try {
@@ -30,7 +31,7 @@ const rejection = async (promise: Promise<void>): Promise<unknown> => {
 
 /** What every adapter of the work queue guarantees. */
 export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void => {
-  describe(`work queue on ${name}`, () => {
+  describe(`work queue on ${name}`, { timeout: 5 * TIMEOUT_MS }, () => {
     const until = (check: () => void | Promise<void>): Promise<void> =>
       vi.waitFor(check, { timeout: TIMEOUT_MS, interval: 20 });
     const opened: WorkQueue[] = [];
@@ -346,7 +347,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
         expect(queue.health().waitingFor).toContain(definition.deadLetterQueue);
       });
       let closed = false;
-      void queue.close({ deadlineMs: 60_000 }).then(() => (closed = true));
+      void queue.close({ deadlineMs: 2 * TIMEOUT_MS }).then(() => (closed = true));
       await until(() => {
         expect(closed).toBe(true); // not by its deadline, which disconnects and so gives back in any case
       });
@@ -394,7 +395,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       });
       await queue.publisher(definition).publish(messageOf());
       await started.promise;
-      const closing = queue.close({ deadlineMs: 5_000 });
+      const closing = queue.close({ deadlineMs: TIMEOUT_MS });
       release.resolve(done);
       await closing;
       const next = await open();

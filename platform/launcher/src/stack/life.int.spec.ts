@@ -21,9 +21,9 @@ import { portsOfStack } from './ports.ts';
 import { takenPorts } from './taken-ports.ts';
 import { waitUntil } from '@parley/engines/wait';
 
-const startTimeoutMs = 420_000;
-const stopTimeoutMs = 180_000;
-const recoveryMs = 240_000;
+const startTimeoutMs = 1_200_000;
+const stopTimeoutMs = 600_000;
+const recoveryMs = 600_000;
 const main = join(import.meta.dirname, '..', 'main.ts');
 
 const Shipped = z.looseObject({ orderId: z.uuid() });
@@ -189,9 +189,8 @@ describe('the life of a stack', () => {
 
   it('after SIGKILL of the launcher, down leaves nothing', { timeout: stopTimeoutMs }, async () => {
     process.kill(await launcherPid(), 'SIGKILL');
-    expect(await waitUntil(async () => (await holderOf(runDir)) === undefined, { deadlineMs: 5000 })).toBe(
-      true,
-    );
+    const isGone = async (): Promise<boolean> => (await holderOf(runDir)) === undefined;
+    expect(await waitUntil(isGone, { deadlineMs: stopTimeoutMs })).toBe(true);
     expect(supervisedPids(runDir).length).toBeGreaterThan(10);
     const { code, printed } = await parley('down');
     expect(code, printed).toBe(0);
@@ -215,7 +214,7 @@ describe('the life of a stack', () => {
   it('a start that is stopped half-way leaves nothing', { timeout: startTimeoutMs }, async () => {
     const up = parley('up');
     const hasEngines = (): boolean => supervisedPids(runDir).length > 2;
-    expect(await waitUntil(hasEngines, { deadlineMs: 60_000, intervalMs: 50 })).toBe(true);
+    expect(await waitUntil(hasEngines, { deadlineMs: recoveryMs, intervalMs: 50 })).toBe(true);
     process.kill(await launcherPid(), 'SIGTERM');
     expect((await up).code).toBe(3);
     await expectNothingLeft();
