@@ -123,7 +123,7 @@ describe('traces', () => {
 });
 
 describe('sampling', () => {
-  const begunPerSecondMax = 2; // so few that not all of 40 requests are traced, however long they take
+  const begunPerSecondMax = 3; // so few that not all of 40 requests are traced, however long they take
   let sampling: TestGateway;
   beforeAll(async () => {
     const limits = { ...gatewayPolicy.limits, client: { requests: 10_000, windowSeconds: 1 } };
