@@ -204,7 +204,7 @@ describe('metrics', () => {
   it('of a log engine that hangs raise the alert that names it', async () => {
     const { alert, detectedAfterMs } = await drill('log-engine-away', 'ALERTS{alertname="LogEngineAway"}');
     expect(alert.labels).toMatchObject({ alertname: 'LogEngineAway', engine: 'victoria-logs' });
-    process.stdout.write(`LogEngineAway after ${Math.round(detectedAfterMs)} ms\n`);
+    expect(detectedAfterMs).toBeLessThan(60_000);
   });
 
   it('of a dead letter raise the alert that names the service and the queue', async () => {
