@@ -10,6 +10,7 @@ import { LetterLook } from '../src/rabbitmq/letter-look.ts';
 import { openWorkQueue } from '../src/rabbitmq/work-queue.ts';
 import { deliveryHarness } from './delivery-harness.ts';
 import { workQueueFeatures } from './feature-suite.ts';
+import { openCuttable } from './cuttable.ts';
 import { definitionOf, messageOf } from './fixtures.ts';
 import { rabbitHarness } from './rabbitmq-harness.ts';
 
@@ -181,6 +182,29 @@ describe('a dead-letter queue that is there already', () => {
       { timeout: WAIT_MS_MAX },
     );
     expect(await letters()).toBe(1);
+  });
+});
+
+describe('the letters of a queue', () => {
+  it('are looked at again after the broker has died while it was asked to end a look', async () => {
+    const definition = definitionOf('unanswered');
+    const broker = await openCuttable(engines.amqpUrl);
+    const queue = openWorkQueue({ url: broker.url, name: 'looks', logger: pino({ level: 'silent' }) });
+    onTestFinished(async () => {
+      await queue.close();
+      broker.close();
+    });
+    queue.consume(definition, { handle: () => Promise.resolve(deadLetter('broken')) });
+    await queue.ready({ signal: AbortSignal.timeout(WAIT_MS_MAX) });
+    await queue.publisher(definition).publish(messageOf());
+    const letters = () => queue.deadLetters.list().catch((): readonly [] => []); // while the broker is away
+    await expect.poll(letters, { timeout: WAIT_MS_MAX }).toHaveLength(1);
+    const [letter] = await letters();
+    expect(await queue.deadLetters.show(letter?.id ?? '')).toBeDefined();
+    broker.silence();
+    await expect.poll(() => broker.isAskedToClose(), { timeout: WAIT_MS_MAX }).toBe(true);
+    broker.cut();
+    await expect.poll(letters, { timeout: WAIT_MS_MAX }).toHaveLength(1);
   });
 });
 

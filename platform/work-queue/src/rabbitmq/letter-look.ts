@@ -3,7 +3,7 @@
  * has taken it holds until its channel is closed, and nobody else sees meanwhile.
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
-import type { Session } from './session.ts';
+import { closed, type Session } from './session.ts';
 
 /** As many as AMQP can say; a consumer without a number would be handed 2,000. */
 const PREFETCH_MAX = 65_535;
@@ -79,7 +79,7 @@ export class LetterLook {
         bytes += length;
       });
     } catch (error) {
-      await channel.close().catch(() => undefined); // the error has closed it
+      await closed(channel).catch(() => undefined); // the error has closed it
       throw error;
     }
     return new LetterLook({ session, channel, queue: of.queue }, messages);
@@ -104,6 +104,6 @@ export class LetterLook {
   async close(): Promise<void> {
     if (!this.isOpen) return;
     this.#isClosed = true;
-    await this.channel.close().catch(() => undefined); // it may be closed already
+    await closed(this.channel).catch(() => undefined); // it may be closed already
   }
 }

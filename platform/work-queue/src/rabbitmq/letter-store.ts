@@ -20,7 +20,7 @@ import type { QueueDefinition } from '../ports.ts';
 import { kept } from './kept.ts';
 import { LetterLook, takeAll } from './letter-look.ts';
 import { publishableHeaders } from './publishable.ts';
-import type { Session } from './session.ts';
+import { closed, type Session } from './session.ts';
 import { SETTLED_MAX } from './topology.ts';
 
 const PUBLISH_DEADLINE_MS = 10_000;
@@ -83,7 +83,7 @@ export class RabbitLetters implements DeadLetterStore {
           });
           letters.push(...lastSettled(settled, SETTLED_LISTED_MAX).map(({ summary }) => summary));
         } finally {
-          await channel.close();
+          await closed(channel);
         }
       }
       return letters;

@@ -22,6 +22,18 @@ const within = async <T>(answer: Promise<T>, what: string): Promise<T> => {
 };
 
 /**
+ * Closes a channel or a connection. amqplib's own promise settles only by the broker's answer, and never once the
+ * connection has ended before it; the event comes either way.
+ */
+export const closed = async (part: Channel | ChannelModel): Promise<void> => {
+  const gone = Promise.withResolvers<undefined>();
+  part.once('close', () => {
+    gone.resolve(undefined);
+  });
+  await Promise.race([part.close(), gone.promise]);
+};
+
+/**
  * One connection and its channels. A connection or channel that fails ends the session as a whole; the work queue
  * then opens the next one. Nothing of a session outlives it, so nothing can act on a stale channel.
  */
@@ -115,11 +127,11 @@ export class Session {
 
   /** Closes the connection. Never rejects. */
   async close(): Promise<void> {
-    await this.#connection.close().catch(() => undefined); // it may be closed already
+    await within(closed(this.#connection), 'closing').catch(() => undefined); // it may be closed already
     this.#finish(new Error('the session was closed'));
   }
 
-  /** A channel that may be closed, by the broker too, without ending anything else. */
+  /** A channel that may be closed (`closed`), by the broker too, without ending anything else. */
   async expendable(): Promise<Channel> {
     const channel = await this.#connection.createChannel();
     channel.on('error', () => undefined); // whoever uses it learns of it by the rejection
