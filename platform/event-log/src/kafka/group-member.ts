@@ -56,7 +56,7 @@ class Membership {
   readonly #leaders = new Leaders();
   readonly #pace = new FetchPace(EVERY_MS);
   readonly #commits = new OffsetCommits(EVERY_MS);
-  /** Counts joins and losses: what was handed out before the last one is no longer this member's. */
+  /** Counts joins, losses and leaves: what was handed out before the last one is no longer this member's. */
   #generation = 0;
   #isMember = false;
 
@@ -105,6 +105,7 @@ class Membership {
     const records = this.#unverified.has(partition) ? await this.#verified(payload) : messages;
     if (records.length === 0) return;
     this.#leaders.onRead(partition, records);
+    const isLeaving = (): boolean => this.#options.signal?.aborted === true;
     const isCurrent = (): boolean => generation === this.#generation && !payload.isStale();
     await this.#options.listener.onBatch({
       partition,
@@ -119,8 +120,9 @@ class Membership {
         const committed = this.#commits.add(
           { partition, next, commit },
           {
-            records: this.#options.signal?.aborted === true ? Number.POSITIVE_INFINITY : records.length,
-            isCurrent,
+            records: isLeaving() ? Number.POSITIVE_INFINITY : records.length,
+            // A consumer that has crashed connects anew for a commit, and nobody ends that connection.
+            isCurrent: () => isCurrent() && (payload.isRunning() || isLeaving()),
             commit: (offsets) => this.#commit(payload, offsets),
           },
         );

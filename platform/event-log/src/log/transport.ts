@@ -73,7 +73,7 @@ export interface GroupBatch {
   readonly records: readonly RawRecord[];
   /** Offset after the last record of the partition. */
   readonly logEnd: number;
-  /** False once the partition was given to another member: stop, effects will be repeated there. */
+  /** False once the member leaves, or has lost the partition: stop, another member will do what is not committed. */
   readonly isActive: () => boolean;
   readonly heartbeat: () => Promise<void>;
   /**
@@ -81,7 +81,10 @@ export interface GroupBatch {
    * is done: other partitions wait for it otherwise.
    */
   readonly pause: () => () => void;
-  /** Everything before `next` is done. */
+  /**
+   * Everything before `next` is done. A member that leaves may still commit; one that has lost the partition commits nothing,
+   * and that is no error.
+   */
   readonly commit: (next: number) => Promise<void>;
 }
 

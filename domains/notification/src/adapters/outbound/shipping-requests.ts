@@ -16,7 +16,7 @@ const failAs = (error: unknown): never => {
 
 /**
  * Requests to ship on the queue `shipping.requests`, as persistent JSON under the request's id. What the broker does not
- * confirm within the policy's time, or does not take now, is not done yet.
+ * confirm within its share of the policy's time, or does not take now, is not done yet.
  */
 export const openShippingRequests = (
   queue: Pick<WorkQueue, 'publisher'>,
@@ -40,10 +40,9 @@ export const openShippingRequests = (
         return done;
       } catch (error) {
         if (error instanceof PolicyError) return notYet(error.message);
-        const { cause } = error as Error;
-        if (!(cause instanceof PublishError)) throw error;
-        if (cause.retryable) return notYet(cause.message);
-        throw cause;
+        if (!(error instanceof CallFailure && error.cause instanceof PublishError)) throw error;
+        if (error.cause.retryable) return notYet(error.cause.message);
+        throw error.cause;
       }
     },
   };
