@@ -175,9 +175,8 @@ export const testCommandOn = (engines: EngineHost): Command => ({
     } finally {
       await run.end();
     }
-    // An interrupted run proves nothing, also when its stages ended well.
-    if (signal.aborted)
-      counts.push(failedAs(`interrupted: ${messageOf(signal.reason)}; the level under way left no report`));
+    // An interrupted run proves nothing, also when its stages ended well. Told first: only so many failures are told.
+    if (signal.aborted) counts.unshift(failedAs(`interrupted: ${messageOf(signal.reason)}`));
     for (const line of toldAtEnd(counts.flatMap(({ failures }) => failures))) output.bad(line);
     process.stdout.write(`${closingLine(counts)}\n`);
     return counts.some((c) => c.failed > 0) ? exitCodes.failed : exitCodes.ok;

@@ -55,7 +55,7 @@ interface HubContext {
   readonly runDir: string;
   readonly output: Output;
   readonly started: Started;
-  /** Aborted when all is to end: nothing is waited for any longer. */
+  /** Aborted when all is to end: services and gateway are not waited for any longer. */
   readonly signal: AbortSignal;
 }
 
@@ -105,7 +105,7 @@ const startServices = async ({ mesh, runDir, output, started, signal }: HubConte
   await timed('the services are ready', output, () => Promise.all(nodes.map(start)));
 };
 
-const startGateway = async ({ mesh, runDir, output, started }: HubContext): Promise<void> => {
+const startGateway = async ({ mesh, runDir, output, started, signal }: HubContext): Promise<void> => {
   const node = mesh.nodes.find(({ name }) => name === 'gateway');
   if (node === undefined) throw new RangeError('a mesh without a gateway');
   const config = await writeMeshGateway(runDir, mesh);
@@ -127,6 +127,7 @@ const startGateway = async ({ mesh, runDir, output, started }: HubContext): Prom
       cwd: runDir,
       command: [await envoyBinary(), '-c', config, ...fixed],
       isReady: () => answersOk(ready),
+      signal,
       readyDeadlineMs: gatewayReadyMs,
       graceMs: gatewayGraceMs,
       output,
@@ -176,9 +177,10 @@ process.on('disconnect', end); // the launcher was killed
 watchOutput({ closed: end, failed: end }); // with whoever read what it and we say
 if (!process.connected) end(); // it was gone before we listened
 try {
-  await Promise.race([startAll({ mesh, runDir, output, started, signal: ending.signal }), ended]);
+  const { signal } = ending;
+  if (!signal.aborted) await Promise.race([startAll({ mesh, runDir, output, started, signal }), ended]);
   // The launcher may go as this is said, which is no failure of ours: without a callback it would end us here.
-  if (!ending.signal.aborted) process.send?.('ready', undefined, undefined, () => undefined);
+  if (!signal.aborted) process.send?.('ready', undefined, undefined, () => undefined);
   await ended;
 } catch (error) {
   output.bad(messageOf(error));
