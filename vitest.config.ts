@@ -4,7 +4,12 @@ import { ledger } from './e2e/src/ledger/reporter.ts';
 const exclude = ['**/node_modules/**', '.parley*/**'];
 
 /** What tests without an engine share. */
-const unit = { setupFiles: './vitest.setup.ts', pool: 'threads', testTimeout: 30_000 } as const;
+const unit = {
+  setupFiles: './vitest.setup.ts',
+  pool: 'threads',
+  testTimeout: 30_000,
+  expect: { poll: { timeout: 10_000 } },
+} as const;
 
 /** A test file's suffix is its level: unit (no engine), int (real engines), e2e (a whole running stack). */
 export default defineConfig({

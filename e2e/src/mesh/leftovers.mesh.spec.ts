@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { processesBelow } from '@parley/engines/procfs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { NeverError, waitFor } from '../wait.ts';
@@ -72,6 +73,7 @@ describe('a mesh whose launcher ends', () => {
               const left = [
                 ...namespacesOf(pid),
                 ...started.filter((each) => existsSync(`/proc/${each}`)).map((each) => `pid ${each}`),
+                ...processesBelow(runDir).map((each) => `pid ${each}, which was about to start`),
               ];
               if (left.length > 0) throw new Error(left.join(', '));
               return true;

@@ -6,6 +6,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Endpoints } from '@parley/contracts/endpoints';
+import { processesBelow } from '@parley/engines/procfs';
 import { cacheDir } from '@parley/engines/testing';
 import { labPolicy, readMeshFile, spiffeIdOf, type MeshFile } from '@parley/mesh/testing';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -172,7 +173,7 @@ it('a mesh in the loopback form whose launcher is killed while it starts is stop
     process.kill(-(launcher.pid ?? 0), 'SIGKILL');
     await gone;
     const areGone = (): true | undefined =>
-      pids.some((pid) => existsSync(`/proc/${pid}`)) ? undefined : true;
+      pids.some((pid) => existsSync(`/proc/${pid}`)) || processesBelow(runDir).length > 0 ? undefined : true;
     await waitFor('no process to be left', areGone, { deadlineMs: goneMs, intervalMs: 500 });
   } finally {
     if (launcher.exitCode === null && launcher.signalCode === null) launcher.kill('SIGTERM');

@@ -277,12 +277,17 @@ describe('streams', () => {
     return { events: followed.length, pieces };
   };
 
-  it('an order is followed by its events: the first comes while the stream goes on, the last is SHIPPED', async () => {
+  it('an order is followed by its events: the first comes while the stream goes on, the last is SHIPPED', async (context) => {
     // A client that reads late finds several events in one piece, now and then. Of a gateway that keeps them to the end every
     // order has one piece only; and of an order that is SHIPPED before it is followed there is one event.
     let seen = await follow();
-    for (let n = 1; n < FOLLOWED_MAX && seen.events > 1 && seen.pieces === 1; n += 1) seen = await follow();
-    if (seen.events > 1) expect(seen.pieces).toBeGreaterThan(1);
+    let eventsMax = seen.events;
+    for (let n = 1; n < FOLLOWED_MAX && seen.pieces === 1; n += 1) {
+      seen = await follow();
+      eventsMax = Math.max(eventsMax, seen.events);
+    }
+    if (eventsMax === 1) context.skip('every order was SHIPPED before it was followed');
+    expect(seen.pieces).toBeGreaterThan(1);
   });
 
   it('the events of an order are its customer’s only, and read only', async () => {
