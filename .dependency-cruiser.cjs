@@ -82,6 +82,7 @@ module.exports = {
     only('platform-console', '^platform/console/', [
       '^platform/console/',
       '^contracts/',
+      '^platform/cli/',
       '^gateway-config/',
       '^platform/engines/testing/',
     ]),

@@ -9,5 +9,8 @@ export const policyDefaults = {
   shipping: { timeoutMs: 5_000 },
 } as const satisfies Record<string, PolicyDefaults>;
 
+/** Of the policy's time: the publisher gives up before the policy does, since it says what was not confirmed. */
+export const publisherShare = 0.9;
+
 /** The only reader of the environment. Names every bad key on stderr and exits 3. */
 export const notificationConfig = (): NotificationConfig => loadConfig(NotificationConfig);

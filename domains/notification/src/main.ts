@@ -5,7 +5,7 @@ import { mountHttp } from './adapters/inbound/http.ts';
 import { onPaymentReaction } from './adapters/inbound/reactions.ts';
 import { openShippingRequests } from './adapters/outbound/shipping-requests.ts';
 import { createOnPayment, notificationAggregate } from './application/notify.ts';
-import { notificationConfig, policyDefaults } from './config.ts';
+import { notificationConfig, policyDefaults, publisherShare } from './config.ts';
 
 const config = notificationConfig();
 const service = parleyService('notification', config);
@@ -13,9 +13,10 @@ const service = parleyService('notification', config);
 const queue = workQueueOf(service, config);
 const log = eventLogOf(service, config);
 
+const policy = service.policy('shipping', policyDefaults.shipping);
 const onPayment = createOnPayment({
   notifications: log.aggregate(notificationAggregate),
-  shippingRequests: openShippingRequests(queue, service.policy('shipping', policyDefaults.shipping)),
+  shippingRequests: openShippingRequests(queue, policy, publisherShare),
   now: Date.now,
 });
 log.react(

@@ -38,3 +38,19 @@ export const policyDefaults = {
     breakerProbes: 2,
   },
 } as const satisfies Readonly<Record<string, PolicyDefaults>>;
+
+/** What waits and what is bounded at the edges, passed to each. */
+export const limits = {
+  /** When a client may ask again after the log did not confirm. */
+  retryAfterSeconds: 1,
+  /** Between two sweeps of unfinished orders. */
+  recoveryPauseMs: 1_000,
+  streams: {
+    lookMs: 100, // a look is one read from memory
+    silenceMsMax: 5_000, // less than whoever is in between waits for (the gateway's route)
+    streamMsMax: 300_000, // whoever is interested for longer asks again
+    streamsMax: 1_000,
+    streamsOfCustomerMax: 10, // nobody takes all places
+    retryAfterSeconds: 5,
+  },
+} as const;

@@ -14,7 +14,7 @@ import { createAdvance, orderAggregate, streamOf } from './application/advance.t
 import { createPlaceOrder } from './application/place-order.ts';
 import { createRecordShipment, unmatchedShipments } from './application/record-shipment.ts';
 import { unfinishedOrders } from './application/recovery.ts';
-import { orderConfig } from './config.ts';
+import { limits, orderConfig } from './config.ts';
 
 const config = orderConfig();
 const service = parleyService('order', config, { peers: peersIn(config) });
@@ -30,14 +30,14 @@ const unfinished = log.project(unfinishedOrders);
 log.project(unmatchedShipments);
 const advance = createAdvance({ orders, ...peers, now });
 const placeOrder = createPlaceOrder({ orders, advance, now, leftMs: answerWithinMs });
-const unmatched = tellUnmatched(logger);
-log.react(onShipment(createRecordShipment({ orders, advance, unmatched, now })));
-mountHttp(service, { placeOrder, orders: view, positionOf: (id) => orders.load(streamOf(id)).position });
-mountOrderEvents(service, view);
+log.react(onShipment(createRecordShipment({ orders, advance, unmatched: tellUnmatched(logger), now })));
+const positionOf = (id: string) => orders.load(streamOf(id)).position;
+mountHttp(service, { placeOrder, orders: view, positionOf, retryAfterSeconds: limits.retryAfterSeconds });
+mountOrderEvents(service, view, limits.streams);
 mountGrpc(service, view);
 service.addOps(deadLetterRoutes(log.deadLetters));
 
 await service.run(async (signal) => {
   await log.start({ signal });
-  startRecovery(service, { unfinished, advance, now }, signal);
+  startRecovery(service, { unfinished, advance, now, pauseMs: limits.recoveryPauseMs }, signal);
 });

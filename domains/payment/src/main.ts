@@ -2,7 +2,7 @@ import { payments } from '@parley/projection-payments';
 import { eventLogOf, parleyService } from '@parley/service-defaults';
 import { mountHttp } from './adapters/inbound/http.ts';
 import { createPay, createVoid, paymentAggregate, streamOf } from './application/pay.ts';
-import { paymentConfig } from './config.ts';
+import { paymentConfig, retryAfterSeconds } from './config.ts';
 
 const config = paymentConfig();
 const service = parleyService('payment', config);
@@ -15,6 +15,7 @@ mountHttp(service, {
   voidPayment: createVoid(deps),
   payments: log.project(payments),
   positionOf: (orderId) => aggregates.load(streamOf(orderId)).position,
+  retryAfterSeconds,
 });
 
 await service.run((signal) => log.start({ signal }));

@@ -11,7 +11,7 @@ import { ordersProjection, ORDERS_GATHER_MS } from './application/orders.ts';
 import { seedProducts } from './application/seed.ts';
 import { createSettle } from './application/settle.ts';
 import { createStock } from './application/stock.ts';
-import { productConfig } from './config.ts';
+import { pauses, productConfig } from './config.ts';
 
 const config = productConfig();
 const service = parleyService('product', config);
@@ -23,7 +23,7 @@ const products = log.aggregate(productAggregate);
 const view = log.project(productsProjection);
 const orders = log.project(ordersProjection, { gatherMs: ORDERS_GATHER_MS });
 const stock = createStock({ products, now });
-log.react(onOrder(createSettle({ stock, orders, log: logger, now })));
+log.react(onOrder(createSettle({ stock, orders, log: logger, now }), { gatherMs: pauses.settleMs }));
 mountHttp(service, { view });
 mountGrpc(service, { stock, view, positionOf: (productId) => products.load(streamOf(productId)).position });
 
@@ -32,5 +32,6 @@ await service.run(async (signal) => {
   await log.start({ signal });
   const added = await seedProducts({ products, now }, readSeed());
   if (added > 0) logger.info({ added }, 'the catalogue was seeded');
-  startExpiry(service, { products, orders, health: () => log.health(), now }, signal);
+  const deps = { products, orders, health: () => log.health(), now, pauseMs: pauses.expiryMs };
+  startExpiry(service, deps, signal);
 });

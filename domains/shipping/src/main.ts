@@ -19,6 +19,7 @@ service.addOps(deadLetterRoutes(queue.deadLetters));
 
 await service.run(async (signal) => {
   await log.start({ signal });
-  queue.consume(shippingRequests, requestConsumer({ dispatch, logger: service.logger }));
+  const limits = { prefetch: config.SHIPPING_PREFETCH, attempts: config.SHIPPING_ATTEMPTS };
+  queue.consume(shippingRequests, requestConsumer({ dispatch, logger: service.logger }, limits));
   await queue.ready({ signal });
 });

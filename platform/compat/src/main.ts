@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { typedPath, watchOutput } from '@parley/cli';
+import { bypassProxiesOnLoopback, typedPath, watchOutput } from '@parley/cli';
 import { RegistryUnreachable } from './checks/registry.ts';
 import { checkContracts } from './check.ts';
 import { nextVersion } from './documents/index.ts';
@@ -92,6 +92,7 @@ const exitCodeOf = (error: unknown): number | undefined => {
   return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS') ? 2 : undefined;
 };
 
+bypassProxiesOnLoopback(process.env);
 watchOutput({ closed: () => process.exit(0), failed: () => process.exit(1) });
 try {
   process.exitCode = await dispatch(process.argv.slice(2));

@@ -1,26 +1,30 @@
 /**
  * `npm run screenshots`: a picture of each page of the running stack's console in both themes, for the README. Places
  * orders for two minutes, so that the charts have something to show; during the second one payment fails at 30 %. The
- * evidence is that of the last run of the end-to-end tests in this clone. Exit code 3 without a stack.
+ * evidence is that of the last run of the end-to-end tests in this clone. Exit code 3 without a stack. `--out` names another
+ * folder than docs/images.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { bypassProxiesOnLoopback, typedPath } from '@parley/cli';
 import { Endpoints } from '@parley/contracts/endpoints';
 import { LedgerState } from '../src/api.ts';
 import { openPage } from './browser.ts';
 import { placeOrders, whilePaymentFails } from './load.ts';
 
-const rootDir = join(import.meta.dirname, '../../..');
+const rootDir = resolve(import.meta.dirname, '../../..');
 const SETTLE_TIMEOUT_MS = 90_000;
 const WELL_FOR_MS = 75_000;
 const FAILING_FOR_MS = 45_000;
 const themes = ['light', 'dark'] as const;
 
+bypassProxiesOnLoopback(process.env);
 const { values } = parseArgs({
   options: { out: { type: 'string', default: join(rootDir, 'docs/images') } },
 });
+const outDir = typedPath(values.out);
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -28,7 +32,7 @@ const say = (line: string): void => {
 
 const endpointsOf = (): Endpoints | undefined => {
   try {
-    const path = join(rootDir, process.env.PARLEY_RUN_DIR ?? '.parley', 'endpoints.json');
+    const path = resolve(rootDir, process.env.PARLEY_RUN_DIR ?? '.parley', 'endpoints.json');
     return Endpoints.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
     return undefined;
@@ -56,19 +60,19 @@ const picture = async ({ name, path, seen, height }: Picture): Promise<void> => 
     await opened.page.goto(`${url}${path}`);
     await opened.page.locator(seen).first().waitFor({ timeout: SETTLE_TIMEOUT_MS });
     await opened.page.evaluate('document.fonts.ready.then(() => undefined)');
-    const file = join(values.out, `console-${name}${theme === 'dark' ? '-dark' : ''}.png`);
+    const file = join(outDir, `console-${name}${theme === 'dark' ? '-dark' : ''}.png`);
     await opened.page.screenshot({ path: file });
     say(file);
   }
 };
 
+mkdirSync(outDir, { recursive: true });
 const ledger = LedgerState.parse(await (await fetch(`${url}/api/ledger`)).json());
 say(
   ledger.kind === 'none'
     ? 'there is no ledger of a run here: the overview shows no evidence. Make one with npm test'
     : `evidence of the run that ended ${new Date(ledger.writtenAtMs).toISOString()}: ${ledger.ledger.proven} of ${ledger.ledger.total} proven`,
 );
-mkdirSync(values.out, { recursive: true });
 await picture({ name: 'overview', path: '/', seen: 'caption', height: 1_000 });
 const stop = new AbortController();
 const placing = Promise.all([placeOrders(url, stop.signal), placeOrders(url, stop.signal)]);

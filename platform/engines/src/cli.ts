@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { endProcess, typedPath, watchOutput } from '@parley/cli';
+import { bypassProxiesOnLoopback, endProcess, typedPath, watchOutput } from '@parley/cli';
 import { doctor } from './doctor.ts';
 import { EnvironmentError } from './errors.ts';
 import { killLeftovers } from './leftovers.ts';
@@ -8,6 +8,10 @@ import { engineNamed, type EngineName, engineNames, isEngineName, portsFor } fro
 import { defaultEngines, nodesOf } from './selection.ts';
 import { type Engine, startEngine } from './start.ts';
 import { orAbort } from './wait.ts';
+
+/** Those that a stack renders a file for. Alone they start from one that is given. */
+const isConfigured = (name: EngineName): boolean => engineNamed(name).isConfiguredByStack === true;
+const configured = engineNames.filter(isConfigured);
 
 const usage = `usage: node platform/engines/src/cli.ts <start|obtain|doctor> [options]
   start    obtains and starts engines, stays until SIGINT or SIGTERM, then stops them
@@ -19,8 +23,7 @@ options
                             has to configure
   --port-base 4000          first port of the stack
   --run-dir .parley-engines state and logs
-  --envoy-config FILE       Envoy's bootstrap
-exit codes: 0 done, 1 failed, 2 wrong usage, 3 something is missing on this machine
+${configured.map((name) => `${`  --${name}-config FILE`.padEnd(28)}what a stack renders for ${name}, which starts alone from it\n`).join('')}exit codes: 0 done, 1 failed, 2 wrong usage, 3 something is missing on this machine
 `;
 
 class UsageError extends Error {}
@@ -41,8 +44,8 @@ const options = {
   only: { type: 'string' },
   'port-base': { type: 'string', default: '4000' },
   'run-dir': { type: 'string', default: '.parley-engines' },
-  'envoy-config': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
+  ...Object.fromEntries(configured.map((name) => [`${name}-config`, { type: 'string' as const }])),
 } as const;
 
 const parse = (): ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>> => {
@@ -54,6 +57,11 @@ const parse = (): ReturnType<typeof parseArgs<{ options: typeof options; allowPo
 };
 
 type Flags = ReturnType<typeof parse>['values'];
+
+const configPathOf = (flags: Flags, name: EngineName): string | undefined => {
+  const given = Object.entries(flags).find(([option]) => option === `${name}-config`)?.[1];
+  return typeof given === 'string' ? typedPath(given) : undefined;
+};
 
 const namesIn = (only: string | undefined): EngineName[] => {
   const words = only?.split(',') ?? [];
@@ -84,19 +92,11 @@ const abortOnSignals = (): AbortSignal => {
 const start = async (flags: Flags): Promise<number> => {
   const runDir = typedPath(flags['run-dir']);
   const ports = portsIn(flags['port-base']);
-  const envoyConfig = flags['envoy-config'];
-  const envoyConfigPath = envoyConfig === undefined ? undefined : typedPath(envoyConfig);
-  const names = namesIn(flags.only).filter(
-    (name) =>
-      flags.only !== undefined ||
-      engineNamed(name).isConfiguredByStack !== true ||
-      (name === 'envoy' && envoyConfigPath !== undefined),
-  );
-  for (const name of names)
-    if (engineNamed(name).isConfiguredByStack === true && (name !== 'envoy' || envoyConfigPath === undefined))
-      throw new UsageError(
-        name === 'envoy' ? 'envoy needs --envoy-config' : `${name} starts only as part of a stack`,
-      );
+  const canStart = (name: EngineName): boolean =>
+    !isConfigured(name) || configPathOf(flags, name) !== undefined;
+  const names = namesIn(flags.only).filter((name) => flags.only !== undefined || canStart(name));
+  const missing = names.find((name) => !canStart(name));
+  if (missing !== undefined) throw new UsageError(`${missing} needs --${missing}-config`);
   const signal = abortOnSignals();
   const asked = new Promise<'asked'>((resolve) => {
     signal.addEventListener('abort', () => {
@@ -110,7 +110,8 @@ const start = async (flags: Flags): Promise<number> => {
     const startOne = async (name: EngineName): Promise<void> => {
       signal.throwIfAborted();
       const at = Date.now();
-      const config = envoyConfigPath === undefined ? {} : { configPath: envoyConfigPath };
+      const configPath = configPathOf(flags, name);
+      const config = configPath === undefined ? {} : { configPath };
       const engine = await startEngine(name, { runDir, ports, engines: names, ...config });
       running.push(engine);
       await orAbort(engine.ready, signal);
@@ -182,6 +183,7 @@ const exitCodeOf = (error: unknown): number =>
 const stop = (): void => {
   if (!process.emit('SIGHUP')) process.exit(1);
 };
+bypassProxiesOnLoopback(process.env);
 watchOutput({ closed: stop, failed: stop });
 
 try {

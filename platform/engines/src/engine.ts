@@ -91,6 +91,8 @@ export interface EngineDeclaration<
   readonly runsWith: readonly Prerequisite[];
   /** When it runs on Java, and so starts faster from an AOT cache. */
   readonly java?: JavaProgram;
+  /** Services that use it, by name, and so are told its `serviceEnv`. Default: all. */
+  readonly users?: readonly string[];
   /** Its configuration follows from the state of a stack, so whoever starts it renders a file: `EngineContext.configPath`. */
   readonly isConfiguredByStack?: boolean;
   readonly readyDeadlineMs: number;

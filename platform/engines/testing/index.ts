@@ -12,6 +12,7 @@ import { type Engine, startEngine } from '../src/start.ts';
 
 export { cacheDir } from '../src/artifacts/cache.ts';
 export { endGroup } from '../src/process-group.ts';
+export { processesBelow } from '../src/procfs.ts';
 export { countingProxy, type CountingProxy } from './counting-proxy.ts';
 
 /** What a test wants to run. */

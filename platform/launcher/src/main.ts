@@ -1,9 +1,8 @@
-import { watchOutput } from '@parley/cli';
+import { bypassProxiesOnLoopback, watchOutput } from '@parley/cli';
 import { EngineError, EnvironmentError, IntegrityError } from '@parley/engines';
 import { commandsOn } from './commands/index.ts';
 import { dispatch } from './cli/command.ts';
 import { CommandError, exitCodes, unwritableMessage } from './cli/exit.ts';
-import { bypassProxiesOnLoopback } from './cli/no-proxy.ts';
 import { outputTo } from './cli/output.ts';
 import { runDirFrom } from './stack/context.ts';
 import { rendererOf } from './stack/engine-configs.ts';

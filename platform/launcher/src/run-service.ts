@@ -1,8 +1,8 @@
 import { join, relative } from 'node:path';
+import { bypassProxiesOnLoopback } from '@parley/cli';
 import { stackMark } from '@parley/engines/procfs';
 import { answersOk } from '@parley/engines/probe';
 import { exitCodes } from './cli/exit.ts';
-import { bypassProxiesOnLoopback } from './cli/no-proxy.ts';
 import { serviceEnv, serviceNamed, shutdownDeadlineMs } from './stack/addresses.ts';
 import { contextFrom, rootDir, runFiles } from './stack/context.ts';
 import { InstanceSet } from './stack/instance-set.ts';

@@ -21,6 +21,7 @@ afterEach(async () => {
 const orderOf = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 const metadata = { correlationId: 'test' };
 const productId = 'lunar-wall-clock';
+const batchWindow = { gatherMs: 250 };
 
 const setUp = async () => {
   const log = openMemoryLog();
@@ -33,7 +34,7 @@ const setUp = async () => {
   const view = log.project(productsProjection);
   const orders = log.project(ordersProjection);
   const stock = createStock({ products, now });
-  log.react(onOrder(createSettle({ stock, orders, log: logger, now })));
+  log.react(onOrder(createSettle({ stock, orders, log: logger, now }), batchWindow));
   const expire = createExpiry({ products, orders, health: () => log.health(), log: logger, now });
   const orderLog = log.aggregate<number, OrderEvent>({
     name: 'order',
@@ -219,7 +220,8 @@ describe('what the reaction on orders is told', () => {
             await stock.reserve({ orderId, productId, quantity: 1 }, metadata);
             await tell(orderId, created(orderId));
           }
-          const { handle } = onOrder(createSettle({ stock, orders: known, log: quiet(lines), now: () => 2 }));
+          const settle = createSettle({ stock, orders: known, log: quiet(lines), now: () => 2 });
+          const { handle } = onOrder(settle, batchWindow);
           const told = [...order, ...repetitions].map((event, n) =>
             handle(recordedOf(event, n), { signal: new AbortController().signal, attempt: 1 }),
           );

@@ -71,6 +71,7 @@ export const rabbitmq = defineEngine({
   cacheEntry: undefined,
   obtainedWith: [],
   runsWith: [serverPackage],
+  users: ['notification', 'shipping'],
   addresses: ({ rabbitmqAmqp, rabbitmqManagement, rabbitmqPrometheus }) => {
     const amqp = `amqp://${loopback}:${rabbitmqAmqp}`;
     const management = urlOf(rabbitmqManagement);

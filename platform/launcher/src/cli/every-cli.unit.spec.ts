@@ -11,6 +11,7 @@ const timeline = 'platform/timeline/src/main.ts';
 const compat = 'platform/compat/src/main.ts';
 const bench = 'platform/bench/src/main.ts';
 const engines = 'platform/engines/src/cli.ts';
+const gateway = 'gateway-config/src/main.ts';
 
 const run = async (
   [entry = '', ...args]: readonly string[],
@@ -27,7 +28,7 @@ const run = async (
 };
 
 describe('every command line', () => {
-  it.each([[[launcher]], [[timeline]], [[timeline, 'log']], [[compat]], [[bench]], [[engines]]])(
+  it.each([[[launcher]], [[timeline]], [[timeline, 'log']], [[compat]], [[bench]], [[engines]], [[gateway]]])(
     '%j refuses a word that is no command as wrong usage, also one that every object has',
     async (argv) => {
       for (const word of ['constructor', '__proto__']) {
@@ -39,7 +40,7 @@ describe('every command line', () => {
     60_000,
   );
 
-  it.each([[[launcher]], [[timeline, 'log']], [[compat]], [[bench]], [[engines]]])(
+  it.each([[[launcher]], [[timeline, 'log']], [[compat]], [[bench]], [[engines]], [[gateway]]])(
     '%j fails with a message when its output cannot be written',
     async (argv) => {
       const full = openSync('/dev/full', 'w');

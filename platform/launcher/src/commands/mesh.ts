@@ -1,4 +1,5 @@
 import { readFileSync, rmSync } from 'node:fs';
+import { typedPath } from '@parley/cli';
 import { isRunning } from '@parley/engines/procfs';
 import { waitUntil } from '@parley/engines/wait';
 import {
@@ -133,9 +134,11 @@ export const meshCommandOn = (engines: EngineHost): Command => ({
   run: (values) => (values.down === true ? down() : up(engines, values.loopback === true)),
 });
 
-const policyFrom = (values: OptionValues): MeshPolicy => {
-  const path = stringOption(values, 'policy');
-  if (path === undefined) return labPolicy;
+/** The policy of the file that `--policy` names, relative to where the command was typed; without it, the laboratory's. */
+export const policyFrom = (values: OptionValues): MeshPolicy => {
+  const given = stringOption(values, 'policy');
+  if (given === undefined) return labPolicy;
+  const path = typedPath(given);
   let data: unknown;
   try {
     data = JSON.parse(readFileSync(path, 'utf8'));

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Endpoints, serviceNames, type Instance, type ServiceName } from '@parley/contracts/endpoints';
-import { addressesOf, endpointsOfEngines, type EngineName } from '@parley/engines';
+import { addressesOf, endpointsOfEngines, engineNamed } from '@parley/engines';
 import { enginesOf, runFiles, type StackContext } from './context.ts';
 import { host, instancesOfStack } from './instances.ts';
 import { servicePorts } from './ports.ts';
@@ -40,15 +40,10 @@ export const endpointsOf = (context: HasAddresses, scale: Scale = oneOfEach): En
 export const serviceNamed = (name: string | undefined): ServiceName | undefined =>
   serviceNames.find((candidate) => candidate === name);
 
-/** Services that are told of an engine; it is all of them for one that is not named here. */
-const usersOf: Readonly<Partial<Record<EngineName, readonly ServiceName[]>>> = {
-  rabbitmq: ['notification', 'shipping'],
-};
-
 /** Where a service finds the engines of its stack. */
 const engineEnv = (service: ServiceName, context: HasAddresses): Record<string, string> => {
   const engines = enginesOf(context);
-  const used = engines.filter((name) => usersOf[name]?.includes(service) ?? true);
+  const used = engines.filter((name) => engineNamed(name).users?.includes(service) ?? true);
   const envs = used.map((name) => addressesOf(name, context.portBase, engines).serviceEnv);
   return Object.assign({}, ...envs) as Record<string, string>;
 };

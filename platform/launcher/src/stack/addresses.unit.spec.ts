@@ -1,5 +1,5 @@
 import { Endpoints, serviceNames, type ServiceName } from '@parley/contracts/endpoints';
-import { selectEngines } from '@parley/engines';
+import { endpointsOfEngines, engineNamed, engineNames, selectEngines } from '@parley/engines';
 import { describe, expect, it } from 'vitest';
 import { endpointsOf, serviceEnv } from './addresses.ts';
 import { instancesOf } from './instances.ts';
@@ -52,6 +52,17 @@ describe('the addresses of a stack', () => {
     expect(endpointsOf(without).discovery).toBeUndefined();
     const [order] = instancesOf('order', oneOfEach, without);
     expect(order === undefined ? order : serviceEnv(order, without)).not.toHaveProperty('EUREKA_URL');
+  });
+
+  it('are a part of the contract, whichever engine declares them: what Endpoints does not know would be left out', () => {
+    expect(endpointsOf({ ...stack, engines: engineNames })).toMatchObject(
+      endpointsOfEngines(engineNames, stack.portBase),
+    );
+  });
+
+  it('are told to services that there are', () => {
+    const users = engineNames.flatMap((name) => engineNamed(name).users ?? []);
+    expect(serviceNames).toEqual(expect.arrayContaining(users));
   });
 
   it('give the work queue to the two services at its ends only', () => {

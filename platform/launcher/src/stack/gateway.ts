@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { typedPath } from '@parley/cli';
 import {
   ensureDevKeys,
   mintToken,
@@ -17,11 +18,14 @@ import { readScale } from './scale-file.ts';
 
 const addressOf = (url: string): Address => ({ host, port: Number(new URL(url).port) });
 
-/** Parley's policy, with what the document that `PARLEY_GATEWAY_POLICY` names says otherwise. */
-const policyOf = async (env: NodeJS.ProcessEnv): Promise<ReturnType<typeof policyFrom>> =>
-  policyFrom(
-    env.PARLEY_GATEWAY_POLICY === undefined ? '{}' : await readFile(env.PARLEY_GATEWAY_POLICY, 'utf8'),
-  );
+/**
+ * Parley's policy, with what the document that `PARLEY_GATEWAY_POLICY` names says otherwise: a path relative to where the
+ * command was typed.
+ */
+const policyOf = async (env: NodeJS.ProcessEnv): Promise<ReturnType<typeof policyFrom>> => {
+  const { PARLEY_GATEWAY_POLICY: given } = env;
+  return policyFrom(given === undefined ? '{}' : await readFile(typedPath(given, env), 'utf8'));
+};
 
 /** Writes the gateway's bootstrap for a stack, and its policy beside it, and answers the path of the first. */
 export const writeEnvoyConfig = async (context: StackContext): Promise<string> => {

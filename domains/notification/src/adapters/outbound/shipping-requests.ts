@@ -4,9 +4,6 @@ import { CallFailure, PolicyError, type Policy } from '@parley/service';
 import { PublishError, type WorkQueue } from '@parley/work-queue';
 import type { ShippingRequests } from '../../application/notify.ts';
 
-/** Of the policy's time: the publisher gives up before the policy does, since it says what was not confirmed. */
-const PUBLISHER_SHARE = 0.9;
-
 /** What the policy does about it: a message that can never be sent says nothing about the broker. */
 const failAs = (error: unknown): never => {
   if (!(error instanceof PublishError)) throw error;
@@ -16,11 +13,12 @@ const failAs = (error: unknown): never => {
 
 /**
  * Requests to ship on the queue `shipping.requests`, as persistent JSON under the request's id. What the broker does not
- * confirm within its share of the policy's time, or does not take now, is not done yet.
+ * confirm within its share of the policy's time (`publisherShare`, below 1), or does not take now, is not done yet.
  */
 export const openShippingRequests = (
   queue: Pick<WorkQueue, 'publisher'>,
   policy: Policy,
+  publisherShare: number,
 ): ShippingRequests => {
   const publisher = queue.publisher(shippingRequests);
   return {
@@ -34,7 +32,7 @@ export const openShippingRequests = (
         contentType: 'application/json',
       };
       try {
-        const deadlineMs = PUBLISHER_SHARE * policy.timeoutMs;
+        const deadlineMs = publisherShare * policy.timeoutMs;
         const publish = (): Promise<void> => publisher.publish(message, { deadlineMs }).catch(failAs);
         await policy.execute(publish, { signal, idempotent: true });
         return done;

@@ -2,6 +2,7 @@ import { ShippingRequested, shippingRequests } from '@parley/contracts/queues';
 import { createPolicy } from '@parley/service';
 import { PublishError, type OutgoingMessage, type PublishErrorReason } from '@parley/work-queue';
 import { expect, it } from 'vitest';
+import { publisherShare } from '../../config.ts';
 import { openShippingRequests } from './shipping-requests.ts';
 
 const id = '00000000-0000-4000-8000-000000000001';
@@ -26,6 +27,7 @@ it('publishes the contract under the id of the request', async () => {
       },
     },
     policy(),
+    publisherShare,
   );
   await requests.publish(request, context);
   const [message] = messages;
@@ -45,6 +47,7 @@ it('is not done yet when the broker does not confirm, and fails when it never wi
         publisher: () => ({ publish: () => Promise.reject(new PublishError(reason, id)) }),
       },
       policy(),
+      publisherShare,
     );
   expect(await failing('unconfirmed').publish(request, context)).toMatchObject({ kind: 'not-yet' });
   await expect(failing('unsendable').publish(request, context)).rejects.toMatchObject({
@@ -59,7 +62,7 @@ it('is published again as often as its policy says, and is given less time than 
     return deadlines.length < 3 ? Promise.reject(new PublishError('unconfirmed', id)) : Promise.resolve();
   };
   const patient = createPolicy({ name: 'shipping', timeoutMs: 1_000, retries: 2, retryDelayMs: 1 });
-  const requests = openShippingRequests({ publisher: () => ({ publish }) }, patient);
+  const requests = openShippingRequests({ publisher: () => ({ publish }) }, patient, publisherShare);
   expect(await requests.publish(request, context)).toMatchObject({ kind: 'done' });
   expect(deadlines).toEqual([900, 900, 900]);
 });
@@ -72,7 +75,7 @@ it('that can never be sent is not published again, and does not count against th
   };
   const settings = { retries: 2, retryDelayMs: 1, breaker: 'consecutive', breakerFailures: 1 } as const;
   const strict = createPolicy({ name: 'shipping', timeoutMs: 1_000, ...settings });
-  const requests = openShippingRequests({ publisher: () => ({ publish }) }, strict);
+  const requests = openShippingRequests({ publisher: () => ({ publish }) }, strict, publisherShare);
   await expect(requests.publish(request, context)).rejects.toMatchObject({ reason: 'unsendable' });
   expect(published).toBe(1);
   expect(strict.status().state).toBe('closed');
@@ -80,6 +83,6 @@ it('that can never be sent is not published again, and does not count against th
 
 it('is not done yet when the broker says nothing within the time of its policy', async () => {
   const silent = { publisher: () => ({ publish: () => new Promise<void>(() => undefined) }) };
-  const verdict = await openShippingRequests(silent, policy(20)).publish(request, context);
+  const verdict = await openShippingRequests(silent, policy(20), publisherShare).publish(request, context);
   expect(verdict).toEqual({ kind: 'not-yet', why: 'shipping: timeout' });
 });

@@ -12,7 +12,6 @@ import type { PlaceOrder, PlaceOutcome } from '../../application/place-order.ts'
 import type { OrderState } from '../../core/order.ts';
 import { resourceAsPaid, resourceOfRow, resourceOfWaiting } from './resource.ts';
 
-const RETRY_AFTER_SECONDS = 1;
 const Params = z.object({ orderId: OrderId });
 
 interface Refusal {
@@ -28,7 +27,7 @@ type Answer =
 
 const refused = (refusal: Refusal): Answer => ({ kind: 'problem', refusal });
 
-const ofFailure = (failure: LogFailure): Answer => {
+const ofFailure = (failure: LogFailure, retryAfterSeconds: number): Answer => {
   switch (failure.kind) {
     case 'conflict':
       return refused({ code: 'CONFLICT', detail: `Lost ${failure.attempts} times against other instances.` });
@@ -36,12 +35,12 @@ const ofFailure = (failure: LogFailure): Answer => {
       return refused({ code: 'INTERNAL', detail: `The log refused the order: ${failure.reason}.` });
     case 'unknown': {
       const detail = 'The order may be in the log; the same request with the same Idempotency-Key is safe.';
-      return refused({ code: 'LOG_UNAVAILABLE', detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
+      return refused({ code: 'LOG_UNAVAILABLE', detail, retryAfterSeconds });
     }
     case 'unavailable': {
       const code = failure.reason === 'queue-full' ? 'OVERLOADED' : 'LOG_UNAVAILABLE';
       const detail = `The order was not recorded: ${failure.reason}.`;
-      return refused({ code, detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
+      return refused({ code, detail, retryAfterSeconds });
     }
   }
 };
@@ -71,16 +70,18 @@ const ofState = (state: OrderState): Answer => {
 };
 
 /** What the client that placed an order is told. */
-export const answerTo = (outcome: PlaceOutcome): Answer => {
+const answerTo = (outcome: PlaceOutcome, retryAfterSeconds: number): Answer => {
   switch (outcome.kind) {
     case 'settled':
     case 'blocked':
     case 'late': // it goes on by itself
       return ofState(outcome.state);
     case 'failed': // the order is recorded all the same, and the recovery loop goes on
-      return outcome.failure.kind === 'rejected' ? ofFailure(outcome.failure) : ofState(outcome.state);
+      return outcome.failure.kind === 'rejected'
+        ? ofFailure(outcome.failure, retryAfterSeconds)
+        : ofState(outcome.state);
     case 'not-placed':
-      return ofFailure(outcome.failure);
+      return ofFailure(outcome.failure, retryAfterSeconds);
     case 'key-reused': {
       const detail = 'The key was used for another product, quantity or channel.';
       return refused({ code: 'IDEMPOTENCY_KEY_REUSED', detail });
@@ -96,6 +97,8 @@ export interface HttpDependencies {
   readonly orders: Pick<View<OrderRow>, 'get' | 'find'>;
   /** Where the order's last event lies; undefined when there is none. */
   readonly positionOf: (orderId: string) => LogPosition | undefined;
+  /** When a client may ask again after the log did not confirm. */
+  readonly retryAfterSeconds: number;
 }
 
 /** Mounts the REST edge. */
@@ -113,7 +116,7 @@ export const mountHttp = (service: Service<ErrorCode>, deps: HttpDependencies): 
     const orderId = orderIdOf(outcome);
     const position = orderId === undefined ? undefined : deps.positionOf(orderId);
     if (position !== undefined) c.header(httpHeaders.position, formatPosition(position));
-    const answer = answerTo(outcome);
+    const answer = answerTo(outcome, deps.retryAfterSeconds);
     if (answer.kind === 'order') return c.json(answer.body, answer.status);
     const { code, ...options } = answer.refusal;
     return service.problem(c, code, options);

@@ -24,7 +24,12 @@ const edge = (placeOrder: PlaceOrder, orders: Orders = noOrders) => {
     errors: errorCatalog,
     logDestination: { write: (line) => void lines.push(line) },
   });
-  mountHttp(service, { placeOrder, orders, positionOf: (id) => (id === orderId ? position : undefined) });
+  mountHttp(service, {
+    placeOrder,
+    orders,
+    positionOf: (id) => (id === orderId ? position : undefined),
+    retryAfterSeconds: 1,
+  });
   const get = async (path: string, headers: Record<string, string> = alice) =>
     service.http.request(path, { headers });
   const post = async (body: unknown, headers: Record<string, string> = {}) =>
@@ -277,7 +282,10 @@ describe('GET /api/v1/orders', () => {
     expect(page).toEqual({ items: [] });
   });
 
-  it.each(['limit=0', 'limit=101', 'limit=x', 'after='])('refuses ?%s', async (query) => {
+  it.each([
+    ...['limit=0', 'limit=101', 'limit=x', 'after='],
+    ...['limit=1e1', 'limit=0x10', 'limit=%2010', 'limit=%2B10', 'limit=+10', 'limit=010', 'limit=10.0'],
+  ])('refuses ?%s', async (query) => {
     expect(await codeOf(await get(`/api/v1/orders?${query}`))).toEqual([400, 'VALIDATION_FAILED']);
   });
 

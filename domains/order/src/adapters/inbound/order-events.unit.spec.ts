@@ -3,7 +3,10 @@ import { OrderResource, Problem } from '@parley/contracts/rest';
 import type { OrderRow } from '@parley/projection-orders';
 import { testService } from '@parley/service/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { mountOrderEvents, SILENCE_MS_MAX, STREAM_MS_MAX, STREAMS_OF_CUSTOMER_MAX } from './order-events.ts';
+import { limits } from '../../config.ts';
+import { mountOrderEvents } from './order-events.ts';
+
+const { silenceMsMax, streamMsMax, streamsOfCustomerMax } = limits.streams;
 
 const orderId = '0190f5fe-7c00-7a00-8abc-012345678901';
 const path = `/api/v1/orders/${orderId}/events`;
@@ -27,7 +30,7 @@ const edge = () => {
     errors: errorCatalog,
     logDestination: { write: () => undefined },
   });
-  mountOrderEvents(service, { get: (id) => rows.get(id) });
+  mountOrderEvents(service, { get: (id) => rows.get(id) }, limits.streams);
   const ask = async (headers: Record<string, string> = {}, method = 'GET') =>
     service.http.request(path, { method, headers: { 'x-user-id': 'alice', ...headers } });
   return { rows, stop: () => service.stop(), ask };
@@ -88,9 +91,9 @@ describe('the events of an order', () => {
   it('are never silent for long, and end after a while', async () => {
     const { ask } = edge();
     const { read } = reading(await ask());
-    await vi.advanceTimersByTimeAsync(SILENCE_MS_MAX + 200);
+    await vi.advanceTimersByTimeAsync(silenceMsMax + 200);
     expect(read.text).toMatch(/^: .+$/m);
-    await vi.advanceTimersByTimeAsync(STREAM_MS_MAX);
+    await vi.advanceTimersByTimeAsync(streamMsMax);
     expect(read.ended).toBe(true);
   });
 
@@ -107,7 +110,7 @@ describe('the events of an order', () => {
 
   it('are not opened by HEAD, which would hold a place for good', async () => {
     const { ask } = edge();
-    for (let n = 0; n <= STREAMS_OF_CUSTOMER_MAX; n += 1) {
+    for (let n = 0; n <= streamsOfCustomerMax; n += 1) {
       const answer = await ask({}, 'HEAD');
       expect(answer.status).toBe(200);
       expect(answer.headers.get('content-type')).toBe('text/event-stream');
@@ -118,7 +121,7 @@ describe('the events of an order', () => {
   it('are open only so often for one customer, and a stream that its client leaves frees its place', async () => {
     const { ask } = edge();
     const streams = [];
-    for (let n = 0; n < STREAMS_OF_CUSTOMER_MAX; n += 1) streams.push(reading(await ask()));
+    for (let n = 0; n < streamsOfCustomerMax; n += 1) streams.push(reading(await ask()));
     const refused = await ask();
     expect(Problem.parse(await refused.json()).code).toBe('OVERLOADED');
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);

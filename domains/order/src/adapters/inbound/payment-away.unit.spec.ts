@@ -77,7 +77,8 @@ const setUp = async (
   const order = await listen(
     'order',
     (service) => {
-      mountHttp(service, { ...instance, orders: instance.view, positionOf: () => undefined });
+      const edge = { orders: instance.view, positionOf: () => undefined, retryAfterSeconds: 1 };
+      mountHttp(service, { ...instance, ...edge });
     },
     options.httpDeadlineMs,
   );

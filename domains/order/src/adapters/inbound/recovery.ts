@@ -4,13 +4,13 @@ import type { View } from '@parley/event-log';
 import { observeCount, runInContext, startLoop, type Service } from '@parley/service';
 import { createRecovery, type UnfinishedRow } from '../../application/recovery.ts';
 
-const PAUSE_MS = 1_000;
-
 /** Sweeps unfinished orders again and again, until the service stops, and counts them. */
 export const startRecovery = (
   service: Service,
   deps: Pick<Parameters<typeof createRecovery>[0], 'advance' | 'now'> & {
     readonly unfinished: Pick<View<UnfinishedRow>, 'list' | 'size'>;
+    /** Between two sweeps. */
+    readonly pauseMs: number;
   },
   signal: AbortSignal,
 ): void => {
@@ -25,7 +25,7 @@ export const startRecovery = (
     },
   });
   const recovery = startLoop({
-    pauseMs: PAUSE_MS,
+    pauseMs: deps.pauseMs,
     work: async (stopping) => {
       const settled = await sweep(stopping);
       if (settled > 0) logger.info({ orders: settled }, 'unfinished orders were settled');

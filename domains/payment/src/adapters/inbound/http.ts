@@ -9,9 +9,6 @@ import { z } from 'zod';
 import type { LogFailure, Pay, PayOutcome, Void } from '../../application/pay.ts';
 import { resourceOfPayment, resourceOfRow } from './resource.ts';
 
-/** When to try again after the log did not confirm. */
-const RETRY_AFTER_SECONDS = 1;
-
 interface Refusal {
   readonly code: ErrorCode;
   readonly detail: string;
@@ -19,7 +16,7 @@ interface Refusal {
 }
 
 /** What a caller learns of a payment that the log did not confirm. */
-export const refusalOf = (failure: LogFailure): Refusal => {
+const refusalOf = (failure: LogFailure, retryAfterSeconds: number): Refusal => {
   switch (failure.kind) {
     case 'conflict':
       return { code: 'CONFLICT', detail: `Lost ${failure.attempts} times against other instances.` };
@@ -29,13 +26,13 @@ export const refusalOf = (failure: LogFailure): Refusal => {
       return {
         code: 'LOG_UNAVAILABLE',
         detail: 'The payment may be in the log; the same request is safe to repeat.',
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        retryAfterSeconds,
       };
     case 'unavailable':
       return {
         code: failure.reason === 'queue-full' ? 'OVERLOADED' : 'LOG_UNAVAILABLE',
         detail: `Nothing was written: ${failure.reason}.`,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        retryAfterSeconds,
       };
   }
 };
@@ -67,10 +64,12 @@ export const mountHttp = (
     readonly payments: Pick<View<PaymentRow>, 'get'>;
     /** Where the last event of an order's payment lies; undefined when there is none. */
     readonly positionOf: (orderId: string) => LogPosition | undefined;
+    /** When a caller may ask again after the log did not confirm. */
+    readonly retryAfterSeconds: number;
   },
 ): void => {
   const failed = (c: Context, failure: LogFailure): Response => {
-    const { code, ...options } = refusalOf(failure);
+    const { code, ...options } = refusalOf(failure, deps.retryAfterSeconds);
     return service.problem(c, code, options);
   };
   const tellPosition = (c: Context, orderId: string): void => {

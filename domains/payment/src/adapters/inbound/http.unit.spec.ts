@@ -42,6 +42,7 @@ const appWith = (outcome: PayOutcome, voidOutcome: VoidOutcome = { kind: 'voided
     payments: { get: (key) => (key === orderId ? row : undefined) },
     positionOf: (id) =>
       id === orderId ? { topic: 'parley.payment.events', partition: 2, offset: 41 } : undefined,
+    retryAfterSeconds: 1,
   });
   const post = (body: unknown) =>
     service.http.request('/api/v1/payments', {

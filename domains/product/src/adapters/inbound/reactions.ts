@@ -5,14 +5,15 @@ import { currentContext, runInContext } from '@parley/service';
 import { SETTLE_GROUP } from '../../application/expiry.ts';
 import type { createSettle } from '../../application/settle.ts';
 
-const GATHER_MS = 250;
-
-/** OrderPaid takes the held units out of the stock, OrderCancelled gives them back. */
-export const onOrder = (settle: ReturnType<typeof createSettle>): ReactionDefinition<OrderEvent> => ({
+/** OrderPaid takes the held units out of the stock, OrderCancelled gives them back. `gatherMs` is its batch window. */
+export const onOrder = (
+  settle: ReturnType<typeof createSettle>,
+  { gatherMs }: { readonly gatherMs: number },
+): ReactionDefinition<OrderEvent> => ({
   group: SETTLE_GROUP,
   topic: orderEvents,
   types: ['OrderPaid', 'OrderCancelled'],
-  gatherMs: GATHER_MS, // nobody waits for it: what is held is out of the stock that others see
+  gatherMs,
   handle: (event, { signal, attempt }) =>
     runInContext({ correlationId: event.correlationId, signal }, () =>
       settle(event, { attempt, correlationId: currentContext().correlationId }),

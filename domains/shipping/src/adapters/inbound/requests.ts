@@ -61,22 +61,16 @@ const handle = async (
   return done;
 };
 
-/** Unacknowledged requests held by one instance: enough to fill the log's batches, little enough to share. */
-const PREFETCH = 64;
-/** Of a request that cannot be worked on for another cause than the log, which would be a bug of this release. */
-const ATTEMPTS = 100;
-
 /**
  * Works on shipping requests. Acknowledges only after the shipment was read back from the log; tries again while the
  * log does not confirm; what can never succeed becomes a dead letter. A malformed correlation id is replaced by a fresh
  * one, in logs and in what is appended.
  */
-export const requestConsumer = (deps: {
-  readonly dispatch: Dispatch;
-  readonly logger: Pick<Logger, 'info' | 'error'>;
-}): ConsumerOptions => ({
-  prefetch: PREFETCH,
-  attempts: ATTEMPTS,
+export const requestConsumer = (
+  deps: { readonly dispatch: Dispatch; readonly logger: Pick<Logger, 'info' | 'error'> },
+  limits: Required<Pick<ConsumerOptions, 'prefetch' | 'attempts'>>,
+): ConsumerOptions => ({
+  ...limits,
   letters: { problemOf, subjectOf },
   handle: (message, { signal }) => {
     // Whoever may write to the queue chooses these two. What is no correlation id at the HTTP edge is none here either.

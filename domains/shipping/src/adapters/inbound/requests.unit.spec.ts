@@ -20,6 +20,7 @@ const request = {
   requestedAt: 1_000,
 };
 const context = { signal: new AbortController().signal };
+const limits = { prefetch: 64, attempts: 100 };
 const logger = { info: () => undefined, error: () => undefined };
 
 const delivery = (body: string, change: Partial<IncomingMessage> = {}): IncomingMessage => ({
@@ -38,7 +39,7 @@ const answering = (outcome: Awaited<ReturnType<Dispatch>>) => {
     asked.push(args);
     return Promise.resolve(outcome);
   };
-  return { onRequest: requestConsumer({ dispatch, logger }).handle, asked };
+  return { onRequest: requestConsumer({ dispatch, logger }, limits).handle, asked };
 };
 
 describe('a shipping request', () => {
@@ -50,7 +51,7 @@ describe('a shipping request', () => {
 
   it('names its order to people as far as it says one, and is refused once edited to what is none', () => {
     const dispatch: Dispatch = () => Promise.reject(new Error('nothing is dispatched'));
-    const { letters } = requestConsumer({ dispatch, logger });
+    const { letters } = requestConsumer({ dispatch, logger }, limits);
     const body = (change: object): Buffer => Buffer.from(JSON.stringify({ ...request, ...change }));
     expect(letters?.subjectOf?.(body({ paymentId: 'x' }))).toBe(`shipment-${id}`);
     expect(letters?.subjectOf?.(body({ orderId: 'x' }))).toBeUndefined();
@@ -112,13 +113,12 @@ describe('a shipping request', () => {
   ])('with %s in its correlation id is worked on under a fresh one', async (_what, correlationId) => {
     const asked: string[] = [];
     const seen: string[] = [];
-    const { handle } = requestConsumer({
-      dispatch: (_request, given) => {
-        asked.push(given.correlationId);
-        return Promise.resolve({ kind: 'dispatched', repeated: false });
-      },
-      logger: { ...logger, info: () => void seen.push(currentContext().correlationId) },
-    });
+    const dispatch: Dispatch = (_request, given) => {
+      asked.push(given.correlationId);
+      return Promise.resolve({ kind: 'dispatched', repeated: false });
+    };
+    const telling = { ...logger, info: () => void seen.push(currentContext().correlationId) };
+    const { handle } = requestConsumer({ dispatch, logger: telling }, limits);
     for (const change of [{ correlationId }, { correlationId: '', messageId: correlationId }]) {
       expect(await handle(delivery(JSON.stringify(request), change), context)).toEqual(done);
     }
@@ -166,7 +166,7 @@ describe('shipping requests on a queue', () => {
             };
             const queues = [broker.connect(), broker.connect()];
             for (const queue of queues)
-              queue.consume(shippingRequests, requestConsumer({ dispatch: counting, logger }));
+              queue.consume(shippingRequests, requestConsumer({ dispatch: counting, logger }, limits));
             await expect
               .poll(() => worked, { interval: 1, timeout: 5_000 })
               .toBe(order.length + repetitions.length);

@@ -37,3 +37,24 @@ it.each([
   server.close();
   await once(server, 'close');
 });
+
+it.each([
+  ['gateway-config/src/main.ts', 'check', '--schema'],
+  ['platform/compat/src/main.ts', 'check', '--registry-url'],
+])('%s, which is started without the launcher, asks loopback directly', async (main, ...args) => {
+  const asked: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url);
+    response.writeHead(404).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo; // listening on TCP
+  const entry = join(import.meta.dirname, '../../..', main);
+  const proxies = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:9' };
+  const env = { PATH: process.env.PATH, ...proxies };
+  const url = `http://127.0.0.1:${port}/asked`;
+  await promisify(execFile)(process.execPath, [entry, ...args, url], { env }).catch(() => undefined); // 404
+  expect(asked[0]).toMatch(/^\/asked/);
+  server.close();
+  await once(server, 'close');
+});
