@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { typedPath, watchOutput } from '@parley/cli';
+import { bypassProxiesOnLoopback, typedPath, watchOutput } from '@parley/cli';
 import { z } from 'zod';
 import { SchemasUnavailable } from './check/schemas.ts';
 import { checkGateway } from './cli/check.ts';
@@ -16,12 +16,14 @@ import { committedTarget, renderAll, renderedDir } from './cli/rendered.ts';
 
 const usage = `usage:
   npm run gateway:render -- [--out <dir>] [--jwks <file>] [--host <address>] [--port-base <n>]
+                            [--collector <host:port>]
       writes the gateway's policy as Envoy's bootstrap, as APISIX's standalone file and config.yaml, and as
       APISIX's custom resources for Kubernetes
       --out        default: gateway-config/rendered, whose files are committed
       --jwks       the issuer's public keys; default: an example that signs nothing
       --host       where the services are; default 127.0.0.1
       --port-base  what the services' ports are counted from; default 4000
+      --collector  where APISIX sends its spans, by OTLP over HTTP; default: it makes none
   npm run gateway:check -- [--schema <file or URL>] [--dir <dir>] [--json]
       looks for what APISIX would drop or take for something else, and for drift of the committed files
       --schema     what GET /v1/schema of APISIX's control API answers, as a file or its URL; default:
@@ -52,6 +54,11 @@ const portBaseOf = (text: string): number => {
   return portBase;
 };
 
+const collectorOf = (text: string): string => {
+  if (!/^[A-Za-z0-9.-]+:\d{1,5}$/.test(text)) throw new UsageError(`--collector ${text} is not host:port`);
+  return text;
+};
+
 const render = async (args: readonly string[]): Promise<number> => {
   const { values } = parseArgs({
     args: [...args],
@@ -60,6 +67,7 @@ const render = async (args: readonly string[]): Promise<number> => {
       jwks: { type: 'string' },
       host: { type: 'string' },
       'port-base': { type: 'string' },
+      collector: { type: 'string' },
     },
   });
   const target = committedTarget();
@@ -69,6 +77,7 @@ const render = async (args: readonly string[]): Promise<number> => {
     ...(values.jwks === undefined ? {} : { jwks: await readFile(typedPath(values.jwks), 'utf8') }),
     host: values.host ?? target.host,
     portBase: values['port-base'] === undefined ? target.portBase : portBaseOf(values['port-base']),
+    ...(values.collector === undefined ? {} : { collector: collectorOf(values.collector) }),
   });
   await mkdir(out, { recursive: true });
   for (const [name, text] of Object.entries(files)) {
@@ -141,6 +150,7 @@ const exitCodeOf = (error: unknown): number => {
   return code === 'ENOENT' ? exitCodes.environment : exitCodes.failed;
 };
 
+bypassProxiesOnLoopback(process.env);
 watchOutput({ closed: () => process.exit(exitCodes.ok), failed: () => process.exit(exitCodes.failed) });
 try {
   process.exitCode = await dispatch(process.argv.slice(2));

@@ -1,35 +1,39 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import {
-  Client,
-  credentials,
-  Metadata,
-  status,
-  type MethodDefinition,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import { status, type ServiceError } from '@grpc/grpc-js';
 import { ProductServiceService } from '@parley/contracts/grpc/product';
 import { correlationIdPattern } from '@parley/contracts/headers';
 import { OrderPage, OrderResource, Problem, ProductPage, ProductResource } from '@parley/contracts/rest';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { grpcCaller } from '../grpc-caller.ts';
 import { evidence } from '../ledger/evidence.ts';
 import { readStack } from '../stack.ts';
-import { attacks, compact, goodClaims, signingKeyOf } from '../token-attacks.ts';
+import { attacks, compact, goodClaims, signingKeyOf, type Attack } from '../token-attacks.ts';
+import { Span } from '../traces.ts';
+import { waitFor } from '../wait.ts';
+
+interface Target {
+  readonly url: string;
+  readonly keyPath: string;
+  /** Zipkin's API, where the gateway's spans arrive. */
+  readonly tracesApi: string | undefined;
+}
 
 /**
  * The behaviour of a gateway, whichever it is, from outside and nothing else: `npm run test:gateway -- --url U
- * --token-key F` names one; without, it is the stack's.
+ * --token-key F` names one, and PARLEY_TRACES_API where its spans arrive; without, it is the stack's.
  */
-const target = (): { readonly url: string; readonly keyPath: string } => {
-  const { PARLEY_GATEWAY_URL: url, PARLEY_TOKEN_KEY: keyPath } = process.env;
-  if (url !== undefined && keyPath !== undefined) return { url, keyPath };
-  const stack = readStack();
-  return { url: stack.endpoints.gateway.url, keyPath: join(stack.runDir, 'gateway/dev-key.private.json') };
+const target = (): Target => {
+  const { PARLEY_GATEWAY_URL: url, PARLEY_TOKEN_KEY: keyPath, PARLEY_TRACES_API: tracesApi } = process.env;
+  if (url !== undefined && keyPath !== undefined) return { url, keyPath, tracesApi };
+  const { endpoints, runDir } = readStack();
+  const stackKeyPath = join(runDir, 'gateway/dev-key.private.json');
+  return { url: endpoints.gateway.url, keyPath: stackKeyPath, tracesApi: endpoints.traces.api };
 };
-const { url, keyPath } = target();
+const { url, keyPath, tracesApi } = target();
 const issuer = signingKeyOf(
   z.looseObject({ kid: z.string() }).parse(JSON.parse(readFileSync(keyPath, 'utf8'))),
 );
@@ -156,7 +160,7 @@ describe('routes', () => {
 
 describe('tokens', () => {
   const correlationId = fresh('attack');
-  const attack = ({ authorization, path = '', cookie }: ReturnType<typeof attacks>[number]): Promise<Reply> =>
+  const attack = ({ authorization, path = '', cookie }: Attack): Promise<Reply> =>
     send(`/api/v1/orders${path}`, {
       lines: [
         'x-correlation-id',
@@ -165,6 +169,10 @@ describe('tokens', () => {
         ...(cookie === undefined ? [] : ['cookie', cookie]),
       ],
     });
+
+  /** A gateway may refuse a second header as it reads it, in words of its own: docs/gateway.md, where the two differ. */
+  const isUnread = ({ authorization }: Attack, { status }: Reply): boolean =>
+    authorization.length > 1 && status === 400;
 
   it('the control: a good token of this making is accepted, in any spelling of the scheme', async () => {
     const token = bearer(fresh('good')).slice('Bearer '.length);
@@ -175,12 +183,15 @@ describe('tokens', () => {
   });
 
   it.each(attacks(issuer).map((each) => [each.name, each] as const))('%s is refused', async (_name, each) => {
-    expectProblem(await attack(each), 401, 'UNAUTHENTICATED');
+    const reply = await attack(each);
+    if (!isUnread(each, reply)) expectProblem(reply, 401, 'UNAUTHENTICATED');
   });
 
   it('every attack gets the same answer, byte for byte, and learns nothing from it (US3.3, FR-008, SC-006)', async (context) => {
     const all = attacks(issuer);
-    const replies = await Promise.all(all.map(attack));
+    const answered = await Promise.all(all.map(async (each) => ({ each, reply: await attack(each) })));
+    const replies = answered.filter(({ each, reply }) => !isUnread(each, reply)).map(({ reply }) => reply);
+    expect(replies.length).toBeGreaterThanOrEqual(all.length - 1);
     expect([...new Set(replies.map(({ status }) => status))]).toEqual([401]);
     expect([...new Set(replies.map(({ text }) => text))]).toHaveLength(1);
     evidence(context, ['US3.3', 'FR-008', 'SC-006'], {
@@ -234,6 +245,24 @@ describe('answers', () => {
     expect(known.status).toBe(200);
     expect(known.headers['access-control-allow-origin']).toBe('http://localhost:5173');
     expect((await preflight('https://evil.example')).headers['access-control-allow-origin']).toBeUndefined();
+  });
+});
+
+describe('traces', () => {
+  it('a trace that a client has begun goes on in the gateway, below the client’s span', async (context) => {
+    if (tracesApi === undefined) return context.skip('PARLEY_TRACES_API does not say where spans arrive');
+    const [traceId, parentId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
+    const lines = ['traceparent', `00-${traceId}-${parentId}-01`];
+    expect((await send('/api/v1/products?limit=1', { lines })).status).toBe(200);
+    const look = async (): Promise<Span | undefined> => {
+      const response = await fetch(`${tracesApi}/trace/${traceId}`, {
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      const spans = response.status === 200 ? z.array(Span).parse(await response.json()) : [];
+      return spans.find((span) => span.localEndpoint.serviceName === 'gateway' && span.kind === 'SERVER');
+    };
+    const span = await waitFor('the gateway’s span', look, { deadlineMs: timeoutMs, intervalMs: 250 });
+    expect([span.traceId, span.parentId]).toEqual([traceId, parentId]);
   });
 });
 
@@ -314,37 +343,10 @@ describe('streams', () => {
 });
 
 describe('gRPC', () => {
-  const client = new Client(new URL(url).host, credentials.createInsecure());
-  afterAll(() => {
-    client.close();
-  });
+  const { call, close } = grpcCaller(url);
+  afterAll(close);
   const { getProduct, checkInventory, reserveStock } = ProductServiceService;
 
-  const call = <Request, Response>(
-    method: MethodDefinition<Request, Response>,
-    request: Request,
-    { authorization, grpcTimeout }: { authorization?: string; grpcTimeout?: string },
-  ): Promise<Response> => {
-    const metadata = new Metadata();
-    // Without a deadline of its own, which would answer for the gateway, the client only says how long it waits.
-    if (grpcTimeout !== undefined) metadata.set('grpc-timeout', grpcTimeout);
-    if (authorization !== undefined) metadata.set('authorization', authorization);
-    const { path, requestSerialize, responseDeserialize } = method;
-    return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        metadata,
-        grpcTimeout === undefined ? { deadline: Date.now() + timeoutMs } : {},
-        (error, response) => {
-          if (error === null && response !== undefined) resolve(response);
-          else reject(error ?? new Error('neither an answer nor an error'));
-        },
-      );
-    });
-  };
   const refusal = async (answer: Promise<unknown>): Promise<ServiceError> => {
     const error: unknown = await answer.then(
       () => undefined,
@@ -380,8 +382,12 @@ describe('gRPC', () => {
 
   it('a call whose time is over is DEADLINE_EXCEEDED', async () => {
     const authorization = bearer(fresh('caller'));
-    const late = await refusal(call(getProduct, { productId }, { authorization, grpcTimeout: '1m' }));
-    expect(late.code).toBe(status.DEADLINE_EXCEEDED);
+    // An answer that is under way as the time ends comes all the same, or is cut off.
+    const look = async (): Promise<true | undefined> => {
+      const late = await refusal(call(getProduct, { productId }, { authorization, grpcTimeout: '1m' }));
+      return late.code === status.DEADLINE_EXCEEDED ? true : undefined;
+    };
+    await waitFor('a call that is late', look, { deadlineMs: timeoutMs });
   });
 });
 

@@ -33,6 +33,13 @@ it('the committed files are what the policy renders to, and have no findings', a
   expect(await checkGateway({})).toEqual({ findings: [] });
 });
 
+it('a rendering with a collector makes spans of every route, and has no findings', async () => {
+  const { 'apisix.yaml': text = '' } = renderAll({ ...committedTarget(), collector: '127.0.0.1:4318' });
+  expect(text.match(/address: "127\.0\.0\.1:4318"/g)).toHaveLength(1);
+  expect(text.match(/opentelemetry:\n/g)).toHaveLength(committedTarget().policy.routes.length);
+  expect(await findingsIn({ 'apisix.yaml': text })).toEqual([]);
+});
+
 it('without a schema the report names none: nothing was validated', async () => {
   expect('schemas' in (await checkGateway({}))).toBe(false);
 });

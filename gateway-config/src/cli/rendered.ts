@@ -17,6 +17,8 @@ export interface RenderTarget {
   readonly host: string;
   /** What a stack's ports are counted from. */
   readonly portBase: number;
+  /** Where APISIX sends spans, as host:port of an OTLP/HTTP collector; absent: it makes none. */
+  readonly collector?: string;
 }
 
 /** Where the committed files are, and the public key that they are rendered with. */
@@ -39,6 +41,7 @@ export const renderAll = ({
   jwks,
   host,
   portBase,
+  collector,
 }: RenderTarget): Readonly<Record<string, string>> => {
   const at = (offset: number): Address => ({ host, port: portBase + offset });
   const upstreams = forUpstreams(({ service, port }) => [
@@ -59,6 +62,7 @@ export const renderAll = ({
       policy,
       upstreams,
       keys,
+      ...(collector === undefined ? {} : { collector }),
     }),
     'config.yaml': renderApisixConfig({
       policy,

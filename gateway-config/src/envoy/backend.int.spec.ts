@@ -6,6 +6,8 @@ import type { Address } from './endpoints.ts';
 
 /** Of the routes whose services never answer, and of those whose failure shows at once. */
 const [timeoutMs, longTimeoutMs] = [1_000, 20_000];
+/** What a busy machine takes besides. */
+const machineAllowanceMs = 5_000;
 const hanging: readonly string[] = ['payment', 'product'];
 const item = '0190f5fe-7c00-7a00-8abc-012345678901';
 
@@ -69,7 +71,7 @@ describe('a backend', () => {
     async (_what, path) => {
       const startedAt = performance.now();
       const response = await gateway.ask(path, gateway.asAlice());
-      expect(performance.now() - startedAt).toBeLessThan(longTimeoutMs / 2);
+      expect(performance.now() - startedAt).toBeLessThan(machineAllowanceMs);
       expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
       await expectProblem(response, 'BACKEND_UNAVAILABLE');
     },
@@ -84,7 +86,7 @@ describe('a backend', () => {
     const tookMs = performance.now() - startedAt;
     // Envoy counts from when it began to look at what had arrived, which is earlier on a busy machine.
     expect(tookMs).toBeGreaterThan(timeoutMs / 2);
-    expect(tookMs).toBeLessThan(gatewayPolicy.connections.streamIdleTimeoutMs / 2);
+    expect(tookMs).toBeLessThan(timeoutMs + machineAllowanceMs);
     await expectProblem(response, 'DEADLINE_EXCEEDED');
   });
 

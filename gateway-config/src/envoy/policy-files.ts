@@ -28,7 +28,11 @@ const statOf: Readonly<Record<string, string>> = {
   [tokensFile]: `extension_config_discovery.http_filter.${tokenFilterName}`,
 };
 
+/** In the order in which they are handed over: keys last, so that those of a policy whose routes are refused never count. */
 const filesOf = ({ policy, jwks }: ChangingPolicy): Readonly<Record<string, string>> => ({
+  [routesFile]: JSON.stringify({
+    resources: [typed('envoy.config.route.v3.RouteConfiguration', routeConfig(policy))],
+  }),
   [tokensFile]: JSON.stringify({
     resources: [
       typed('envoy.config.core.v3.TypedExtensionConfig', {
@@ -36,9 +40,6 @@ const filesOf = ({ policy, jwks }: ChangingPolicy): Readonly<Record<string, stri
         typed_config: tokenConfig(policy, { inline_string: jwks }),
       }),
     ],
-  }),
-  [routesFile]: JSON.stringify({
-    resources: [typed('envoy.config.route.v3.RouteConfiguration', routeConfig(policy))],
   }),
 });
 
@@ -67,8 +68,10 @@ const countsOf = async (adminUrl: string, name: string): Promise<Counts> => {
   return { taken: value('update_success'), refused: value('update_rejected') + value('update_failure') };
 };
 
-/** Whether a running gateway has taken the file that now has this name. */
-const isTaken = async (adminUrl: string, name: string, before: Counts): Promise<boolean> => {
+/** Puts a file into place, and answers whether the running gateway has taken it. */
+const handOver = async (folder: string, name: string, text: string, adminUrl: string): Promise<boolean> => {
+  const before = await countsOf(adminUrl, name);
+  await write(folder, name, text);
   const endsAt = performance.now() + takenDeadlineMs;
   for (;;) {
     const now = await countsOf(adminUrl, name);
@@ -92,11 +95,9 @@ export const applyPolicy = async (
   for (const [name, text] of Object.entries(filesOf(changing))) {
     const before = await readFile(join(folder, name), 'utf8');
     if (before === text) continue;
-    const counts = await countsOf(adminUrl, name);
     written.push({ name, before });
-    await write(folder, name, text);
-    if (await isTaken(adminUrl, name, counts)) continue;
-    for (const old of written) await write(folder, old.name, old.before);
+    if (await handOver(folder, name, text, adminUrl)) continue;
+    for (const old of written) await handOver(folder, old.name, old.before, adminUrl);
     throw new PolicyRefused(`Envoy refuses ${name}: its log says why. The policy before is in force`);
   }
 };
