@@ -43,6 +43,10 @@ export const attribute = {
   verdict: 'parley.verdict',
   policy: 'parley.policy',
   breakerState: 'parley.breaker.state',
+  /** The state that a breaker came out of. */
+  breakerStateBefore: 'parley.breaker.previous_state',
+  /** Pause before another attempt, in milliseconds. */
+  retryDelay: 'parley.retry.delay_ms',
   orderStatus: 'parley.order.status',
   cpuMode: 'cpu.mode',
   heapSpace: 'v8js.heap.space.name',
@@ -91,6 +95,25 @@ export const spanDefinitions = {
     attributes: [...rabbit, a.messagingAttempt, a.verdict],
   },
 } as const satisfies Record<string, SpanDefinition>;
+
+export interface SpanEventDefinition {
+  readonly name: string;
+  readonly attributes: readonly string[];
+}
+
+/**
+ * Every event of a span, besides the `exception` of the semantic conventions. An event has no attribute that is not
+ * listed.
+ */
+export const spanEvents = {
+  /** The breaker of a policy came into another state, on the span of the call that met it. */
+  breakerChange: {
+    name: 'parley.policy.breaker.change',
+    attributes: [a.policy, a.breakerStateBefore, a.breakerState],
+  },
+  /** A failed attempt is about to be followed by another; `error.type` says why. */
+  retry: { name: 'parley.policy.retry', attributes: [a.policy, a.retryDelay, a.errorType] },
+} as const satisfies Record<string, SpanEventDefinition>;
 
 /** One metric; as it is, it also serves as OpenTelemetry's `MetricOptions`. */
 export interface MetricDefinition {
@@ -268,6 +291,13 @@ export const metricDefinitions = {
     kind: 'gauge',
     unit: '{state}',
     description: '1 for the state that a breaker is in, 0 for the others',
+    attributes: [a.policy, a.breakerState],
+  },
+  breakerChanges: {
+    name: 'parley.policy.breaker.changes',
+    kind: 'counter',
+    unit: '{change}',
+    description: 'Changes of a breaker by the state that it came into',
     attributes: [a.policy, a.breakerState],
   },
   orderTransitions: {

@@ -5,13 +5,18 @@ import {
   prometheusLabel,
   prometheusName,
   spanDefinitions,
+  spanEvents,
 } from './telemetry.ts';
 
 describe('signals as contracts', () => {
   const known = new Set<string>(Object.values(attribute));
 
-  it('every attribute of a span or metric is in the one list of attributes', () => {
-    for (const { attributes } of [...Object.values(spanDefinitions), ...Object.values(metricDefinitions)])
+  it('every attribute of a span, event or metric is in the one list of attributes', () => {
+    for (const { attributes } of [
+      ...Object.values(spanDefinitions),
+      ...Object.values(spanEvents),
+      ...Object.values(metricDefinitions),
+    ])
       for (const name of attributes) expect(known).toContain(name);
   });
 

@@ -16,6 +16,7 @@ import type { Resolve } from './discovery/instance.ts';
 import { type AnyErrorCatalog, codeFrom, meaningOf, messageOf } from './errors.ts';
 import { CallFailure, type FailureMeaning, type PolicyReason } from './policy/failure.ts';
 import type { Policy } from './policy/policy.ts';
+import { retryAfterMsFrom } from './retry-after.ts';
 import { durations, secondsSince } from './telemetry/instruments.ts';
 import { tracer } from './telemetry/telemetry.ts';
 
@@ -115,9 +116,8 @@ const meaningOfStatus = (status: number): FailureMeaning => {
 
 type Answered = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>;
 
-/** Milliseconds of a Retry-After in seconds; a date is not taken, nobody of ours sends one. */
 const retryAfterMsOf = ({ 'retry-after': value }: Answered['headers']): number | undefined =>
-  typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) * 1_000 : undefined;
+  typeof value === 'string' ? retryAfterMsFrom(value) : undefined;
 
 /** @param text undefined: it was too long. The same request would be answered as long again, so that is final. */
 const classify = (

@@ -7,6 +7,7 @@ import { deserialize, echo, serialize, type Text } from '../../testing/echo.ts';
 import { captureSpans } from '../../testing/index.ts';
 import { currentContext, runInContext } from '../context.ts';
 import { grpcInstances, staticResolve } from '../discovery/static.ts';
+import { FaultInjector } from '../faults/injector.ts';
 import type { Logger } from '../logging.ts';
 import { createPolicy } from '../policy/policy.ts';
 import { startTelemetry } from '../telemetry/telemetry.ts';
@@ -22,7 +23,10 @@ afterEach(async () => {
 });
 
 /** A server on a real socket, and a client of it. */
-const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Text) => {
+const build = async (
+  say: (request: Text, call: GrpcCall) => Promise<Text> | Text,
+  faults?: FaultInjector,
+) => {
   const lines: string[] = [];
   const write = (fields: object, message: string): void => void lines.push(JSON.stringify([fields, message]));
   const logger = { info: write, error: write, warn: write } as unknown as Logger; // what the server uses of it
@@ -36,6 +40,7 @@ const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Tex
     inFlightMax: IN_FLIGHT_MAX,
     guard: () => Promise.resolve(),
     late,
+    faults,
   });
   server.add(echo, { say });
   const address = `127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
@@ -55,7 +60,7 @@ const build = async (say: (request: Text, call: GrpcCall) => Promise<Text> | Tex
     client.close();
     return server.drain(100);
   });
-  return { server, client, address, lines, spans };
+  return { server, client, address, lines, spans, late };
 };
 const hello: Text = { text: 'hello' };
 
@@ -196,6 +201,21 @@ describe('a gRPC call', () => {
       });
     });
     expect(code).toBe('MALFORMED_REQUEST');
+    expect(looked).toBe(false);
+  });
+
+  it('whose deadline passes before work on it begins is refused, and counted as late', async () => {
+    let looked = false;
+    const faults = new FaultInjector();
+    const { address, late } = await build((request) => {
+      looked = true;
+      return request;
+    }, faults);
+    faults.set([{ latencyMs: 600, failure: 'none', status: 503, errorRate: 1 }]);
+    await rawCode(address, '500m'); // the server's time for it, whatever the client's clock says
+    await vi.waitFor(() => {
+      expect(late).toEqual({ http: 0, grpc: 1 });
+    });
     expect(looked).toBe(false);
   });
 

@@ -88,11 +88,14 @@ const meaningOfStatus = (status: number): FailureMeaning => {
   return { retryable: failed, counts: failed };
 };
 
-/** The pause that a peer asks for, as gRPC has it: milliseconds; below zero it asks for no other attempt at all. */
+/**
+ * The pause that a peer asks for, as gRPC has it (proposal A6): milliseconds; below zero, or when it is no number, the
+ * peer asks for no other attempt at all.
+ */
 const pushbackMsOf = (metadata: Metadata): number | undefined => {
   const value = metadata.get(PUSHBACK_KEY)[0]?.toString();
-  if (value === undefined || !/^-?\d{1,9}$/.test(value)) return undefined;
-  return Number(value) < 0 ? Number.POSITIVE_INFINITY : Number(value);
+  if (value === undefined) return undefined;
+  return /^\d{1,10}$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY;
 };
 
 const unavailableOf = (

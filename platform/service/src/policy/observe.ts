@@ -1,6 +1,6 @@
 import type { BatchObservableResult } from '@opentelemetry/api';
 import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
-import { meter } from '../telemetry/instruments.ts';
+import { counterOf, meter } from '../telemetry/instruments.ts';
 import type { BreakerState } from './breaker.ts';
 import type { Policy } from './policy.ts';
 
@@ -27,4 +27,16 @@ export const observePolicies = (policies: () => Iterable<Policy>): void => {
     }
   };
   meter().addBatchObservableCallback(observe, [calls, retries, breaker]);
+};
+
+/** Counts the changes of a policy's breaker. Every state has its series at once, so that a rate sees the first change. */
+export const countBreakerChanges = (policy: Policy): void => {
+  const changes = counterOf(metricDefinitions.breakerChanges);
+  const count = (state: BreakerState, times: number): void => {
+    changes.add(times, { [attribute.policy]: policy.name, [attribute.breakerState]: state });
+  };
+  for (const state of STATES) count(state, 0);
+  policy.onBreakerChange(({ to }) => {
+    count(to, 1);
+  });
 };

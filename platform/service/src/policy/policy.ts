@@ -9,6 +9,7 @@ import {
   TimeoutStrategy,
 } from 'cockatiel';
 import { trace } from '@opentelemetry/api';
+import { attribute, spanEvents } from '@parley/contracts/telemetry';
 import { requestContext } from '../context.ts';
 import { Breaker, type BreakerChange, type BreakerState } from './breaker.ts';
 import { RetryBudget } from './budget.ts';
@@ -148,7 +149,11 @@ class CockatielPolicy implements Policy {
 
   #changed(change: BreakerChange): void {
     if (change.to === 'open') this.#record.counts.opened += 1;
-    trace.getActiveSpan()?.addEvent('breaker', { 'parley.policy': this.name, ...change });
+    trace.getActiveSpan()?.addEvent(spanEvents.breakerChange.name, {
+      [attribute.policy]: this.name,
+      [attribute.breakerStateBefore]: change.from,
+      [attribute.breakerState]: change.to,
+    });
     for (const listener of this.#listeners) listener(change);
   }
 
@@ -166,11 +171,11 @@ class CockatielPolicy implements Policy {
       pausing: (delayMs, error) => {
         counts.retries += 1;
         const attributes = {
-          'parley.policy': this.name,
-          delayMs: Math.round(delayMs),
-          reason: PolicyRecord.reasonOf(error),
+          [attribute.policy]: this.name,
+          [attribute.retryDelay]: Math.round(delayMs),
+          [attribute.errorType]: PolicyRecord.reasonOf(error),
         };
-        trace.getActiveSpan()?.addEvent('retry', attributes);
+        trace.getActiveSpan()?.addEvent(spanEvents.retry.name, attributes);
       },
     };
   }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { context, INVALID_SPAN_CONTEXT, trace, type Span } from '@opentelemetry/api';
+import { attribute, spanEvents } from '@parley/contracts/telemetry';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runInContext } from '../context.ts';
 import { CallFailure } from './failure.ts';
@@ -345,10 +346,10 @@ describe('a policy', () => {
     expect(policy.status().counts).toMatchObject({ fallbacks: 2, refused: { 'bulkhead-full': 2 } });
   });
 
-  it('tells the span that meets it every change of its breaker, and every retry', async () => {
-    const events: (readonly [string, unknown])[] = [];
+  it('tells the span that meets it every change of its breaker, and every retry, by the names of the contract', async () => {
+    const events: (readonly [string, object])[] = [];
     const span: Span = Object.assign(trace.wrapSpanContext(INVALID_SPAN_CONTEXT), {
-      addEvent: (name: string, attributes: unknown) => {
+      addEvent: (name: string, attributes: object) => {
         events.push([name, attributes]);
         return span;
       },
@@ -359,9 +360,28 @@ describe('a policy', () => {
       policy.execute(() => Promise.reject(new Error('down')), { idempotent: true }),
     );
     await expect(failing).rejects.toThrow('down');
+    const { breakerChange, retry } = spanEvents;
     expect(events).toEqual([
-      ['retry', expect.objectContaining({ 'parley.policy': 'p', reason: 'error' })],
-      ['breaker', { 'parley.policy': 'p', from: 'closed', to: 'open' }],
+      [
+        retry.name,
+        {
+          [attribute.policy]: 'p',
+          [attribute.retryDelay]: expect.any(Number) as number,
+          [attribute.errorType]: 'error',
+        },
+      ],
+      [
+        breakerChange.name,
+        {
+          [attribute.policy]: 'p',
+          [attribute.breakerStateBefore]: 'closed',
+          [attribute.breakerState]: 'open',
+        },
+      ],
+    ]);
+    expect(events.map(([, attributes]) => Object.keys(attributes))).toEqual([
+      retry.attributes,
+      breakerChange.attributes,
     ]);
   });
 

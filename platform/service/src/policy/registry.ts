@@ -2,7 +2,7 @@ import { loadConfigWith } from '../config.ts';
 import type { LateRefusals } from '../deadline.ts';
 import type { Logger } from '../logging.ts';
 import type { OpsRoute } from '../ops.ts';
-import { observePolicies } from './observe.ts';
+import { countBreakerChanges, observePolicies } from './observe.ts';
 import { createPolicy, type Policy } from './policy.ts';
 import { type PolicyDefaults, policyFromEnv } from './settings.ts';
 
@@ -10,7 +10,7 @@ import { type PolicyDefaults, policyFromEnv } from './settings.ts';
 export interface Policies {
   /**
    * The policy of this name, which must not exist yet: settings from the environment (`POLICY_<NAME>_…`), the defaults
-   * for the rest. Settings that cannot be used end the process with 3. Every change of its breaker is a log line.
+   * for the rest. Settings that cannot be used end the process with 3. Every change of its breaker is a log line, and counted.
    */
   readonly policy: (name: string, defaults: PolicyDefaults) => Policy;
   /** `GET /ops/policies`. */
@@ -30,6 +30,7 @@ export const policiesOf = (options: {
       if (policies.has(name)) throw new Error(`there is already a policy called ${name}`);
       const settings = loadConfigWith(() => policyFromEnv(name, defaults, env));
       const policy = createPolicy({ name, ...settings });
+      countBreakerChanges(policy);
       policy.onBreakerChange(({ from, to }) => {
         const { counts, lastFailures, nextProbeAt } = policy.status();
         const reason = to === 'closed' ? undefined : lastFailures.at(-1)?.reason;

@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { parseEnv } from 'node:util';
+import { metricDefinitions, prometheusName } from '@parley/contracts/telemetry';
+import { describe, expect, it, vi } from 'vitest';
 import { build } from '../../testing/kit.ts';
 import { createPolicy } from './policy.ts';
-import { policyFromEnv } from './settings.ts';
+import { checkedSettings, policyFromEnv, policyKey, type PolicySettings } from './settings.ts';
 
 describe('the settings of a policy', () => {
   it('are those of the environment before the defaults of whoever asks', () => {
@@ -28,6 +31,14 @@ describe('the settings of a policy', () => {
   ])('name a key that is wrong or unknown: %s=%s', (key, value) => {
     const parsed = policyFromEnv('payment', { timeoutMs: 50 }, { [key]: value });
     expect(parsed.ok ? [] : parsed.problems).toEqual([expect.stringMatching(`^${key}: `)]);
+  });
+
+  it('are all in .env.example, which has no others, with values that can be used', async () => {
+    const example = parseEnv(await readFile(new URL('../../../../.env.example', import.meta.url), 'utf8'));
+    const keys = Object.keys(example).filter((key) => key.startsWith('POLICY_'));
+    const settings = Object.keys(checkedSettings({ timeoutMs: 1 })) as (keyof PolicySettings)[];
+    expect(keys.toSorted()).toEqual(settings.map((setting) => policyKey('payment', setting)).toSorted());
+    expect(policyFromEnv('payment', { timeoutMs: 1 }, example)).toMatchObject({ ok: true });
   });
 
   it('are refused by whoever builds a policy out of range, with the value', () => {
@@ -62,7 +73,8 @@ describe('the policies of a service', () => {
 
   it('are metrics of the process', async () => {
     const { service } = build();
-    const policy = service.policy('peer', { timeoutMs: 100, breaker: 'consecutive', breakerFailures: 1 });
+    const breaker = { breaker: 'consecutive', breakerFailures: 1, breakerWaitMs: 60_000 } as const;
+    const policy = service.policy('peer', { timeoutMs: 100, ...breaker });
     await service.run(() => undefined);
     for (let n = 0; n < 3; n += 1)
       await policy.execute(() => Promise.reject(new Error('down'))).catch(() => undefined);
@@ -76,5 +88,28 @@ describe('the policies of a service', () => {
     expect(valueOf('breaker_state', '"peer"', '"closed"')).toBe('0');
     expect(valueOf('policy_calls', '"peer"', '"breaker-open"')).toBe('2');
     expect(valueOf('policy_calls', '"peer"', '"ended"')).toBe('1');
+  });
+
+  it('count every change of a breaker by the state that it came into, from 0 on', async () => {
+    const { service } = build();
+    const breaker = { breaker: 'consecutive', breakerFailures: 1, breakerWaitMs: 1 } as const;
+    const policy = service.policy('peer', { timeoutMs: 100, ...breaker });
+    await service.run(() => undefined);
+    const counted = async (): Promise<Record<string, string>> => {
+      const text = await (await fetch(`http://127.0.0.1:${service.ports.ops ?? 0}/metrics`)).text();
+      const name = prometheusName(metricDefinitions.breakerChanges);
+      const series = text.matchAll(
+        new RegExp(`^${name}\\{parley_policy="peer",parley_breaker_state="(.*)"\\} (\\d+)$`, 'gm'),
+      );
+      return Object.fromEntries([...series].map(([, state = '', count = '']) => [state, count]));
+    };
+    expect(await counted()).toEqual({ closed: '0', open: '0', 'half-open': '0' });
+    const fail = () => policy.execute(() => Promise.reject(new Error('down'))).catch(() => undefined);
+    await fail();
+    expect(await counted()).toEqual({ closed: '0', open: '1', 'half-open': '0' });
+    await vi.waitFor(async () => {
+      expect(await policy.execute(() => 'well')).toBe('well');
+    });
+    expect(await counted()).toEqual({ closed: '1', open: '1', 'half-open': '1' });
   });
 });

@@ -1,7 +1,11 @@
 import { metrics, trace, type Tracer } from '@opentelemetry/api';
 import { setGlobalErrorHandler } from '@opentelemetry/core';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
-import { resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from '@opentelemetry/resources';
 import { type MetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import {
@@ -84,8 +88,10 @@ const forgetEarlier = (): void => {
 /**
  * Starts OpenTelemetry in this process. Spans go to OTLP when the standard OTEL_* environment says so, and to Zipkin
  * otherwise; without either they are still made and propagated, as downstream processes hang theirs on them. Metrics
- * are scraped (`scrape`), and pushed by OTLP too when there is an endpoint; OTEL_METRICS_EXPORTER=none makes none. A failing export is logged once a minute;
- * the queue is bounded and drops. Trace context is W3C's, as contracts say, whatever OTEL_PROPAGATORS says.
+ * are scraped (`scrape`), and pushed by OTLP too when there is an endpoint; OTEL_METRICS_EXPORTER=none makes none. A
+ * failing export is logged once a minute; the queue is bounded and drops. The name and attributes of the resource that
+ * the environment has go before the service's own. Trace context is W3C's, as contracts say, whatever OTEL_PROPAGATORS
+ * says.
  */
 export const startTelemetry = (options: TelemetryOptions): Telemetry => {
   let lost = 0;
@@ -110,7 +116,8 @@ export const startTelemetry = (options: TelemetryOptions): Telemetry => {
   const sampler = boundedSampler();
   const sdk = new NodeSDK({
     ...(sampler === undefined ? {} : { sampler }),
-    autoDetectResources: false,
+    // Merged over `resource`, the last one over those before it.
+    resourceDetectors: [resourceAttributesEnvDetector, serviceNameEnvDetector],
     resource: resourceFromAttributes({
       [attribute.serviceName]: options.service,
       [attribute.serviceInstanceId]: options.instance,

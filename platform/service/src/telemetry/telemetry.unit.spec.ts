@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { metrics } from '@opentelemetry/api';
+import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { captureSpans } from '../../testing/index.ts';
 import { createLogger } from '../logging.ts';
 import { otelTargets } from './otel-environment.ts';
 import { startTelemetry, type Telemetry, tracer } from './telemetry.ts';
@@ -29,14 +31,19 @@ const receiver = async (): Promise<{ readonly url: string; readonly paths: Reado
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, paths };
 };
 
-const start = (zipkinUrl: string | undefined, lines: string[] = []): Telemetry => {
+const start = (
+  zipkinUrl: string | undefined,
+  lines: string[] = [],
+  processors?: readonly SpanProcessor[],
+): Telemetry => {
   const logger = createLogger({
     service: 'kit',
     instance: 'kit-1',
     level: 'warn',
     destination: { write: (line) => void lines.push(line) },
   });
-  return startTelemetry({ service: 'kit', instance: 'kit-1', zipkinUrl, logger });
+  const options = processors === undefined ? {} : { processors };
+  return startTelemetry({ service: 'kit', instance: 'kit-1', zipkinUrl, logger, ...options });
 };
 
 describe('telemetry', () => {
@@ -57,6 +64,24 @@ describe('telemetry', () => {
     await telemetry.stop(5_000);
     expect([...otlp.paths].toSorted()).toEqual(['POST /v1/metrics', 'POST /v1/traces']);
     expect(zipkin.paths.size).toBe(0);
+  });
+
+  it('is of the resource that OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME name, besides what the service calls itself', () => {
+    vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', 'deployment.environment.name=lab%2C1,service.name=attributes');
+    const attributesOf = (): Readonly<Record<string, unknown>> => {
+      const spans = captureSpans();
+      const telemetry = start(undefined, [], [spans.processor]);
+      stopping.push(() => telemetry.stop(1_000));
+      tracer().startSpan('one').end();
+      return { ...spans.finished()[0]?.resource.attributes };
+    };
+    const named = { 'deployment.environment.name': 'lab,1', 'service.instance.id': 'kit-1' };
+    expect(attributesOf()).toEqual({ ...named, 'service.name': 'attributes' });
+    vi.stubEnv('OTEL_SERVICE_NAME', 'kit-by-name');
+    expect(attributesOf()).toEqual({ ...named, 'service.name': 'kit-by-name' });
+    vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', '');
+    vi.stubEnv('OTEL_SERVICE_NAME', '');
+    expect(attributesOf()).toEqual({ 'service.name': 'kit', 'service.instance.id': 'kit-1' });
   });
 
   it('that cannot be exported is counted, said once, and slows nobody', async () => {
