@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { processesBelow } from '@parley/engines/procfs';
+import { processesBelow } from '@parley/engines/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { NeverError, waitFor } from '../wait.ts';
@@ -32,10 +32,32 @@ const pidsOf = (runDir: string): readonly number[] =>
     (file) => PidFile.parse(JSON.parse(readFileSync(join(runDir, 'pids', file), 'utf8'))).pid,
   );
 
+/** When a launcher is ended, by what its run folder has then. */
+interface Moment {
+  readonly signal: 'SIGKILL' | 'SIGTERM';
+  readonly when: string;
+  readonly isNow: (runDir: string) => boolean;
+}
+
+const startsUp = (runDir: string): boolean => {
+  const files = namesIn(join(runDir, 'pids'));
+  return files.includes('istiod.json') && files.some((file) => file.startsWith('sidecar-'));
+};
+
+const moments: readonly Moment[] = [
+  { signal: 'SIGKILL', when: 'while all of it starts', isNow: startsUp },
+  { signal: 'SIGTERM', when: 'while all of it starts', isNow: startsUp },
+  {
+    signal: 'SIGKILL',
+    when: 'once it is ready',
+    isNow: (runDir) => existsSync(join(runDir, 'endpoints.json')),
+  },
+];
+
 describe('a mesh whose launcher ends', () => {
-  for (const signal of ['SIGKILL', 'SIGTERM'] as const)
+  for (const { signal, when, isNow } of moments)
     it(
-      `by ${signal} while all of it starts leaves no namespace and no process, without another command`,
+      `by ${signal} ${when} leaves no namespace and no process, without another command`,
       { timeout: startMs + goneMs + 60_000 },
       async (context) => {
         if (meshNeeds !== undefined) context.skip(`needs: ${meshNeeds}`);
@@ -55,12 +77,10 @@ describe('a mesh whose launcher ends', () => {
         const ended = once(launcher, 'exit');
         try {
           const started = await waitFor(
-            'istiod and a sidecar run in their namespaces',
+            `the moment: ${when}`,
             () => {
               if (launcher.exitCode !== null) throw new NeverError(`it ended with ${launcher.exitCode}`);
-              const files = namesIn(join(runDir, 'pids'));
-              const isUp = files.includes('istiod.json') && files.some((file) => file.startsWith('sidecar-'));
-              return isUp ? pidsOf(runDir) : undefined;
+              return isNow(runDir) ? pidsOf(runDir) : undefined;
             },
             { deadlineMs: startMs, intervalMs: 200 },
           );

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { ProductPage } from '@parley/contracts/rest';
 import { httpHeaders } from '@parley/contracts/headers';
 import { describe, expect, it } from 'vitest';
@@ -36,13 +36,28 @@ const filesBelow = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
 
+const Manifest = z.looseObject({ dependencies: z.record(z.string(), z.string()).default({}) });
+
+/** Folders of a workspace package and of all those that it depends on. */
+const packagesLoadedBy = (folder: string, found = new Set<string>()): readonly string[] => {
+  found.add(folder);
+  const { dependencies } = Manifest.parse(
+    JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')),
+  );
+  for (const name of Object.keys(dependencies).filter((each) => each.startsWith('@parley/'))) {
+    const next = relative(root, realpathSync(join(root, 'node_modules', name)));
+    if (!found.has(next)) packagesLoadedBy(next, found);
+  }
+  return [...found].sort();
+};
+
 /** What a service is: which process it is, what that was started with, and the code it was started from. */
 const fingerprint = (mesh: MeshUnderTest, name: string): Readonly<Record<string, string>> => {
   const path = join(mesh.runDir, 'pids', `${name}.json`);
   const { pid, startTicks } = PidFile.parse(JSON.parse(readFileSync(path, 'utf8')));
   const { service } = nodeOf(mesh, name);
-  const sources = [`domains/${service ?? ''}/src`, 'platform/service/src', 'contracts/src'].flatMap(
-    (folder) => filesBelow(join(root, folder)),
+  const sources = packagesLoadedBy(join('domains', service ?? '')).flatMap((folder) =>
+    filesBelow(join(root, folder, 'src')),
   );
   return {
     process: `${pid}@${startTicks}`,

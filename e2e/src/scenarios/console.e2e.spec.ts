@@ -19,6 +19,8 @@ it('the console’s overview shows that all is up and places an order, by keyboa
   await page.getByRole('heading', { name: 'Everything is up' }).waitFor({ timeout });
   for (const id of ['order-1', 'product-1', 'payment-1', 'notification-1', 'shipping-1', 'kafka', 'envoy'])
     await page.getByRole('row', { name: new RegExp(`^${id} up`) }).waitFor({ timeout });
+  // Its declaration knows two parts of its version: the third is of the one that runs.
+  await page.getByRole('row', { name: /^rabbitmq up \d+\.\d+\.\d+ / }).waitFor({ timeout });
   await page.getByRole('button', { name: 'Place an order' }).focus();
   await page.keyboard.press('Enter');
   const placed = page.locator('.try li').first();
@@ -136,17 +138,19 @@ it('what the console no longer hears of is not said to be well, and what is down
   await stale.waitFor({ timeout });
 });
 
-it('each panel of the dashboard names its whole PromQL by keyboard and opens it in Prometheus', async () => {
+it('each panel of the dashboard, and its map, names its whole PromQL by keyboard and opens it in Prometheus', async () => {
   await using opened = await openPage({ height: 1320 });
   const { page, abroad, errors } = opened;
   await page.goto(`${url}/signals?window=5`);
-  const links = page.locator('.panels .queries a');
-  await links.first().waitFor({ timeout });
+  const ofPanels = page.locator('.panel .queries a');
+  const ofMap = page.locator('.map ~ .queries a');
+  await ofPanels.first().waitFor({ timeout });
   const panels = await page.locator('.panel').count();
   expect(panels).toBe(5 * 4);
+  expect(await ofPanels.count()).toBe(5 * 6); // a duration has three
+  expect(await ofMap.count()).toBe(5);
   const prometheus = stack.endpoints.metrics?.url ?? '';
-  for (const panel of await page.locator('.panel').all()) {
-    const query = panel.locator('.queries a').first();
+  for (const query of [...(await ofMap.all()), ...(await ofPanels.all())]) {
     const href = new URL((await query.getAttribute('href')) ?? '');
     const promql = href.searchParams.get('g0.expr') ?? '';
     expect(href.origin).toBe(new URL(prometheus).origin);

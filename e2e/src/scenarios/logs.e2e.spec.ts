@@ -24,6 +24,8 @@ const shippedDeadlineMs = 120_000;
 const foundDeadlineMs = 120_000;
 /** An answer that waited for the log engine would take as long as a batch of lines waits for it: 5 s. */
 const waitedMs = 2_500;
+/** The log engine is asked for new lines in pieces of 5 s that overlap: none has both of two lines so far apart. */
+const farApartMs = 15_000;
 afterAll(() => untilWell(stack));
 
 const shipped = async (customer: Customer, correlationId: string): Promise<string> => {
@@ -47,7 +49,7 @@ const linesOf = (correlationId: string) =>
 const command = [process.execPath, 'platform/launcher/src/main.ts', 'logs'] as const;
 const logs = (...args: readonly string[]): Promise<CommandResult> => runCommand(stack, [...command, ...args]);
 
-const recordsIn = ({ stdout }: CommandResult): readonly Line[] =>
+const recordsIn = ({ stdout }: Pick<CommandResult, 'stdout'>): readonly Line[] =>
   stdout
     .split('\n')
     .filter(Boolean)
@@ -139,8 +141,46 @@ describe('npm run logs', () => {
     expect((await logs('--level', 'loud')).exitCode).toBe(2);
   });
 
-  it('has lines of every engine too', async () => {
-    const names = ['kafka', 'registry', 'rabbitmq', 'zipkin', 'eureka', 'envoy', 'prometheus'];
+  it('goes on with lines of an order, also with those that name only its request, which named it long before', async () => {
+    const customer = await Customer.of(stack, 'logs-order');
+    const correlationId = `logs-${randomUUID()}`;
+    const orderId = await shipped(customer, correlationId);
+    await linesOf(correlationId);
+    const namedUntilMs = Date.now();
+    const following = followLogs('--json', '--order', orderId);
+    try {
+      // A read under the same correlation id names no order.
+      const isFollowed = async (): Promise<true | undefined> => {
+        await customer.ask('/api/v1/products', { headers: { [httpHeaders.correlationId]: correlationId } });
+        const ofReads = recordsIn({ stdout: following.printed() }).filter(
+          (line) => line[logFields.route] === '/api/v1/products',
+        );
+        return ofReads.some(({ _time }) => Date.parse(_time) > namedUntilMs + farApartMs) ? true : undefined;
+      };
+      await waitFor('a line of a later request', isFollowed, {
+        deadlineMs: foundDeadlineMs,
+        intervalMs: 1_000,
+      });
+    } finally {
+      expect(await following.stop()).toBe(0);
+    }
+    const followed = recordsIn({ stdout: following.printed() });
+    expect(followed.filter((line) => line[logFields.correlationId] !== correlationId)).toEqual([]);
+  });
+
+  it('has lines of every engine, the launcher and the console too', async () => {
+    // The log engine itself writes warnings only.
+    const names = [
+      'kafka',
+      'registry',
+      'rabbitmq',
+      'zipkin',
+      'eureka',
+      'envoy',
+      'prometheus',
+      'launcher',
+      'console',
+    ];
     const found = await Promise.all(
       names.map(async (name) =>
         recordsIn(await logs('--json', '--service', name, '--since', '1d', '--limit', '1')),

@@ -59,6 +59,10 @@ const promised: readonly (readonly [string, string])[] = [
   ['time to SHIPPED', seriesOf(m.timeToShipped)],
   ['retries', seriesOf(m.policyRetries, 'service_name="order", parley_policy="payment"')],
   ['a breaker', seriesOf(m.breakerState, 'service_name="order", parley_policy="payment"')],
+  [
+    'changes of a breaker',
+    `1 + ${seriesOf(m.breakerChanges, 'service_name="order", parley_policy="payment"')}`,
+  ],
   ['calls through a policy', seriesOf(m.policyCalls, 'parley_policy="payment", parley_outcome="ended"')],
   ['calls beyond a limit', `1 + ${seriesOf(m.policyCalls, 'parley_outcome="bulkhead-full"')}`],
   ['lag of a consumer', `1 + ${seriesOf(m.consumerLag)}`],
@@ -88,6 +92,23 @@ const drill = async (fault: string, alert: string): Promise<z.infer<typeof Drill
   const result = await runCommand(stack, ['npm', 'run', '-s', 'drill', '--', fault, '--json']);
   expect(result.exitCode, result.stderr).toBe(0);
   return Drilled.parse(JSON.parse(result.stdout));
+};
+
+/**
+ * Runs drills side by side, of which none disturbs another, on a stack that is well; each by the labels that its alert
+ * must have.
+ */
+const drillTogether = async (
+  labelsByFault: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): Promise<void> => {
+  await untilWell(stack);
+  const drills = Object.entries(labelsByFault).map(async ([fault, labels]) => {
+    const matchers = Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
+    const { alert } = await drill(fault, `ALERTS{${matchers.join(', ')}}`);
+    expect(alert.labels).toMatchObject(labels);
+  });
+  await Promise.allSettled(drills); // all take their faults out before the first that failed is told
+  await Promise.all(drills);
 };
 
 describe('metrics', () => {
@@ -240,4 +261,17 @@ describe('metrics', () => {
       );
     },
   );
+
+  it('of an instance and of an engine that hang raise the alerts that name them', async () => {
+    await drillTogether({
+      'instance-gone': { alertname: 'InstanceGone', service_name: 'payment', instance: 'payment-1' },
+      'engine-away': { alertname: 'EngineAway', engine: 'rabbitmq' },
+    });
+  });
+
+  it('of a breaker that opens raise the alert that names the caller and its policy', async () => {
+    await drillTogether({
+      'breaker-open': { alertname: 'BreakerOpen', service_name: 'order', parley_policy: 'payment' },
+    });
+  });
 });

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { Endpoints } from '@parley/contracts/endpoints';
+import { z } from 'zod';
 import type { EngineState, InstanceState, StackState } from './api.ts';
 
 const PROBE_TIMEOUT_MS = 1_500;
@@ -46,6 +47,27 @@ const answersHttp = async (url: string): Promise<Health> => {
   }
 };
 
+/** The development account of the broker, which listens on loopback only. */
+const rabbitmqHeaders = { authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}` };
+const OfRabbitmq = z.object({ rabbitmq_version: z.string() }).transform((body) => body.rabbitmq_version);
+const OfPrometheus = z
+  .object({ data: z.object({ version: z.string() }) })
+  .transform(({ data }) => data.version);
+
+/** The version that an engine says it is; undefined when it does not answer that. */
+const versionSaid = async (
+  url: string,
+  Version: z.ZodType<string>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string | undefined> => {
+  try {
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    return Version.safeParse(await response.json()).data;
+  } catch {
+    return undefined;
+  }
+};
+
 /** ApiVersions, version 0, correlation id 0, no client id: every broker answers it, to anybody. */
 const apiVersionsRequest = Buffer.from('0000000a' + '0012' + '0000' + '00000000' + 'ffff', 'hex');
 
@@ -78,26 +100,17 @@ interface Probe {
   readonly name: string;
   readonly address: string;
   readonly ask: () => Promise<Health>;
+  /** Of an engine that Debian packages: its declaration does not know which version is installed. */
+  readonly askVersion?: () => Promise<string | undefined>;
 }
 
-/** Addresses that endpoints.json may have besides the ones that every stack has. */
-const optionalUrl = (endpoints: Endpoints, part: string, key: 'url' | 'ui' = 'url'): string | undefined => {
-  const value = new Map<string, unknown>(Object.entries(endpoints)).get(part);
-  const found = new Map<string, unknown>(Object.entries(value ?? {})).get(key);
-  return typeof found === 'string' ? found : undefined;
-};
-
 const probesOf = (endpoints: Endpoints): readonly Probe[] => {
-  const { gateway, kafka, registry, rabbitmq, traces } = endpoints;
+  const { gateway, kafka, registry, rabbitmq, traces, metrics, logs, discovery } = endpoints;
   const http = (name: string, address: string, url = address): Probe => ({
     name,
     address,
     ask: () => answersHttp(url),
   });
-  const optional = (name: string, part: string): Probe[] => {
-    const url = optionalUrl(endpoints, part);
-    return url === undefined ? [] : [http(name, url)];
-  };
   return [
     http('envoy', gateway.url, `${gateway.admin}/ready`),
     ...kafka.bootstrap.split(',').map((address, at) => ({
@@ -106,11 +119,22 @@ const probesOf = (endpoints: Endpoints): readonly Probe[] => {
       ask: () => answersKafka(address),
     })),
     http('registry', registry.url, `${registry.url}/subjects`),
-    http('rabbitmq', rabbitmq.management),
+    {
+      ...http('rabbitmq', rabbitmq.management),
+      askVersion: () => versionSaid(`${rabbitmq.management}/api/overview`, OfRabbitmq, rabbitmqHeaders),
+    },
     http('zipkin', traces.ui, `${traces.api}/services`),
-    ...optional('prometheus', 'metrics'),
-    ...optional('victoria-logs', 'logs'),
-    ...optional('eureka', 'discovery'),
+    ...(metrics === undefined
+      ? []
+      : [
+          {
+            ...http('prometheus', metrics.url),
+            askVersion: () => versionSaid(`${metrics.url}/api/v1/status/buildinfo`, OfPrometheus),
+          },
+        ]),
+    ...(logs === undefined ? [] : [http('victoria-logs', logs.ui, logs.url)]),
+    // Its page is beside its REST interface, not below it.
+    ...(discovery === undefined ? [] : [http('eureka', new URL('/', discovery.url).href, discovery.url)]),
   ];
 };
 
@@ -136,17 +160,13 @@ export const stackState = async (
       })),
     ),
     Promise.all(
-      probesOf(endpoints).map(async ({ name, address, ask }): Promise<EngineState> => ({
-        name,
-        address,
-        version: versions[name],
-        ...(await ask()),
-      })),
+      probesOf(endpoints).map(async ({ name, address, ask, askVersion }): Promise<EngineState> => {
+        const [health, said] = await Promise.all([ask(), askVersion?.()]);
+        return { name, address, version: said ?? versions[name], ...health };
+      }),
     ),
   ]);
-  const { gateway, traces, rabbitmq } = endpoints;
-  const metricsUrl = optionalUrl(endpoints, 'metrics');
-  const logsUrl = optionalUrl(endpoints, 'logs', 'ui');
+  const { gateway, traces, rabbitmq, metrics, logs } = endpoints;
   return {
     checkedAtMs: Date.now(),
     instances,
@@ -155,11 +175,11 @@ export const stackState = async (
       { label: 'Gateway', url: gateway.url },
       { label: 'GraphQL explorer', url: `${gateway.url}/graphql` },
       { label: 'Traces', url: traces.ui },
-      ...(metricsUrl === undefined ? [] : [{ label: 'Metrics', url: metricsUrl }]),
-      ...(logsUrl === undefined ? [] : [{ label: 'Logs', url: logsUrl }]),
+      ...(metrics === undefined ? [] : [{ label: 'Metrics', url: metrics.url }]),
+      ...(logs === undefined ? [] : [{ label: 'Logs', url: logs.ui }]),
       { label: 'Queues', url: rabbitmq.management },
     ],
-    metricsUrl,
+    metricsUrl: metrics?.url,
     tracesUrl: traces.ui,
   };
 };

@@ -26,7 +26,10 @@ export const logsQlOf = (filter: LogFilter): string => {
   if (correlation !== undefined) parts.push(is(logFields.correlationId, correlation));
   if (order !== undefined) {
     const named = is(logFields.orderId, order);
-    const requests = `${since} ${named} | fields ${logFields.correlationId}`;
+    // The engine narrows the time of a query, as to each moment that it follows, and of queries in it too: else only lines
+    // of that moment would tell which requests name the order.
+    const wholeTime = 'options(ignore_global_time_filter=true)';
+    const requests = `${wholeTime} ${since} ${named} | fields ${logFields.correlationId}`;
     parts.push(`(${named} or ${quoted(logFields.correlationId)}:in(${requests}))`);
   }
   if (service !== undefined) parts.push(is(attribute.serviceName, service));

@@ -12,6 +12,13 @@ describe('a query for log lines', () => {
     expect(logsQlOf({ service: String.raw`a" or "\*`, sinceMs })).toContain(String.raw`:="a\" or \"\\*"`);
   });
 
+  it('of an order looks for its requests in all the time that is asked for, whichever moment is followed', () => {
+    expect(logsQlOf({ order: 'o-1', sinceMs })).toBe(
+      '_time:>="2026-11-28T00:00:00.000Z" ("order_id":="o-1" or "correlation_id":in(' +
+        'options(ignore_global_time_filter=true) _time:>="2026-11-28T00:00:00.000Z" "order_id":="o-1" | fields correlation_id))',
+    );
+  });
+
   it('over records gives those of an order and of every request that names it, by time', () => {
     const line = (fields: object): string => JSON.stringify({ service: 'order', msg: 'm', ...fields });
     const records = [

@@ -58,6 +58,7 @@ export const startProcess = async (options: MeshProcessOptions): Promise<MeshPro
     graceMs,
     output,
   } = options;
+  signal?.throwIfAborted();
   const [program = '', ...args] = inNamespace(namespace, command);
   const child = await supervise({ name, runDir, command: program, args, env, cwd });
   const startTicks = startTicksOf(child.pid) ?? 0;

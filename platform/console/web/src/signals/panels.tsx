@@ -5,7 +5,8 @@ import { Status } from '../status.tsx';
 import { Chart, type Line } from './chart.tsx';
 import type { Verdict } from './diagnosis.ts';
 import { latest, type Figures } from './figures.ts';
-import { graphUrl, panelQueries, type PanelName } from './promql.ts';
+import { panelQueries, type PanelName } from './promql.ts';
+import { Queries } from './queries.tsx';
 
 interface PanelDefinition {
   readonly title: string;
@@ -96,26 +97,14 @@ const Panel = ({ definition, service, figures, metricsUrl, minutes }: PanelProps
         ))}
       </div>
       <Chart lines={drawn} span={figures.span} max={max} label={`${title} of ${service}: ${said}`} />
-      <div className="queries">
-        {lines.map(({ panel, label }) => {
-          const query = panelQueries[panel](service);
-          return (
-            <a
-              key={panel}
-              className="mono"
-              href={graphUrl(metricsUrl, query, minutes)}
-              target="_blank"
-              rel="noreferrer"
-              title="Open in Prometheus"
-            >
-              <span className="promql">
-                {label === 'event loop' || label === '' ? '' : `${label} `}
-                {query}
-              </span>
-            </a>
-          );
-        })}
-      </div>
+      <Queries
+        questions={lines.map(({ panel, label }) => ({
+          label: label === 'event loop' ? '' : label,
+          query: panelQueries[panel](service),
+        }))}
+        metricsUrl={metricsUrl}
+        minutes={minutes}
+      />
     </td>
   );
 };

@@ -7,10 +7,21 @@ import { Empty, Stale } from '../status.tsx';
 import { diagnose, type Verdict } from './diagnosis.ts';
 import { askFigures, type Figures } from './figures.ts';
 import { Panels } from './panels.tsx';
+import { mapQueries } from './promql.ts';
+import { Queries, type Question } from './queries.tsx';
 import { ServiceMap } from './service-map.tsx';
 
 const INTERVAL_MS = 5_000;
 const windows = ['5', '15', '60'] as const;
+
+/** What the map is drawn from. */
+const mapQuestions: readonly Question[] = [
+  { label: 'calls', query: mapQueries.calls },
+  { label: 'failed calls', query: mapQueries.callErrors },
+  { label: 'published', query: mapQueries.published },
+  { label: 'processed', query: mapQueries.processed },
+  { label: 'failed', query: mapQueries.processErrors },
+];
 
 const names = (all: readonly string[]): string => new Intl.ListFormat('en').format(all);
 
@@ -80,6 +91,7 @@ const Dashboard = ({
       <p className="hint">
         Solid: calls. Dashed: messages, through Kafka or RabbitMQ. Rates and ratios are of the last minute.
       </p>
+      <Queries questions={mapQuestions} metricsUrl={metricsUrl} minutes={minutes} />
       <Panels figures={figures} verdicts={verdicts} metricsUrl={metricsUrl} minutes={minutes} />
     </>
   );
