@@ -18,7 +18,7 @@ export interface LetterSource extends LetterRules {
 export const REDRIVES = 'x-redrives';
 const markNames = { as: 'x-letter-mark', why: 'x-letter-why', time: 'x-letter-time' } as const;
 /** Times that a letter may be redriven; then it is to be discarded. */
-export const REDRIVES_MAX = 20;
+const REDRIVES_MAX = 20;
 
 /** Where settled letters are kept for a while, with what became of them. */
 export const settledQueueOf = ({ deadLetterQueue }: QueueDefinition): string => `${deadLetterQueue}.settled`;
@@ -43,8 +43,14 @@ export const idOf = (
 ): string =>
   `${queue}:${messageId === '' ? `sha256-${createHash('sha256').update(body).digest('hex').slice(0, 16)}` : messageId}`;
 
-export const redrivesOf = ({ headers }: Pick<StoredLetter, 'headers'>): number =>
+const redrivesOf = ({ headers }: Pick<StoredLetter, 'headers'>): number =>
   Number(text(headers[REDRIVES])) || 0;
+
+/** Why a letter may not be redriven once more; undefined when it may. */
+export const redriveProblem = (letter: Pick<StoredLetter, 'headers'>): string | undefined => {
+  const redrives = redrivesOf(letter);
+  return redrives < REDRIVES_MAX ? undefined : `it was redriven ${String(redrives)} times: discard it`;
+};
 
 const SUBJECT_MAX = 100;
 

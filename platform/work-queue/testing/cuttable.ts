@@ -9,6 +9,8 @@ export interface Cuttable {
   readonly url: string;
   /** From now on no answer of the broker arrives. */
   silence(): void;
+  /** The connections that are opened from now on are answered again. */
+  speak(): void;
   /** Whether a channel was to be closed since then. */
   isAskedToClose(): boolean;
   /** Ends every connection; those that are opened then are answered. */
@@ -44,8 +46,11 @@ export const openCuttable = async (url: string): Promise<Cuttable> => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const cut = (): void => {
+  const speak = (): void => {
     isSilent = false;
+  };
+  const cut = (): void => {
+    speak();
     for (const socket of sockets) socket.destroy();
   };
   const address = server.address() as AddressInfo;
@@ -54,6 +59,7 @@ export const openCuttable = async (url: string): Promise<Cuttable> => {
     silence: () => {
       isSilent = true;
     },
+    speak,
     isAskedToClose: () => askedToClose,
     cut,
     close: () => {

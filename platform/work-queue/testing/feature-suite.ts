@@ -1,7 +1,8 @@
 import { deadLetter, done, notYet, type AsyncHops, type Verdict } from '@parley/delivery';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type IncomingMessage, PublishError, type QueueDefinition, type WorkQueue } from '../src/ports.ts';
-import { collect, consumeBeside, definitionOf, letterRules, messageOf } from './fixtures.ts';
+import { collect, consumeBeside, definitionOf, messageOf } from './fixtures.ts';
+import { letterFeatures } from './letter-features.ts';
 import { captureSpans } from './spans.ts';
 
 /** What the suite needs of the broker under test besides the port itself. */
@@ -190,57 +191,7 @@ export const workQueueFeatures = (name: string, harness: WorkQueueHarness): void
       expect(calls).toEqual([other.messageId, full.messageId]);
     });
 
-    it('a dead letter is told, shown, and redriven as it is or as it was edited; what is discarded is gone from the open ones', async () => {
-      const definition = definitionOf('letters');
-      const queue = await open();
-      const worked: string[] = [];
-      let broken = true;
-      queue.consume(definition, {
-        letters: letterRules,
-        handle: ({ body }) => {
-          if (broken || body.toString().includes('poison')) return Promise.resolve(deadLetter('poison'));
-          worked.push(body.toString());
-          return Promise.resolve(done);
-        },
-      });
-      const bodies = ['{"n":1}', '{"n":"poison 2"}', '{"n":"poison 3"}'];
-      const sent = bodies.map((body) => messageOf({ body: Buffer.from(body), headers: { own: 'header' } }));
-      for (const message of sent) await queue.publisher(definition).publish(message);
-      const open3 = async () =>
-        (await queue.deadLetters.list()).filter(({ state }) => state === 'open').map(({ id }) => id);
-      const ids = sent.map(({ messageId }) => `${definition.queue}:${messageId}`);
-      await until(async () => {
-        expect((await open3()).sort()).toEqual([...ids].sort());
-      });
-      const [plain = '', edited = '', discarded = ''] = ids;
-      expect(await queue.deadLetters.show(edited)).toMatchObject({
-        reason: 'poison',
-        subject: `subject ${bodies[1] ?? ''}`,
-        decoded: { n: 'poison 2' },
-        value: Buffer.from(bodies[1] ?? '').toString('base64'),
-        headers: expect.arrayContaining([['own', 'header']]) as unknown,
-      });
-      broken = false;
-      const much = { why: 'mended', edited: { n: 'much' } };
-      expect(await queue.deadLetters.redrive(edited, much)).toMatchObject({ why: 'n is no number' });
-      expect(await queue.deadLetters.redrive(plain, { why: 'mended' })).toEqual({ kind: 'ok' });
-      expect(await queue.deadLetters.redrive(plain, { why: 'again' })).toEqual({ kind: 'not-found' });
-      const two = { why: 'mended', edited: { n: 2 } };
-      expect(await queue.deadLetters.redrive(edited, two)).toEqual({ kind: 'ok' });
-      expect(await queue.deadLetters.discard(discarded, { why: 'a test' })).toEqual({ kind: 'ok' });
-      await until(() => {
-        expect([...worked].sort()).toEqual(['{"n":1}', '{"n":2}']);
-      });
-      expect(await open3()).toEqual([]);
-      const settled = (await queue.deadLetters.list()).map(({ id, state, note }) => [id, state, note]);
-      expect(settled.sort()).toEqual(
-        [
-          [plain, 'redriven', 'mended'],
-          [edited, 'redriven', 'mended'],
-          [discarded, 'discarded', 'a test'],
-        ].sort(),
-      );
-    });
+    letterFeatures({ open, until });
 
     it('bounds the reason of a dead letter and lets no control character into its headers', async () => {
       const definition = definitionOf('reason');

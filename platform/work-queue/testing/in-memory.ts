@@ -14,6 +14,7 @@ import {
   editedBody,
   idOf,
   markHeaders,
+  redriveProblem,
   redrivenHeaders,
   summaryOf,
   type LetterSource,
@@ -69,6 +70,8 @@ const memoryLetters = (
     for (const { queue, source } of sources()) {
       const letter = queue.dead.find((each) => idOf(queue.definition, each) === id);
       if (letter === undefined) continue;
+      const problem = as === 'redriven' ? redriveProblem(letter) : undefined;
+      if (problem !== undefined) return { kind: 'refused', why: problem };
       const next = edited === undefined ? letter : editedBody(source, edited);
       if ('problem' in next) return { kind: 'refused', why: next.problem };
       queue.dead.splice(queue.dead.indexOf(letter), 1);

@@ -186,26 +186,33 @@ describe('a dead-letter queue that is there already', () => {
 });
 
 describe('the letters of a queue', () => {
-  it('are looked at again after the broker has died while it was asked to end a look', async () => {
-    const definition = definitionOf('unanswered');
-    const broker = await openCuttable(engines.amqpUrl);
-    const queue = openWorkQueue({ url: broker.url, name: 'looks', logger: pino({ level: 'silent' }) });
-    onTestFinished(async () => {
-      await queue.close();
-      broker.close();
-    });
-    queue.consume(definition, { handle: () => Promise.resolve(deadLetter('broken')) });
-    await queue.ready({ signal: AbortSignal.timeout(WAIT_MS_MAX) });
-    await queue.publisher(definition).publish(messageOf());
-    const letters = () => queue.deadLetters.list().catch((): readonly [] => []); // while the broker is away
-    await expect.poll(letters, { timeout: WAIT_MS_MAX }).toHaveLength(1);
-    const [letter] = await letters();
-    expect(await queue.deadLetters.show(letter?.id ?? '')).toBeDefined();
-    broker.silence();
-    await expect.poll(() => broker.isAskedToClose(), { timeout: WAIT_MS_MAX }).toBe(true);
-    broker.cut();
-    await expect.poll(letters, { timeout: WAIT_MS_MAX }).toHaveLength(1);
-  });
+  it.each(['died', 'frozen'])(
+    'are looked at again after the broker has %s while it was asked to end a look',
+    async (how) => {
+      const definition = definitionOf(how);
+      const broker = await openCuttable(engines.amqpUrl);
+      const queue = openWorkQueue({ url: broker.url, name: 'looks', logger: pino({ level: 'silent' }) });
+      onTestFinished(async () => {
+        await queue.close();
+        broker.close();
+      });
+      queue.consume(definition, { handle: () => Promise.resolve(deadLetter('broken')) });
+      await queue.ready({ signal: AbortSignal.timeout(WAIT_MS_MAX) });
+      await queue.publisher(definition).publish(messageOf());
+      const letters = () => queue.deadLetters.list().catch((): readonly [] => []); // while the broker is away
+      await expect.poll(letters, { timeout: WAIT_MS_MAX }).toHaveLength(1);
+      const [letter] = await letters();
+      expect(await queue.deadLetters.show(letter?.id ?? '')).toBeDefined();
+      broker.silence();
+      await expect.poll(() => broker.isAskedToClose(), { timeout: WAIT_MS_MAX }).toBe(true);
+      if (how === 'died') broker.cut();
+      else {
+        await expect(queue.deadLetters.list()).rejects.toThrow();
+        broker.speak();
+      }
+      await expect.poll(letters, { timeout: WAIT_MS_MAX }).toHaveLength(1);
+    },
+  );
 });
 
 describe('a message from elsewhere whose headers amqplib reads and does not write', () => {

@@ -117,7 +117,7 @@ class Membership {
       commit: async (next) => {
         const last = messages.find(({ offset }) => Number(offset) === next - 1);
         const commit = last === undefined ? undefined : commitOf(last);
-        const committed = this.#commits.add(
+        const committed = await this.#commits.add(
           { partition, next, commit },
           {
             records: isLeaving() ? Number.POSITIVE_INFINITY : records.length,
@@ -126,7 +126,8 @@ class Membership {
             commit: (offsets) => this.#commit(payload, offsets),
           },
         );
-        if (await committed) payload.resolveOffset(String(next - 1));
+        if (committed) payload.resolveOffset(String(next - 1));
+        return committed;
       },
     });
   }

@@ -26,6 +26,7 @@ const setUp = async () => {
   const heard = new Map<string, (event: { readonly payload: object }) => void>();
   let each: ConsumerRunConfig['eachBatch'];
   let at = 0;
+  let isCrashed = false;
   const consumer = {
     events: { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash', STOP: 'stop' },
     on: (event: string, listener: (event: { readonly payload: object }) => void) => {
@@ -67,7 +68,7 @@ const setUp = async () => {
     await each?.({
       batch: { topic, partition, messages, highWatermark: String(log.length) },
       isStale: () => false,
-      isRunning: () => !ending.signal.aborted,
+      isRunning: () => !isCrashed && !ending.signal.aborted,
       heartbeat: () => Promise.resolve(),
       resolveOffset: (offset: string) => {
         if (partition === 0) at = Number(offset) + 1;
@@ -94,7 +95,10 @@ const setUp = async () => {
   const hand = (partition: number, offset: number) =>
     handOver(partition, [messageOf({ commit: 'c', leader: 1 }, offset)]);
   const tell = (event: 'rebalancing' | 'stop'): void => heard.get(event)?.({ payload: {} });
-  return { log, handled, commits, ending, fetch, write, hand, tell };
+  const crash = (): void => {
+    isCrashed = true; // kafkajs tells so once it has disconnected
+  };
+  return { log, handled, commits, ending, fetch, write, hand, tell, crash };
 };
 
 it('goes through the partition again when a new leader has cut the log and it has grown again over the committed offset', async () => {
@@ -148,6 +152,16 @@ it('commits what is done when it leaves, and what it ends until it has left', as
   await batch;
   await hand(0, 2);
   expect(commits).toEqual(['0@1', '0@2', '0@3']);
+});
+
+it('commits nothing once its consumer has crashed', async () => {
+  const { commits, hand, crash } = await setUpCommitted();
+  const batch = hand(0, 1);
+  await vi.advanceTimersByTimeAsync(1);
+  crash();
+  await vi.advanceTimersByTimeAsync(EVERY_MS);
+  await batch;
+  expect(commits).toEqual(['0@1']);
 });
 
 it.each(['rebalancing', 'stop'] as const)(

@@ -277,7 +277,7 @@ export class Reactor<E extends DomainEvent> implements GroupListener {
       const last = chunk.at(-1);
       if (last === undefined) return;
       const next = Number(last.offset) + 1;
-      await batch.commit(next);
+      if (!(await batch.commit(next))) return;
       this.#flapping.onCommitted(batch.partition);
       this.#ends.set(batch.partition, { committed: next, end: Math.max(batch.logEnd, next) });
     }

@@ -82,10 +82,10 @@ export interface GroupBatch {
    */
   readonly pause: () => () => void;
   /**
-   * Everything before `next` is done. A member that leaves may still commit; one that has lost the partition commits nothing,
-   * and that is no error.
+   * Everything before `next` is done; resolves with whether that was committed. A member that leaves may still commit; one
+   * that has lost the partition commits nothing, and that is no error.
    */
-  readonly commit: (next: number) => Promise<void>;
+  readonly commit: (next: number) => Promise<boolean>;
 }
 
 export interface GroupListener {

@@ -257,8 +257,9 @@ export class MemoryBroker {
           };
         },
         commit: (next) => {
-          if (isActive()) state.committed[partition] = next;
-          return Promise.resolve();
+          const isOurs = isActive();
+          if (isOurs) state.committed[partition] = next;
+          return Promise.resolve(isOurs);
         },
       };
       const handling = member.listener.onBatch(batch);

@@ -87,12 +87,17 @@ export class Consumer {
   /** Takes no further messages and waits for those being worked on; at the deadline they go back to the queue. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
-    const attached = this.#channel;
-    if (attached !== undefined) await attached.channel.cancel(attached.tag).catch(() => undefined); // it may be gone
     const late = Promise.withResolvers<undefined>();
     const timer = setTimeout(late.resolve, deadlineMs, undefined);
-    await Promise.race([Promise.all(this.#running), late.promise]);
+    await Promise.race([this.#drained(), late.promise]);
     clearTimeout(timer);
+  }
+
+  /** Resolves once the broker hands over nothing more and what it handed over is settled. Never rejects. */
+  async #drained(): Promise<void> {
+    const attached = this.#channel;
+    if (attached !== undefined) await attached.channel.cancel(attached.tag).catch(() => undefined); // it may be gone
+    await Promise.all(this.#running);
   }
 
   #take(session: Session, channel: Channel, delivery: ConsumeMessage): void {

@@ -3,38 +3,48 @@
  * has taken it holds until its channel is closed, and nobody else sees meanwhile.
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
-import { closed, type Session } from './session.ts';
+import { close } from './close.ts';
+import type { Session } from './session.ts';
 
 /** As many as AMQP can say; a consumer without a number would be handed 2,000. */
 const PREFETCH_MAX = 65_535;
 /** Of the letters that a look holds; beyond it they stay with the broker, and are looked for again. */
 const HELD_BYTES_MAX = 16_777_216;
+/** An answer comes behind all the letters that are taken. */
+const ANSWER_MS_MAX = 30_000;
 
 /**
  * Hands over every message of a queue, oldest first and up to so many, as fast as the broker sends them. They are
  * given back when the channel is closed.
  */
 export const takeAll = async (
+  session: Pick<Session, 'answered'>,
   channel: Channel,
   { queue, max }: { readonly queue: string; readonly max: number },
   onMessage: (message: ConsumeMessage) => void,
 ): Promise<void> => {
+  const answered = <T>(answer: Promise<T>): Promise<T> =>
+    session.answered(answer, `looking at ${queue}`, ANSWER_MS_MAX);
   let taken = 0;
   const take = (message: ConsumeMessage | null): void => {
     if (message === null) return; // the queue was removed
     taken += 1;
     onMessage(message);
   };
-  await channel.prefetch(Math.min(max, PREFETCH_MAX));
-  const { consumerTag } = await channel.consume(queue, take, { noAck: false });
+  await answered(channel.prefetch(Math.min(max, PREFETCH_MAX)));
+  const { consumerTag } = await answered(channel.consume(queue, take, { noAck: false }));
   // The broker answers that nothing waits once the consumer was handed what did.
   while (taken < max) {
-    const message = await channel.get(queue, { noAck: false });
+    const message = await answered(channel.get(queue, { noAck: false }));
     if (message === false) break;
     take(message as unknown as ConsumeMessage); // of which nothing is asked for that it has not
   }
-  await channel.cancel(consumerTag);
+  await answered(channel.cancel(consumerTag));
 };
+
+/** Gives back what a look has taken. Never rejects. */
+export const giveBack = (session: Pick<Session, 'answered'>, channel: Channel): Promise<void> =>
+  session.answered(close(channel), 'ending a look').catch(() => undefined); // the session has ended then
 
 /** The letters of one queue, by their ids, for as long as it is open. */
 export class LetterLook {
@@ -71,7 +81,7 @@ export class LetterLook {
     const messages = new Map<string, ConsumeMessage>();
     let bytes = 0;
     try {
-      await takeAll(channel, of, (message) => {
+      await takeAll(session, channel, of, (message) => {
         const id = of.idOf(message);
         const { length } = message.content;
         if (messages.has(id) || (id !== of.wanted && bytes + length > HELD_BYTES_MAX)) return;
@@ -79,7 +89,7 @@ export class LetterLook {
         bytes += length;
       });
     } catch (error) {
-      await closed(channel).catch(() => undefined); // the error has closed it
+      await giveBack(session, channel);
       throw error;
     }
     return new LetterLook({ session, channel, queue: of.queue }, messages);
@@ -104,6 +114,6 @@ export class LetterLook {
   async close(): Promise<void> {
     if (!this.isOpen) return;
     this.#isClosed = true;
-    await closed(this.channel).catch(() => undefined); // it may be closed already
+    await giveBack(this.session, this.channel);
   }
 }

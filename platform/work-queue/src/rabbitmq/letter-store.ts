@@ -8,9 +8,8 @@ import {
   idOf,
   lastSettled,
   markHeaders,
+  redriveProblem,
   redrivenHeaders,
-  redrivesOf,
-  REDRIVES_MAX,
   settledQueueOf,
   summaryOf,
   type LetterSource,
@@ -18,9 +17,9 @@ import {
 } from '../letters.ts';
 import type { QueueDefinition } from '../ports.ts';
 import { kept } from './kept.ts';
-import { LetterLook, takeAll } from './letter-look.ts';
+import { giveBack, LetterLook, takeAll } from './letter-look.ts';
 import { publishableHeaders } from './publishable.ts';
-import { closed, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { SETTLED_MAX } from './topology.ts';
 
 const PUBLISH_DEADLINE_MS = 10_000;
@@ -73,17 +72,19 @@ export class RabbitLetters implements DeadLetterStore {
         const channel = await session.expendable();
         try {
           const open = { queue: definition.deadLetterQueue, max: lettersMaxOf(definition) };
-          await takeAll(channel, open, (message) => letters.push(summaryOf(source, stored(message))));
+          await takeAll(session, channel, open, (message) =>
+            letters.push(summaryOf(source, stored(message))),
+          );
           const settled: { readonly headers: StoredLetter['headers']; readonly summary: LetterSummary }[] =
             [];
           const marked = { queue: settledQueueOf(definition), max: SETTLED_MAX };
-          await takeAll(channel, marked, (message) => {
+          await takeAll(session, channel, marked, (message) => {
             const letter = stored(message);
             settled.push({ headers: letter.headers, summary: summaryOf(source, letter) });
           });
           letters.push(...lastSettled(settled, SETTLED_LISTED_MAX).map(({ summary }) => summary));
         } finally {
-          await closed(channel);
+          await giveBack(session, channel);
         }
       }
       return letters;
@@ -105,8 +106,8 @@ export class RabbitLetters implements DeadLetterStore {
   ): Promise<LetterAnswer> {
     return this.#with(id, async (taken) => {
       const { source, message, letter, look } = taken;
-      if (redrivesOf(letter) >= REDRIVES_MAX)
-        return { kind: 'refused', why: `it was redriven ${String(redrivesOf(letter))} times: discard it` };
+      const problem = redriveProblem(letter);
+      if (problem !== undefined) return { kind: 'refused', why: problem };
       const next = edited === undefined ? letter : editedBody(source, edited);
       if ('problem' in next) return { kind: 'refused', why: next.problem };
       const { exchange, routingKey } = source.definition;

@@ -1,6 +1,8 @@
 import { type Channel, type ChannelModel, connect } from 'amqplib';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { QueueDefinition } from '../ports.ts';
+import { close } from './close.ts';
 import { Confirms } from './confirms.ts';
 import { declareTopology } from './topology.ts';
 
@@ -8,29 +10,43 @@ const HEARTBEAT_S = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** The broker answers in time, or it counts as gone: a starting or overloaded one may leave a question unanswered. */
-const within = async <T>(answer: Promise<T>, what: string): Promise<T> => {
+/** What the broker has not answered in time. */
+class Unanswered extends Error {
+  override readonly name = 'Unanswered';
+}
+
+/**
+ * The broker answers in time, or it counts as gone: a starting, frozen or overloaded one may leave a question unanswered.
+ * Rejects at once when `ended` aborts: amqplib forgets some of those who wait when a connection ends.
+ */
+export const within = async <T>(
+  answer: Promise<T>,
+  what: string,
+  { limitMs = ANSWER_TIMEOUT_MS, ended }: { readonly limitMs?: number; readonly ended?: AbortSignal } = {},
+): Promise<T> => {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    late.reject(new Error(`${what}: no answer within ${ANSWER_TIMEOUT_MS} ms`));
-  }, ANSWER_TIMEOUT_MS);
+    late.reject(new Unanswered(`${what}: no answer within ${limitMs} ms`));
+  }, limitMs);
+  const onEnded = (): void => {
+    late.reject(ended?.reason);
+  };
+  if (ended?.aborted === true) onEnded();
+  ended?.addEventListener('abort', onEnded, { once: true });
   try {
     return await Promise.race([answer, late.promise]);
   } finally {
     clearTimeout(timer);
+    ended?.removeEventListener('abort', onEnded);
   }
 };
 
-/**
- * Closes a channel or a connection. amqplib's own promise settles only by the broker's answer, and never once the
- * connection has ended before it; the event comes either way.
- */
-export const closed = async (part: Channel | ChannelModel): Promise<void> => {
-  const gone = Promise.withResolvers<undefined>();
-  part.once('close', () => {
-    gone.resolve(undefined);
+/** Ends a connection: in time, or by cutting its socket, of which the broker is told nothing. Never rejects. */
+const end = async (connection: ChannelModel, limitMs = ANSWER_TIMEOUT_MS): Promise<void> => {
+  await within(close(connection), 'closing', { limitMs }).catch(() => {
+    const { stream } = connection.connection as unknown as { stream: Socket }; // amqplib does not type it
+    stream.destroy();
   });
-  await Promise.race([part.close(), gone.promise]);
 };
 
 /**
@@ -79,7 +95,7 @@ export class Session {
     try {
       return await within(Promise.race([opening, broken.promise]), 'opening channels');
     } catch (error) {
-      void connection.close().catch(() => undefined); // it may be closed already
+      void end(connection);
       throw error;
     }
   }
@@ -94,7 +110,7 @@ export class Session {
     return session;
   }
 
-  /** Declares a queue once, and again when it was forgotten. */
+  /** Declares a queue once, and again when that failed or it was forgotten. */
   declare(definition: QueueDefinition): Promise<void> {
     const known = this.#declared.get(definition.queue);
     if (known !== undefined) return known;
@@ -103,8 +119,11 @@ export class Session {
       expendable: () => this.expendable(),
       logger: this.#logger,
     };
-    const declaring = within(declareTopology(channels, definition), `declaring ${definition.queue}`);
+    const declaring = this.answered(declareTopology(channels, definition), `declaring ${definition.queue}`);
     this.#declared.set(definition.queue, declaring);
+    declaring.catch(() => {
+      this.forget(definition);
+    });
     return declaring;
   }
 
@@ -115,9 +134,22 @@ export class Session {
 
   /** A channel of its own for one consumer. */
   async channel(): Promise<Channel> {
-    const channel = await within(this.#connection.createChannel(), 'opening a channel');
+    const channel = await this.answered(this.#connection.createChannel(), 'opening a channel');
     this.#watch(channel);
     return channel;
+  }
+
+  /** What the broker is asked: it answers in time, or counts as gone, and the session ends. Rejects once that has ended. */
+  async answered<T>(answer: Promise<T>, what: string, limitMs?: number): Promise<T> {
+    try {
+      return await within(answer, what, {
+        ...(limitMs === undefined ? {} : { limitMs }),
+        ended: this.signal,
+      });
+    } catch (error) {
+      if (error instanceof Unanswered) this.fail(error);
+      throw error;
+    }
   }
 
   /** Ends the session with a cause, without waiting for the broker. */
@@ -125,15 +157,15 @@ export class Session {
     this.#finish(cause);
   }
 
-  /** Closes the connection. Never rejects. */
-  async close(): Promise<void> {
-    await within(closed(this.#connection), 'closing').catch(() => undefined); // it may be closed already
+  /** Closes the connection, within the deadline. Never rejects. */
+  async close(deadlineMs?: number): Promise<void> {
+    await end(this.#connection, deadlineMs);
     this.#finish(new Error('the session was closed'));
   }
 
-  /** A channel that may be closed (`closed`), by the broker too, without ending anything else. */
+  /** A channel that may be closed, by the broker too, without ending anything else. */
   async expendable(): Promise<Channel> {
-    const channel = await this.#connection.createChannel();
+    const channel = await this.answered(this.#connection.createChannel(), 'opening a channel');
     channel.on('error', () => undefined); // whoever uses it learns of it by the rejection
     return channel;
   }
@@ -152,6 +184,6 @@ export class Session {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort(cause);
     this.#end.resolve(cause);
-    void this.#connection.close().catch(() => undefined); // it may be closed already
+    void end(this.#connection);
   }
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { DEAD_LETTERS_MAX } from '../dead-letters.ts';
 import { settledQueueOf } from '../letters.ts';
 import type { QueueDefinition } from '../ports.ts';
+import { close } from './close.ts';
 
 /** A full queue refuses further messages instead of dropping old ones. */
 const MAX_MESSAGES = 100_000;
@@ -51,7 +52,7 @@ const declareDeadLetters = async (
     );
     return;
   }
-  await channel.close();
+  await close(channel);
 };
 
 /** Declares everything that belongs to a queue; the same names with other arguments close the channel (406). */

@@ -13,7 +13,7 @@ import {
 import { producing } from '../spans.ts';
 import { Consumer } from './consumer.ts';
 import { RabbitLetters } from './letter-store.ts';
-import { Session } from './session.ts';
+import { Session, within } from './session.ts';
 
 const MAX_IN_FLIGHT = 1_024;
 const CONFIRM_DEADLINE_MS = 5_000;
@@ -106,8 +106,11 @@ class RabbitWorkQueue implements WorkQueue {
     this.#closing.abort(new Error('the work queue is closed'));
     await Promise.all(this.#consumers.map((consumer) => consumer.stop(deadlineMs)));
     while (this.#inFlight > 0 && performance.now() < endAtMs) await pause(POLL_MS);
-    await this.#session?.close();
-    await this.#connecting;
+    await this.#session?.close(Math.max(endAtMs - performance.now(), 1));
+    await Promise.race([
+      this.#connecting,
+      pause(Math.max(endAtMs - performance.now(), 1), undefined, { ref: false }),
+    ]);
   }
 
   #isClosing(): boolean {
@@ -138,9 +141,10 @@ class RabbitWorkQueue implements WorkQueue {
     if (this.#inFlight >= (this.#options.maxInFlight ?? MAX_IN_FLIGHT))
       throw new PublishError('overloaded', messageId);
     const session = this.#session;
+    const endAtMs = performance.now() + deadlineMs;
     this.#inFlight += 1;
     try {
-      await this.#declared(session, definition, messageId);
+      await this.#declared(session, definition, { messageId, deadlineMs });
       const properties = {
         correlationId,
         type,
@@ -149,7 +153,8 @@ class RabbitWorkQueue implements WorkQueue {
         headers,
       };
       const { exchange, routingKey } = definition;
-      await session.confirms.publish({ exchange, routingKey, body, messageId, properties }, deadlineMs);
+      const leftMs = Math.max(endAtMs - performance.now(), 1);
+      await session.confirms.publish({ exchange, routingKey, body, messageId, properties }, leftMs);
     } catch (error) {
       // Someone has removed the queue or its binding. Nothing else would bring it back while the connection lives.
       if (error instanceof PublishError && error.reason === 'unroutable') session.forget(definition);
@@ -160,9 +165,13 @@ class RabbitWorkQueue implements WorkQueue {
   }
 
   /** Publishing to an exchange that is not declared would close the channel. */
-  async #declared(session: Session, definition: QueueDefinition, messageId: string): Promise<void> {
+  async #declared(
+    session: Session,
+    definition: QueueDefinition,
+    { messageId, deadlineMs }: { readonly messageId: string; readonly deadlineMs: number },
+  ): Promise<void> {
     try {
-      await session.declare(definition);
+      await within(session.declare(definition), `declaring ${definition.queue}`, { limitMs: deadlineMs });
     } catch (error) {
       throw new PublishError('disconnected', messageId, error);
     }

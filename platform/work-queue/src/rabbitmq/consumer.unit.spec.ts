@@ -1,0 +1,24 @@
+import { done } from '@parley/delivery';
+import pino from 'pino';
+import { expect, it, vi } from 'vitest';
+import { definitionOf } from '../../testing/fixtures.ts';
+import { Consumer } from './consumer.ts';
+import type { Session } from './session.ts';
+
+it('a consumer whose broker leaves its leave unanswered has stopped at its deadline', async () => {
+  const consumer = new Consumer(
+    definitionOf('silent'),
+    { handle: () => Promise.resolve(done) },
+    { logger: pino({ level: 'silent' }), hops: 'child' },
+  );
+  const cancel = vi.fn(() => new Promise(() => undefined));
+  const channel = {
+    prefetch: () => Promise.resolve(),
+    consume: () => Promise.resolve({ consumerTag: 'tag' }),
+    cancel,
+  };
+  const session = { channel: () => Promise.resolve(channel), signal: new AbortController().signal };
+  await consumer.attach(session as unknown as Session); // what attaching asks of it
+  await consumer.stop(10);
+  expect(cancel).toHaveBeenCalledWith('tag');
+});
