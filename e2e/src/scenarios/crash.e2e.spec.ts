@@ -20,8 +20,9 @@ const stockOf = async (customer: Customer): Promise<number> =>
 /** SIGKILL, and a condition for another process of the name. */
 const killing = (name: Parameters<typeof pidOf>[1]): { kill: () => void; isBack: () => true | undefined } => {
   const victim = pidOf(stack, name);
+  const killed = name === 'rabbitmq' ? -victim : victim; // with the node, which is not the start script itself
   return {
-    kill: () => process.kill(victim, 'SIGKILL'),
+    kill: () => process.kill(killed, 'SIGKILL'),
     isBack: () => (pidOf(stack, name) === victim ? undefined : true),
   };
 };
@@ -67,5 +68,21 @@ describe('a Kafka broker that dies mid-publish', () => {
     const { orderIds, ...figures } = outcome;
     evidence(context, ['EC-1'], { orders: orderIds.length, ...counted, ...figures });
     process.stdout.write(`kill -9 of Kafka: ${orderIds.length} orders, ${JSON.stringify(figures)}\n`);
+  });
+});
+
+describe('kill -9 of RabbitMQ while 20 orders are in flight', () => {
+  it('all 20 reach SHIPPED, each paid and shipped once, and no service dies of it (P-01)', async (context) => {
+    const customer = await Customer.of(stack, 'crash-rabbitmq');
+    const services = serviceNames.map((name) => pidOf(stack, name));
+    const { kill, isBack } = killing('rabbitmq');
+    const outcome = await placeWhileBreaking(customer, { orders, productId, breakIt: kill });
+    await waitFor('RabbitMQ to run again', isBack, { deadlineMs: restartDeadlineMs });
+    expect(outcome.takenBefore).toBeLessThan(orders);
+    const counted = await expectOnce(stack, outcome.orderIds);
+    expect(serviceNames.map((name) => pidOf(stack, name))).toEqual(services);
+    const { orderIds, ...figures } = outcome;
+    evidence(context, ['P-01'], { killed: 'rabbitmq', orders: orderIds.length, ...counted, ...figures });
+    process.stdout.write(`kill -9 of RabbitMQ: ${orderIds.length} orders, ${JSON.stringify(figures)}\n`);
   });
 });

@@ -11,6 +11,7 @@ import { findRecords, groupPosition, readTopic } from '../log.ts';
 import { appendPoisonedPayment, recordHashes } from '../poison.ts';
 import { takeMessage, withBroker } from '../queue.ts';
 import { readStack } from '../stack.ts';
+import { descend, readTrace, type Span, type SpanShape } from '../traces.ts';
 import { waitFor } from '../wait.ts';
 
 const stack = readStack();
@@ -19,6 +20,30 @@ const group = 'parley.notification.on-payment';
 const deadLetterTopic = `${paymentEvents.name}.${group}.dlq`;
 const shippedDeadlineMs = 120_000;
 const letterDeadlineMs = 120_000;
+
+/** What a redrive adds to the trace of its event. */
+const redrivenHops: readonly SpanShape[] = [
+  { service: 'notification', kind: 'CONSUMER', name: /^process parley\.payment\.events$/ },
+  { service: 'notification', kind: 'PRODUCER', name: /^publish shipping\.requests$/ },
+  { service: 'shipping', kind: 'CONSUMER', name: /^process shipping\.requests$/ },
+  { service: 'shipping', kind: 'PRODUCER', name: /^publish parley\.shipping\.events$/ },
+];
+const tracedDeadlineMs = 120_000;
+
+/** The hops of a redrive, each below the one before, once the trace has them among its spans that began after a time. */
+const hopsSince = (traceId: string, sinceMs: number): Promise<readonly Span[]> =>
+  waitFor(
+    `the hops of the redrive in the trace ${traceId}`,
+    async () => {
+      const spans = (await readTrace(stack, traceId)) ?? [];
+      // Zipkin tells microseconds.
+      return descend(
+        spans.filter(({ timestamp }) => Number(timestamp) >= sinceMs * 1_000),
+        redrivenHops,
+      );
+    },
+    { deadlineMs: tracedDeadlineMs, intervalMs: 250 },
+  );
 
 const headerOf = (message: KafkaMessage, name: string): string => {
   const value = message.headers?.[name];
@@ -48,7 +73,7 @@ const deadRequest = async (): Promise<object> => {
 
 describe('an event that notification cannot handle, in the middle of good ones', () => {
   it(
-    'is in the dead letters with its bytes untouched once its attempts are exhausted, on Kafka as on RabbitMQ, and the good ones are shipped; mended and redriven, its order is shipped once, however often it is redriven (US2.3, FR-020, SC-010)',
+    'is in the dead letters with its bytes untouched once its attempts are exhausted, on Kafka as on RabbitMQ, and the good ones are shipped; mended and redriven, its order is shipped once, however often it is redriven, and its trace goes on (US2.3, FR-020, SC-010)',
     { timeout: 1_200_000 },
     async (context) => {
       const customer = await Customer.of(stack, 'poison');
@@ -124,6 +149,7 @@ describe('an event that notification cannot handle, in the middle of good ones',
       expect(detail.traceparent).toContain(traceId);
       const edited = { ...(detail.decoded as object), customerId: customer.sub };
       expect(await letters.redrive(id, { why: 'x', edited: { ...edited, amountMinor: 'much' } })).toBe(409);
+      const redrivenAtMs = Date.now();
       const pressed = await Promise.all(
         [1, 2, 3].map(() => letters.redrive(id, { why: 'the customer is named', edited })),
       );
@@ -138,6 +164,7 @@ describe('an event that notification cannot handle, in the middle of good ones',
         ({ streamId }) => streamId === `shipment-${orderId}`,
       );
       expect(shipments).toHaveLength(1);
+      const hops = await hopsSince(traceId, redrivenAtMs);
       evidence(context, ['US2.3', 'FR-020', 'SC-010'], {
         kafka: {
           origin: { topic: paymentEvents.name, partition: poisoned.partition, offset: poisoned.offset },
@@ -149,7 +176,13 @@ describe('an event that notification cannot handle, in the middle of good ones',
         },
         rabbitmq: onRabbitmq,
         goodOrdersShipped: good.length,
-        redriven: { pressed: pressed.length, note: settled.note, shipments: shipments.length, traceId },
+        redriven: {
+          pressed: pressed.length,
+          note: settled.note,
+          shipments: shipments.length,
+          traceId,
+          hops: hops.map((s) => `${s.localEndpoint.serviceName} ${s.kind ?? ''} ${s.name}`),
+        },
       });
     },
   );

@@ -47,13 +47,14 @@ export const deliver = async ({ policy, stopping, handle, onFailed }: DeliverOpt
     if (verdict.kind === 'done') return verdict;
     if (verdict.kind === 'dead-letter') {
       const { reason } = verdict;
-      return { kind: 'dead-letter', letter: { reason, errorClass: '', message: reason, attempts: attempt } };
+      const letter = { reason, errorClass: '', message: reason, attempts: failures + 1 };
+      return { kind: 'dead-letter', letter };
     }
     if (stopping.aborted) return { kind: 'released' };
     if (verdict.kind === 'try-again') failures += 1;
     if (verdict.kind === 'try-again' && failures >= policy.attempts) {
       const { name: errorClass, message } = verdict.error;
-      const letter = { reason: 'attempts-exhausted', errorClass, message, attempts: attempt };
+      const letter = { reason: 'attempts-exhausted', errorClass, message, attempts: failures };
       return { kind: 'dead-letter', letter };
     }
     const pauseMs = backoffMs(policy.backoff, attempt);

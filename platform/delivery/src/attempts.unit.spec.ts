@@ -29,8 +29,8 @@ it('what fails is called again after doubled pauses until it is done', async () 
   ]);
 });
 
-it('what has failed as often as it may is a dead letter, with the last error and the number of calls', async () => {
-  const { handle } = answering(notYet('the log is away'), new TypeError('no address'));
+it('what has failed as often as it may is a dead letter, with the last error and the number of calls that failed', async () => {
+  const { calls, handle } = answering(notYet('the log is away'), new TypeError('no address'));
   const delivered = deliver({ policy, stopping, handle });
   expect(await delivered).toEqual({
     kind: 'dead-letter',
@@ -38,9 +38,10 @@ it('what has failed as often as it may is a dead letter, with the last error and
       reason: 'attempts-exhausted',
       errorClass: 'TypeError',
       message: 'no address',
-      attempts: 4,
+      attempts: 3,
     },
   });
+  expect(calls).toEqual([1, 2, 3, 4]);
 });
 
 it('what has to wait is called again for as long as it takes, and uses up no attempt', async () => {
@@ -48,6 +49,14 @@ it('what has to wait is called again for as long as it takes, and uses up no att
   const delivered = deliver({ policy: { ...policy, attempts: 1 }, stopping, handle });
   expect(await delivered).toEqual({ kind: 'done' });
   expect(calls).toHaveLength(51);
+});
+
+it('what has waited and then can never succeed is a dead letter after one attempt', async () => {
+  const { handle } = answering(notYet('away'), notYet('away'), deadLetter('unreadable'));
+  expect(await deliver({ policy, stopping, handle })).toMatchObject({
+    kind: 'dead-letter',
+    letter: { reason: 'unreadable', attempts: 1 },
+  });
 });
 
 it('what can never succeed is a dead letter at the first call', async () => {

@@ -5,7 +5,7 @@ export interface DeadLetter {
   /** Name of the error's class; empty when there was no error. */
   readonly errorClass: string;
   readonly message: string;
-  /** Calls of the handler, those that had to wait for something else included. */
+  /** Calls of the handler that failed; those that had to wait for something else do not count. */
   readonly attempts: number;
 }
 

@@ -5,7 +5,7 @@ import { deadLetter, done, notYet, type Verdict } from '../src/index.ts';
 export interface Delivering {
   /** Stores a text in a sequence: those of one are delivered in order. */
   send(text: string, sequence?: string): Promise<void>;
-  /** Why texts are dead, by text: reason, class of the error, message, and number of calls. */
+  /** Why texts are dead, by text: reason, class of the error, message, and number of calls that failed. */
   dead(): Promise<readonly DeadText[]>;
   close(): Promise<void>;
 }
@@ -98,6 +98,16 @@ export const deliverySuite = (name: string, harness: DeliveryHarness): void => {
         ]);
       await expect.poll(() => calls, PATIENCE).toContain('after 1');
       expect([...calls].sort()).toEqual(['after 1', 'before 1', 'poison 1', 'poison 2', 'poison 3']);
+    });
+
+    it('that has waited is a dead letter of as many attempts as have failed', async () => {
+      const { delivering, calls } = await open((_text, attempt) => {
+        if (attempt < 3) return notYet('away');
+        throw new Error('broken');
+      }, 2);
+      await delivering.send('a');
+      await expect.poll(() => delivering.dead(), PATIENCE).toMatchObject([{ text: 'a', attempts: 2 }]);
+      expect(calls).toEqual(['a 1', 'a 2', 'a 3', 'a 4']);
     });
 
     it('that can never succeed is a dead letter at once', async () => {

@@ -51,7 +51,9 @@ const exportTo = async (
   if (out === '-') process.stdout.write(lines.join(''));
   else {
     await writeFile(typedPath(out), lines.join(''), { mode: 0o600 });
-    output.good(`${String(lines.length)} letters in ${out}`);
+    if (args.values.json === true)
+      printJson({ exported: lines.length, left: Math.max(0, letters.length - args.max) });
+    else output.good(`${String(lines.length)} letters in ${out}`);
   }
   if (letters.length > args.max) output.dim(`${String(letters.length - args.max)} more wait beyond --max`);
   return exitCodes.ok;
@@ -103,6 +105,16 @@ const order = async (
   return results.some(({ result }) => result === 'refused') ? exitCodes.failed : exitCodes.ok;
 };
 
+/** One that is settled already: whatever is ordered of it again has no effect. */
+const alreadySettled = ({ action, values }: DlqArguments, { id, state, note }: FoundLetter): ExitCode => {
+  const why = `is ${state} already: ${note ?? ''}`;
+  const isOrder = action === 'redrive' || action === 'discard';
+  if (isOrder && values.json === true)
+    printJson({ results: [{ id, result: 'gone', why: `it ${why}` }], left: 0 });
+  else outputTo(process.stderr).line(`${id} ${why}`);
+  return exitCodes.ok;
+};
+
 /** `npm run dlq`: the dead letters of both brokers. */
 export const dlqCommand: Command = {
   name: 'dlq',
@@ -129,8 +141,7 @@ export const dlqCommand: Command = {
       const settled = all.find(({ id }) => id === args.id);
       if (settled === undefined)
         throw new CommandError(exitCodes.failed, `no dead letter ${args.id}: npm run dlq -- list`);
-      outputTo(process.stderr).line(`${args.id} is ${settled.state} already: ${settled.note ?? ''}`);
-      return exitCodes.ok;
+      return alreadySettled(args, settled);
     }
     switch (args.action) {
       case 'list':
