@@ -68,10 +68,8 @@ const countsOf = async (adminUrl: string, name: string): Promise<Counts> => {
   return { taken: value('update_success'), refused: value('update_rejected') + value('update_failure') };
 };
 
-/** Puts a file into place, and answers whether the running gateway has taken it. */
-const handOver = async (folder: string, name: string, text: string, adminUrl: string): Promise<boolean> => {
-  const before = await countsOf(adminUrl, name);
-  await write(folder, name, text);
+/** Whether the running gateway takes the file that has been put into place, in time. */
+const isTaken = async (name: string, before: Counts, adminUrl: string): Promise<boolean> => {
   const endsAt = performance.now() + takenDeadlineMs;
   for (;;) {
     const now = await countsOf(adminUrl, name);
@@ -80,6 +78,28 @@ const handOver = async (folder: string, name: string, text: string, adminUrl: st
     if (performance.now() > endsAt) return false;
     await delay(pollMs);
   }
+};
+
+/** Puts a file into place, and answers whether the running gateway has taken it. */
+const handOver = async (folder: string, name: string, text: string, adminUrl: string): Promise<boolean> => {
+  const before = await countsOf(adminUrl, name);
+  await write(folder, name, text);
+  return isTaken(name, before, adminUrl);
+};
+
+/** Whatever Envoy says, the files are those from before; answers whether it has taken them. Rejects only when they cannot be written. */
+const putBack = async (
+  folder: string,
+  written: readonly { readonly name: string; readonly before: string }[],
+  adminUrl: string,
+): Promise<boolean> => {
+  let isBack = true;
+  for (const { name, before } of written) {
+    const counts = await countsOf(adminUrl, name).catch(() => undefined);
+    await write(folder, name, before);
+    isBack &&= counts !== undefined && (await isTaken(name, counts, adminUrl).catch(() => false));
+  }
+  return isBack;
 };
 
 /**
@@ -96,8 +116,13 @@ export const applyPolicy = async (
     const before = await readFile(join(folder, name), 'utf8');
     if (before === text) continue;
     written.push({ name, before });
-    if (await handOver(folder, name, text, adminUrl)) continue;
-    for (const old of written) await handOver(folder, old.name, old.before, adminUrl);
-    throw new PolicyRefused(`Envoy refuses ${name}: its log says why. The policy before is in force`);
+    const taken = handOver(folder, name, text, adminUrl);
+    if (await taken.catch(() => false)) continue;
+    const isBack = await putBack(folder, written, adminUrl);
+    await taken; // what kept Envoy from answering says more than that it refuses
+    const then = isBack
+      ? 'is in force'
+      : 'is in its files again, and Envoy has not said that it has taken it';
+    throw new PolicyRefused(`Envoy refuses ${name}: its log says why. The policy before ${then}`);
   }
 };

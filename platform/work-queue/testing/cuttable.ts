@@ -7,13 +7,11 @@ const CHANNEL_CLOSE = Buffer.from([0, 20, 0, 40]);
 /** A broker behind a proxy that can be silent, as a frozen one, and then be cut off, as a killed one. */
 export interface Cuttable {
   readonly url: string;
-  /** From now on no answer of the broker arrives. */
+  /** No answer of the broker arrives any more on the connections that are open; those that are opened then are answered. */
   silence(): void;
-  /** The connections that are opened from now on are answered again. */
-  speak(): void;
   /** Whether a channel was to be closed since then. */
   isAskedToClose(): boolean;
-  /** Ends every connection; those that are opened then are answered. */
+  /** Ends every connection. */
   cut(): void;
   close(): void;
 }
@@ -21,16 +19,19 @@ export interface Cuttable {
 export const openCuttable = async (url: string): Promise<Cuttable> => {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
-  let isSilent = false;
+  const open = new Set<{ isSilent: boolean }>();
   let askedToClose = false;
   const server = createServer((client) => {
     const broker = connect(Number(port), hostname);
+    const connection = { isSilent: false };
+    open.add(connection);
+    client.on('close', () => open.delete(connection));
     client.on('data', (data) => {
-      askedToClose ||= isSilent && data.includes(CHANNEL_CLOSE);
+      askedToClose ||= connection.isSilent && data.includes(CHANNEL_CLOSE);
       broker.write(data);
     });
     broker.on('data', (data) => {
-      if (!isSilent) client.write(data);
+      if (!connection.isSilent) client.write(data);
     });
     for (const [socket, other] of [
       [client, broker],
@@ -46,20 +47,16 @@ export const openCuttable = async (url: string): Promise<Cuttable> => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const speak = (): void => {
-    isSilent = false;
-  };
   const cut = (): void => {
-    speak();
     for (const socket of sockets) socket.destroy();
   };
   const address = server.address() as AddressInfo;
   return {
     url: url.replace(`:${port}`, `:${String(address.port)}`),
     silence: () => {
-      isSilent = true;
+      askedToClose = false;
+      for (const connection of open) connection.isSilent = true;
     },
-    speak,
     isAskedToClose: () => askedToClose,
     cut,
     close: () => {

@@ -105,6 +105,8 @@ const order = async (
   return results.some(({ result }) => result === 'refused') ? exitCodes.failed : exitCodes.ok;
 };
 
+const isUnsettled = ({ state }: FoundLetter): boolean => state === 'open' || state === 'requested';
+
 /** One that is settled already: whatever is ordered of it again has no effect. */
 const alreadySettled = ({ action, values }: DlqArguments, { id, state, note }: FoundLetter): ExitCode => {
   const why = `is ${state} already: ${note ?? ''}`;
@@ -132,16 +134,19 @@ export const dlqCommand: Command = {
     const client = new LetterClient(endpoints);
     const all = await client.list();
     const letters = all.filter(
-      (letter) =>
-        isWanted(args, letter) &&
-        (args.values.settled === true || letter.state === 'open' || letter.state === 'requested'),
+      (letter) => isWanted(args, letter) && (args.values.settled === true || isUnsettled(letter)),
     );
     const [letter] = letters;
     if (args.id !== undefined && letter === undefined) {
-      const settled = all.find(({ id }) => id === args.id);
-      if (settled === undefined)
+      const leftOut = all.find(({ id }) => id === args.id);
+      if (leftOut === undefined)
         throw new CommandError(exitCodes.failed, `no dead letter ${args.id}: npm run dlq -- list`);
-      return alreadySettled(args, settled);
+      if (isUnsettled(leftOut))
+        throw new CommandError(
+          exitCodes.failed,
+          `the filters leave out ${args.id}, which is ${leftOut.state}`,
+        );
+      return alreadySettled(args, leftOut);
     }
     switch (args.action) {
       case 'list':

@@ -213,9 +213,7 @@ describe('a gRPC call', () => {
     }, faults);
     faults.set([{ latencyMs: 600, failure: 'none', status: 503, errorRate: 1 }]);
     await rawCode(address, '500m'); // the server's time for it, whatever the client's clock says
-    await vi.waitFor(() => {
-      expect(late).toEqual({ http: 0, grpc: 1 });
-    });
+    await expect.poll(() => late).toEqual({ http: 0, grpc: 1 });
     expect(looked).toBe(false);
   });
 

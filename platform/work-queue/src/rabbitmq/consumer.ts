@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { attribute, messagingSystems } from '@parley/contracts/telemetry';
@@ -33,6 +34,14 @@ interface Held {
   readonly stopping: AbortSignal;
 }
 
+/** Where a consumer is, or is about to be. */
+interface Attached {
+  readonly channel: Channel;
+  readonly tag: string;
+  readonly session: Session;
+  isConsuming: boolean;
+}
+
 /** One consumer, over as many sessions as it takes. */
 export class Consumer {
   readonly definition: QueueDefinition;
@@ -41,7 +50,7 @@ export class Consumer {
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #heldBack = 0;
-  #channel: { readonly channel: Channel; readonly tag: string; readonly session: Session } | undefined;
+  #attached: Attached | undefined;
 
   constructor(
     definition: QueueDefinition,
@@ -60,7 +69,7 @@ export class Consumer {
 
   /** True while the broker delivers to this consumer. */
   get active(): boolean {
-    return this.#channel !== undefined && !this.#channel.session.signal.aborted;
+    return this.#attached?.isConsuming === true && !this.#attached.session.signal.aborted;
   }
 
   /** One sentence while messages that are dead wait for room among the dead letters. */
@@ -71,17 +80,25 @@ export class Consumer {
   /** Registers with the broker; the queue must be declared. */
   async attach(session: Session): Promise<void> {
     const channel = await session.channel();
-    await channel.prefetch(this.#options.prefetch ?? DEFAULT_PREFETCH);
-    const { consumerTag } = await channel.consume(
-      this.definition.queue,
+    const { queue } = this.definition;
+    const attached: Attached = { channel, tag: randomUUID(), session, isConsuming: false };
+    this.#attached = attached;
+    await session.answered(this.#prefetch(channel), `consuming ${queue}`);
+    const consuming = channel.consume(
+      queue,
       (delivery) => {
-        if (delivery === null)
-          session.fail(new Error(`the broker cancelled the consumer of ${this.definition.queue}`));
+        if (delivery === null) session.fail(new Error(`the broker cancelled the consumer of ${queue}`));
         else this.#take(session, channel, delivery);
       },
-      { noAck: false },
+      { noAck: false, consumerTag: attached.tag },
     );
-    this.#channel = { channel, tag: consumerTag, session };
+    await session.answered(consuming, `consuming ${queue}`);
+    attached.isConsuming = true;
+  }
+
+  /** How many messages it is handed at a time; an answer also says that the broker has read all that was sent before. */
+  #prefetch(channel: Channel): Promise<unknown> {
+    return channel.prefetch(this.#options.prefetch ?? DEFAULT_PREFETCH);
   }
 
   /** Takes no further messages and waits for those being worked on; at the deadline they go back to the queue. */
@@ -95,9 +112,11 @@ export class Consumer {
 
   /** Resolves once the broker hands over nothing more and what it handed over is settled. Never rejects. */
   async #drained(): Promise<void> {
-    const attached = this.#channel;
-    if (attached !== undefined) await attached.channel.cancel(attached.tag).catch(() => undefined); // it may be gone
+    const attached = this.#attached;
+    await attached?.channel.cancel(attached.tag).catch(() => undefined); // it may be gone
     await Promise.all(this.#running);
+    // amqplib writes the end of a connection ahead of what its channels have still to write.
+    if (attached !== undefined) await this.#prefetch(attached.channel).catch(() => undefined);
   }
 
   #take(session: Session, channel: Channel, delivery: ConsumeMessage): void {

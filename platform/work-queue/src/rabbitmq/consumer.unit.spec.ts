@@ -14,11 +14,15 @@ it('a consumer whose broker leaves its leave unanswered has stopped at its deadl
   const cancel = vi.fn(() => new Promise(() => undefined));
   const channel = {
     prefetch: () => Promise.resolve(),
-    consume: () => Promise.resolve({ consumerTag: 'tag' }),
+    consume: () => Promise.resolve({}),
     cancel,
   };
-  const session = { channel: () => Promise.resolve(channel), signal: new AbortController().signal };
+  const session = {
+    channel: () => Promise.resolve(channel),
+    answered: (answer: Promise<unknown>) => answer,
+    signal: new AbortController().signal,
+  };
   await consumer.attach(session as unknown as Session); // what attaching asks of it
   await consumer.stop(10);
-  expect(cancel).toHaveBeenCalledWith('tag');
+  expect(cancel).toHaveBeenCalledTimes(1);
 });

@@ -10,8 +10,8 @@ import type { Session } from './session.ts';
 const PREFETCH_MAX = 65_535;
 /** Of the letters that a look holds; beyond it they stay with the broker, and are looked for again. */
 const HELD_BYTES_MAX = 16_777_216;
-/** An answer comes behind all the letters that are taken. */
-const ANSWER_MS_MAX = 30_000;
+/** Without an answer or a letter: the answer comes behind all the letters that are taken. */
+const SILENCE_MS_MAX = 30_000;
 
 /**
  * Hands over every message of a queue, oldest first and up to so many, as fast as the broker sends them. They are
@@ -24,11 +24,13 @@ export const takeAll = async (
   onMessage: (message: ConsumeMessage) => void,
 ): Promise<void> => {
   const answered = <T>(answer: Promise<T>): Promise<T> =>
-    session.answered(answer, `looking at ${queue}`, ANSWER_MS_MAX);
+    session.answered(answer, `looking at ${queue}`, { limitMs: SILENCE_MS_MAX, heardAtMs: () => heardAtMs });
+  let heardAtMs = performance.now();
   let taken = 0;
   const take = (message: ConsumeMessage | null): void => {
     if (message === null) return; // the queue was removed
     taken += 1;
+    heardAtMs = performance.now();
     onMessage(message);
   };
   await answered(channel.prefetch(Math.min(max, PREFETCH_MAX)));
@@ -44,7 +46,7 @@ export const takeAll = async (
 
 /** Gives back what a look has taken. Never rejects. */
 export const giveBack = (session: Pick<Session, 'answered'>, channel: Channel): Promise<void> =>
-  session.answered(close(channel), 'ending a look').catch(() => undefined); // the session has ended then
+  session.answered(close(channel), 'ending a look', { limitMs: SILENCE_MS_MAX }).catch(() => undefined); // the session has ended then
 
 /** The letters of one queue, by their ids, for as long as it is open. */
 export class LetterLook {

@@ -15,6 +15,13 @@ class Unanswered extends Error {
   override readonly name = 'Unanswered';
 }
 
+/** How long an answer is waited for. */
+interface Limit {
+  readonly limitMs?: number;
+  /** When the broker was heard last, by `performance.now`: the limit is one of silence then. */
+  readonly heardAtMs?: () => number;
+}
+
 /**
  * The broker answers in time, or it counts as gone: a starting, frozen or overloaded one may leave a question unanswered.
  * Rejects at once when `ended` aborts: amqplib forgets some of those who wait when a connection ends.
@@ -22,12 +29,16 @@ class Unanswered extends Error {
 export const within = async <T>(
   answer: Promise<T>,
   what: string,
-  { limitMs = ANSWER_TIMEOUT_MS, ended }: { readonly limitMs?: number; readonly ended?: AbortSignal } = {},
+  { limitMs = ANSWER_TIMEOUT_MS, heardAtMs, ended }: Limit & { readonly ended?: AbortSignal } = {},
 ): Promise<T> => {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late.reject(new Unanswered(`${what}: no answer within ${limitMs} ms`));
-  }, limitMs);
+  const startedAtMs = performance.now();
+  const onTime = (): void => {
+    const leftMs = Math.max(heardAtMs?.() ?? 0, startedAtMs) + limitMs - performance.now();
+    if (leftMs > 0) timer = setTimeout(onTime, leftMs);
+    else late.reject(new Unanswered(`${what}: no answer within ${limitMs} ms`));
+  };
+  let timer = setTimeout(onTime, limitMs);
   const onEnded = (): void => {
     late.reject(ended?.reason);
   };
@@ -60,6 +71,7 @@ export class Session {
   readonly #declared = new Map<string, Promise<void>>();
   readonly #end = Promise.withResolvers<Error>();
   readonly #abort = new AbortController();
+  #ending: Promise<void> | undefined;
   readonly confirms: Confirms;
   /** Aborts when the session has ended: what it delivered is no longer held. */
   readonly signal = this.#abort.signal;
@@ -140,12 +152,9 @@ export class Session {
   }
 
   /** What the broker is asked: it answers in time, or counts as gone, and the session ends. Rejects once that has ended. */
-  async answered<T>(answer: Promise<T>, what: string, limitMs?: number): Promise<T> {
+  async answered<T>(answer: Promise<T>, what: string, limit: Limit = {}): Promise<T> {
     try {
-      return await within(answer, what, {
-        ...(limitMs === undefined ? {} : { limitMs }),
-        ended: this.signal,
-      });
+      return await within(answer, what, { ...limit, ended: this.signal });
     } catch (error) {
       if (error instanceof Unanswered) this.fail(error);
       throw error;
@@ -159,7 +168,9 @@ export class Session {
 
   /** Closes the connection, within the deadline. Never rejects. */
   async close(deadlineMs?: number): Promise<void> {
-    await end(this.#connection, deadlineMs);
+    this.#ending ??= end(this.#connection, deadlineMs);
+    const limit = deadlineMs === undefined ? {} : { limitMs: deadlineMs };
+    await within(this.#ending, 'closing', limit).catch(() => undefined); // one that began earlier may wait longer
     this.#finish(new Error('the session was closed'));
   }
 
@@ -184,6 +195,6 @@ export class Session {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort(cause);
     this.#end.resolve(cause);
-    void end(this.#connection);
+    this.#ending ??= end(this.#connection);
   }
 }

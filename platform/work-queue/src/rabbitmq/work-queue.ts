@@ -19,6 +19,8 @@ const MAX_IN_FLIGHT = 1_024;
 const CONFIRM_DEADLINE_MS = 5_000;
 const CLOSE_DEADLINE_MS = 5_000;
 const FIRST_PAUSE_MS = 200;
+/** For the acknowledgements that were written last. */
+const CLOSE_MS_MIN = 500;
 const MAX_PAUSE_MS = 2_000;
 const POLL_MS = 20;
 
@@ -106,7 +108,7 @@ class RabbitWorkQueue implements WorkQueue {
     this.#closing.abort(new Error('the work queue is closed'));
     await Promise.all(this.#consumers.map((consumer) => consumer.stop(deadlineMs)));
     while (this.#inFlight > 0 && performance.now() < endAtMs) await pause(POLL_MS);
-    await this.#session?.close(Math.max(endAtMs - performance.now(), 1));
+    await this.#session?.close(Math.max(endAtMs - performance.now(), CLOSE_MS_MIN));
     await Promise.race([
       this.#connecting,
       pause(Math.max(endAtMs - performance.now(), 1), undefined, { ref: false }),
