@@ -42,7 +42,8 @@ describe('a send', () => {
   it('that was acknowledged and went with the end of the log does not block its stream for ever', async () => {
     const { broker, counters, open } = await setUp({ echoDeadlineMs: 200 });
     broker.failNextSends('dropped');
-    const outcomes = await Promise.all([run(counters, 's', 1), run(counters, 's', 2)]);
+    const soon = { deadlineMs: 100 }; // before both are sent again
+    const outcomes = await Promise.all([run(counters, 's', 1, soon), run(counters, 's', 2, soon)]);
     expect(outcomes.map(({ kind }) => kind)).toEqual(['unknown', 'unknown']);
     await expect.poll(() => counters.load('s')).toMatchObject({ state: 3, version: 2 });
     expect(await run(counters, 's', 4)).toMatchObject({ kind: 'accepted', state: 7, version: 3 });
