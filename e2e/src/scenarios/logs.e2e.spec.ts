@@ -168,19 +168,9 @@ describe('npm run logs', () => {
     expect(followed.filter((line) => line[logFields.correlationId] !== correlationId)).toEqual([]);
   });
 
-  it('has lines of every engine, the launcher and the console too', async () => {
-    // The log engine itself writes warnings only.
-    const names = [
-      'kafka',
-      'registry',
-      'rabbitmq',
-      'zipkin',
-      'eureka',
-      'envoy',
-      'prometheus',
-      'launcher',
-      'console',
-    ];
+  it('has lines of every engine and of the console too', async () => {
+    // The log engine itself writes warnings only; the launcher of this stack has no log of its own (see life.int.spec).
+    const names = ['kafka', 'registry', 'rabbitmq', 'zipkin', 'eureka', 'envoy', 'prometheus', 'console'];
     const found = await Promise.all(
       names.map(async (name) =>
         recordsIn(await logs('--json', '--service', name, '--since', '1d', '--limit', '1')),
