@@ -84,6 +84,7 @@ export class Consumer {
     const attached: Attached = { channel, tag: randomUUID(), session, isConsuming: false };
     this.#attached = attached;
     await session.answered(this.#prefetch(channel), `consuming ${queue}`);
+    if (this.#stopping.signal.aborted) return; // it was cancelled already, before there was anything to cancel
     const consuming = channel.consume(
       queue,
       (delivery) => {
@@ -112,7 +113,8 @@ export class Consumer {
 
   /** Resolves once the broker hands over nothing more and what it handed over is settled. Never rejects. */
   async #drained(): Promise<void> {
-    const attached = this.#attached;
+    const isHeld = this.#attached?.session.signal.aborted === false;
+    const attached = isHeld ? this.#attached : undefined;
     await attached?.channel.cancel(attached.tag).catch(() => undefined); // it may be gone
     await Promise.all(this.#running);
     // amqplib writes the end of a connection ahead of what its channels have still to write.
