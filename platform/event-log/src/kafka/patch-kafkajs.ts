@@ -33,8 +33,10 @@ interface ProduceAnswer {
   }[];
 }
 
-interface ProduceResponse {
-  parse: (answer: ProduceAnswer) => Promise<unknown>;
+interface ProduceRequests {
+  protocol: (of: { readonly version: number }) => (request: { readonly topicData: readonly object[] }) => {
+    readonly response: { parse: (answer: ProduceAnswer) => Promise<unknown> };
+  };
 }
 
 const READ_UNCOMMITTED = 0;
@@ -52,8 +54,10 @@ function replaceModule(path: string, replacement: unknown): void {
 
 /** A partition that was alone keeps its error, and with it kafkajs' search for a new leader. */
 function answerForEachPartition(): void {
+  const requests = require('kafkajs/src/protocol/requests/produce') as ProduceRequests;
   // The newest version that kafkajs speaks, which brokers take since 2.1; with an older one less is known of a failure.
-  const response = require('kafkajs/src/protocol/requests/produce/v7/response') as ProduceResponse;
+  // Taken from a request, as kafkajs requires it for each one: Node resolves its path every time if anybody else was first.
+  const { response } = requests.protocol({ version: 7 })({ topicData: [] });
   const { parse } = response;
   response.parse = (answer) => {
     const count = answer.topics.reduce((sum, { partitions }) => sum + partitions.length, 0);

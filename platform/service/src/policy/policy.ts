@@ -95,7 +95,8 @@ class CockatielPolicy implements Policy {
       share: settings.retryBudgetShare,
       reserve: settings.retryBudgetReserve,
     });
-    this.#limit = timeout(settings.timeoutMs, TimeoutStrategy.Aggressive);
+    // An attempt that has ended has nothing left to abort, and an abort costs a DOMException with its stack.
+    this.#limit = timeout(settings.timeoutMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
     this.#places = bulkhead(settings.concurrentMax, settings.queueMax);
     this.#breaker =
       settings.breaker === 'none'
