@@ -1,5 +1,5 @@
 /** Processor time of processes, from /proc. */
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Linux' USER_HZ, which /proc/<pid>/stat counts in, is 100 on every platform that Node runs on. */
@@ -13,11 +13,25 @@ const textOf = (path: string): string => {
   }
 };
 
-/** Pids of the instances of a stack, as its launcher wrote them down. @throws Error when one is not there. */
+const childrenOf = (pid: number): readonly number[] =>
+  globSync(`/proc/${String(pid)}/task/*/children`)
+    .flatMap((path) => textOf(path).trim().split(/\s+/))
+    .filter((text) => text !== '')
+    .map(Number);
+
+const withDescendants = (pid: number): readonly number[] => [
+  pid,
+  ...childrenOf(pid).flatMap((child) => withDescendants(child)),
+];
+
+/**
+ * Pids of the instances of a stack, as its launcher wrote them down, and of what each has started: RabbitMQ's is a script
+ * that waits for its virtual machine. @throws Error when one is not there.
+ */
 export const pidsOf = (runDir: string, instances: readonly { readonly id: string }[]): readonly number[] =>
-  instances.map(({ id }) => {
+  instances.flatMap(({ id }) => {
     const text = readFileSync(join(runDir, 'pids', `${id}.json`), 'utf8');
-    return (JSON.parse(text) as { readonly pid: number }).pid; // written by the launcher
+    return withDescendants((JSON.parse(text) as { readonly pid: number }).pid); // written by the launcher
   });
 
 /** User and system time that the processes have used so far, in milliseconds, together. */

@@ -18,7 +18,8 @@ const CLIENTS = [1, 8, 32, 128] as const;
 const INSTANCES = [1, 2] as const;
 /** Of each part: both sides, the one that goes first changing. */
 const ROUNDS = 2;
-const WARM_UP_CLIENTS = 8;
+/** Before the rounds: runs of both sides until neither becomes faster by more than this share, or so many. */
+const WARM_UP = { clients: 32, gainMax: 0.05, runsMin: 4, runsMax: 8 };
 /** Products with less could run out under the benchmark. */
 const STOCK_MIN = 10_000;
 const PRODUCTS_TIMEOUT_MS = 10_000;
@@ -108,6 +109,14 @@ const describePart = ({ clients, instances, parley, rival, ratio, judged }: Part
     ),
   ].join('\n');
 
+/** Whether a side, by its rates so far, may still be compiled and become faster. */
+export const isWarming = (rates: readonly number[]): boolean => {
+  if (rates.length < WARM_UP.runsMin) return true;
+  if (rates.length >= WARM_UP.runsMax) return false;
+  const before = Math.max(...rates.slice(0, -1));
+  return (rates.at(-1) ?? 0) > before * (1 + WARM_UP.gainMax);
+};
+
 const productsOf = async ({ product }: Endpoints): Promise<readonly string[]> => {
   const response = await fetch(`${product.http}/api/v1/products?limit=100`, {
     signal: AbortSignal.timeout(PRODUCTS_TIMEOUT_MS),
@@ -152,8 +161,15 @@ const measure = async (
       if (measured.count !== measured.expected) throw new CountMismatch(target.name, measured);
       return measured;
     };
-    print(`warming up both sides with ${WARM_UP_CLIENTS} clients`);
-    for (const target of [parley, plain]) await run(target, WARM_UP_CLIENTS);
+    const warmed: [number[], number[]] = [[], []];
+    while (warmed.some(isWarming)) {
+      const clients = only ?? WARM_UP.clients;
+      warmed[0].push((await run(parley, clients)).figure);
+      warmed[1].push((await run(plain, clients)).figure);
+      print(
+        `warming up, ${clients} clients: ${warmed.map((rates) => format(rates.at(-1) ?? 0)).join(' and ')}/s`,
+      );
+    }
     const results: PartResult[] = [];
     for (const clients of only === undefined ? CLIENTS : [only]) {
       const runs = new Map<Target, Measured[]>([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { partOf } from './throughput.ts';
+import { isWarming, partOf } from './throughput.ts';
 
 const side = (name: string, perSecond: number) => ({
   name,
@@ -29,4 +29,15 @@ describe('a part of the throughput benchmark', () => {
       expect(part(clients, instances, 1)).not.toHaveProperty('holds');
     },
   );
+});
+
+it.each([
+  { rates: [], is: true },
+  { rates: [100, 90, 80], is: true },
+  { rates: [100, 90, 80, 106], is: true },
+  { rates: [100, 90, 80, 104], is: false },
+  { rates: [1, 2, 3, 4, 5, 6, 7], is: true },
+  { rates: [1, 2, 3, 4, 5, 6, 7, 8], is: false },
+])('a side that came to $rates may still be compiled: $is', ({ rates, is }) => {
+  expect(isWarming(rates)).toBe(is);
 });
