@@ -170,14 +170,20 @@ const jsonOnly =
  * no place of the requests in flight: once such a request was answered, at its deadline, the wait for it never ends.
  */
 const wholeBody = (problem: ProblemFunction<KitErrorCode>): MiddlewareHandler => {
-  const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, 'PAYLOAD_TOO_LARGE') });
+  const tooLarge = (c: Context): Response | Promise<Response> => problem(c, 'PAYLOAD_TOO_LARGE');
+  const counted = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge });
   return async (c, next) => {
     if (!bringsBody(c)) return next();
+    const read = async (): Promise<void> => {
+      await c.req.text();
+    };
     try {
-      const tooLarge = await limited(c, async () => {
-        await c.req.text();
-      });
-      if (tooLarge instanceof Response) return tooLarge;
+      // Counting makes a whole Request with a stream of the body. One whose length is told, to which Node holds it, needs none.
+      if (c.req.header('transfer-encoding') !== undefined) {
+        const refused = await counted(c, read);
+        if (refused instanceof Response) return refused;
+      } else if (Number(c.req.header('content-length')) > MAX_BODY_BYTES) return await tooLarge(c);
+      else await read();
     } catch {
       return problem(c, 'MALFORMED_REQUEST', { detail: 'The body did not arrive as a whole.' }); // the client is gone
     }
