@@ -3,8 +3,10 @@ import { bodyLimit } from 'hono/body-limit';
 import { runInContext } from './context.ts';
 import type { KitErrorCode } from './errors.ts';
 import { CORRELATION_HEADER } from './http/app.ts';
+import { type JsonLines, LineAnswers } from './http/json-lines.ts';
 import type { ProblemFunction } from './http/problem.ts';
 import { refuseUnreadable } from './http/unreadable.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logging.ts';
 import type { Readiness } from './readiness.ts';
 
@@ -22,6 +24,8 @@ export interface OpsRoute {
     | { readonly kind: 'ok'; readonly body: object }
     /** `body` as it is, for formats that are not JSON (Prometheus' text). */
     | { readonly kind: 'text'; readonly body: string; readonly contentType: string }
+    /** One object a line, for as long as it takes. They are asked for in any case, whoever has gone, but for HEAD. */
+    | { readonly kind: 'lines'; readonly lines: JsonLines }
     | { readonly kind: 'not-found'; readonly detail: string }
     | { readonly kind: 'invalid'; readonly detail: string }
     | { readonly kind: 'conflict'; readonly detail: string }
@@ -34,6 +38,8 @@ export interface OpsApp {
   readonly app: Hono;
   /** May be called at any time before the server listens. */
   readonly add: (routes: readonly OpsRoute[]) => void;
+  /** Resolves when no answer in lines is under way, false when one still was at the deadline. */
+  readonly ended: (deadlineMs: number) => Promise<boolean>;
 }
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -54,8 +60,10 @@ export const createOpsApp = (options: {
   readonly readiness: Readiness;
   readonly problem: ProblemFunction<KitErrorCode>;
   readonly logger: Logger;
+  readonly lifecycle: Pick<Lifecycle, 'stopping'>;
 }): OpsApp => {
-  const { service, instance, version, readiness, problem, logger } = options;
+  const { service, instance, version, readiness, problem, logger, lifecycle } = options;
+  const lineAnswers = new LineAnswers({ stopping: lifecycle.stopping, logger });
   const app = new Hono();
   app.use('*', (c, next) => runInContext({ correlationId: c.req.header(CORRELATION_HEADER) }, next));
   app.use('*', refuseUnreadable(problem));
@@ -81,6 +89,8 @@ export const createOpsApp = (options: {
             return c.json(answered.body);
           case 'text':
             return c.body(answered.body, 200, { 'content-type': answered.contentType });
+          case 'lines':
+            return lineAnswers.answer(c, answered.lines);
           case 'not-found':
             return problem(c, 'ROUTE_NOT_FOUND', { detail: answered.detail });
           case 'invalid':
@@ -92,5 +102,5 @@ export const createOpsApp = (options: {
         }
       });
   };
-  return { app, add };
+  return { app, add, ended: (deadlineMs) => lineAnswers.ended(deadlineMs) };
 };

@@ -130,8 +130,10 @@ const discoveryOf = <Code extends string>(
   });
 
 /** Listens for operations until the end of the process; answers the port. */
-const listenOps = async ({ app }: OpsApp, config: ServiceConfig, lifecycle: Lifecycle): Promise<number> => {
-  const server = await listenHttp(app, { port: config.OPS_PORT, host: config.PARLEY_HOST });
+const listenOps = async (ops: OpsApp, config: ServiceConfig, lifecycle: Lifecycle): Promise<number> => {
+  const server = await listenHttp(ops.app, { port: config.OPS_PORT, host: config.PARLEY_HOST });
+  // Before the hooks end what the lines are made with; a client that reads none of them must not use up their time.
+  lifecycle.addServer('answers in lines', (deadlineMs) => ops.ended(deadlineMs / 2));
   lifecycle.addLast('ops', async (deadlineMs) => {
     await server.drain(deadlineMs);
   });
@@ -197,7 +199,7 @@ export const createService = <const Code extends string>(options: ServiceOptions
   });
   const grpc = new GrpcServer({ catalog, logger, inFlightMax, guard: guard.grpc, ...shared });
   const readiness = readinessOf(lifecycle);
-  const ops = createOpsApp({ service: name, instance, version, readiness, problem, logger });
+  const ops = createOpsApp({ service: name, instance, version, readiness, problem, logger, lifecycle });
   const policies = policiesOf({ logger, late: shared.late, env: options.env ?? process.env });
   const ports: { http?: number; grpc?: number; ops?: number } = {};
   const discovery = discoveryOf(options, logger, readiness);
