@@ -27,10 +27,30 @@ export const DeadLetter = z.object({
 });
 export type DeadLetter = z.infer<typeof DeadLetter>;
 
-/** Answer of `GET /ops/dead-letters`: all that are open, and the last ones that were settled. */
+/** Which of the letters that wait, as a body or as the query of `GET /ops/dead-letters/export`. */
+export const DeadLetterFilter = z.strictObject({
+  state: z.enum(['open', 'requested']).optional(),
+  broker: DeadLetter.shape.broker.optional(),
+  /** The letter's contains it. */
+  reason: z.string().optional(),
+  type: z.string().optional(),
+});
+
+/** Query of `GET /ops/dead-letters`. */
+export const DeadLettersQuery = DeadLetterFilter.extend({
+  state: DeadLetter.shape.state.optional(),
+  /** `false` leaves out those that were settled. */
+  settled: z.enum(['true', 'false']).optional(),
+});
+export type DeadLettersQuery = z.infer<typeof DeadLettersQuery>;
+
+/** Answer of `GET /ops/dead-letters`: those that wait, and the last ones that were settled, as far as the query leaves them. */
 export const DeadLetters = z.object({ letters: z.array(DeadLetter) });
 
-/** Answer of `GET /ops/dead-letters/{id}`: an open letter with the original. */
+/**
+ * Answer of `GET /ops/dead-letters/{id}`: a letter that waits, with the original. Each line of `…/export` is one; an
+ * export that cannot be ended is cut.
+ */
 export const DeadLetterDetail = DeadLetter.extend({
   errorClass: z.string(),
   traceparent: z.string().optional(),
@@ -50,3 +70,46 @@ export const DeadLetterOrder = z.object({
   /** Of a redrive: what is handled instead of what the letter says. */
   edited: z.unknown().optional(),
 });
+
+/** Most letters of one order or export (`max` in its query), and how many an order takes when it says nothing. */
+export const DEAD_LETTERS_ORDER_MAX = 100_000;
+export const DEAD_LETTERS_ORDER_DEFAULT = 100;
+/** Letters a second of an order. */
+export const DEAD_LETTERS_RATE_MAX = 1_000;
+export const DEAD_LETTERS_RATE_DEFAULT = 10;
+
+/**
+ * Body of `POST /ops/dead-letters/redrive` and `…/discard`: one after the other of those that wait. 409 CONFLICT while
+ * the service works on another one. It ends with the letter at hand once nobody reads the answer.
+ */
+export const DeadLettersOrder = z.strictObject({
+  why: DeadLetterOrder.shape.why,
+  filter: DeadLetterFilter.optional(),
+  /** With 0 it only says how many are left. */
+  max: z.int().min(0).max(DEAD_LETTERS_ORDER_MAX).optional(),
+  ratePerSecond: z.int().min(1).max(DEAD_LETTERS_RATE_MAX).optional(),
+  /** Says what would be done, and does nothing. */
+  dryRun: z.boolean().optional(),
+});
+export type DeadLettersOrder = z.infer<typeof DeadLettersOrder>;
+
+/** What became of one letter. */
+export const DeadLetterResult = z.object({
+  id: z.string(),
+  result: z.enum(['done', 'gone', 'refused', 'would redrive', 'would discard']),
+  /** Why it is gone or was refused. */
+  why: z.string().optional(),
+});
+export type DeadLetterResult = z.infer<typeof DeadLetterResult>;
+
+/** One line of the answer to such an order, as soon as it is so; an answer that does not end with `left` was cut. */
+export const DeadLettersOrderLine = z.union([
+  DeadLetterResult,
+  z.object({
+    /** That wait still and were asked for, too. */
+    left: z.int().nonnegative(),
+    /** Why it ended before `max`. */
+    stopped: z.string().optional(),
+  }),
+]);
+export type DeadLettersOrderLine = z.infer<typeof DeadLettersOrderLine>;

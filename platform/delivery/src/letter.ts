@@ -9,6 +9,9 @@ export interface DeadLetter {
   readonly attempts: number;
 }
 
+/** Reason of a letter that has not failed: an earlier event of its stream has. */
+export const PARKED = 'parked-behind';
+
 /** Headers that a dead letter has besides those of the original, on both brokers. */
 export const errorHeaderNames = {
   reason: 'x-error-reason',

@@ -1,5 +1,17 @@
 /** Dead letters as routes of an operations server, free of any HTTP library. */
-import type { DeadLetterStore, LetterAnswer } from './store.ts';
+import type { z } from 'zod';
+import {
+  Discard,
+  ExportQuery,
+  isWaiting,
+  isWanted,
+  ListQuery,
+  OrderOfMany,
+  problemOf,
+  Redrive,
+} from './letter-requests.ts';
+import { dueFor, orderMany } from './order-many.ts';
+import type { DeadLetterStore, LetterAnswer, LetterDetail, LetterSummary } from './store.ts';
 
 export interface OpsRequest {
   readonly params: Readonly<Record<string, string>>;
@@ -10,6 +22,8 @@ export interface OpsRequest {
 
 export type OpsAnswer =
   | { readonly kind: 'ok'; readonly body: object }
+  /** One a line, each sent before the next one is asked for, until the signal aborts. */
+  | { readonly kind: 'lines'; readonly lines: (signal: AbortSignal) => AsyncIterable<object> }
   | { readonly kind: 'not-found'; readonly detail: string }
   | { readonly kind: 'invalid'; readonly detail: string }
   | { readonly kind: 'conflict'; readonly detail: string };
@@ -21,7 +35,6 @@ export interface OpsRoute {
   readonly answer: (request: OpsRequest) => Promise<OpsAnswer>;
 }
 
-const WHY_MAX = 500;
 const noSuchLetter: OpsAnswer = {
   kind: 'not-found',
   detail: 'this service has no open dead letter of that id',
@@ -38,13 +51,51 @@ const answerTo = (answer: LetterAnswer): OpsAnswer => {
   }
 };
 
-const whyOf = (body: unknown): string | undefined => {
-  const why = typeof body === 'object' && body !== null && 'why' in body ? body.why : undefined;
-  return typeof why === 'string' && why.trim() !== '' && why.length <= WHY_MAX ? why : undefined;
+/** Answers what is asked for, or says what is wrong with how it was. */
+const asked = async <T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  answer: (asked: T) => Promise<OpsAnswer>,
+): Promise<OpsAnswer> => {
+  const { data, error } = schema.safeParse(value);
+  return error === undefined ? answer(data) : { kind: 'invalid', detail: problemOf(error) };
 };
-const needsWhy: OpsAnswer = {
-  kind: 'invalid',
-  detail: `the body must be JSON with \`why\`, a text of 1 to ${String(WHY_MAX)} characters`,
+
+async function* details(
+  store: DeadLetterStore,
+  letters: readonly LetterSummary[],
+  signal: AbortSignal,
+): AsyncGenerator<LetterDetail> {
+  for (const { id } of letters) {
+    signal.throwIfAborted(); // cut: an export that ends in order is a whole one
+    const detail = await store.show(id);
+    if (detail !== undefined) yield detail; // else settled meanwhile
+  }
+}
+
+/** Orders of many letters: one at a time of each process, so that its rate is the rate. */
+const ordersOfMany = (store: DeadLetterStore): readonly OpsRoute[] => {
+  let isBusy = false;
+  return (['redrive', 'discard'] as const).map((action) => ({
+    method: 'POST',
+    path: `/ops/dead-letters/${action}`,
+    answer: async ({ json }) =>
+      asked(OrderOfMany, await json().catch(() => undefined), async (order) => {
+        const due = dueFor(action, order, await store.list());
+        const ordering = (signal: AbortSignal) => orderMany(store, action, { due, order, signal });
+        if (order.dryRun) return { kind: 'lines', lines: ordering };
+        if (isBusy) return { kind: 'conflict', detail: 'another order of many letters is being worked on' };
+        isBusy = true;
+        const lines = async function* (signal: AbortSignal) {
+          try {
+            yield* ordering(signal);
+          } finally {
+            isBusy = false;
+          }
+        };
+        return { kind: 'lines', lines };
+      }),
+  }));
 };
 
 /** The shapes are those of contracts/src/rest/dead-letters.ts. */
@@ -52,8 +103,26 @@ export const deadLetterRoutes = (store: DeadLetterStore): readonly OpsRoute[] =>
   {
     method: 'GET',
     path: '/ops/dead-letters',
-    answer: async () => ({ kind: 'ok', body: { letters: await store.list() } }),
+    answer: ({ query }) =>
+      asked(ListQuery, query, async ({ settled, ...filter }) => {
+        const letters = (await store.list()).filter(
+          (letter) => isWanted(filter, letter) && (settled === 'true' || isWaiting(letter)),
+        );
+        return { kind: 'ok', body: { letters } };
+      }),
   },
+  {
+    // Before those with an id, of which none is without a colon.
+    method: 'GET',
+    path: '/ops/dead-letters/export',
+    answer: ({ query }) =>
+      asked(ExportQuery, query, async ({ max, ...filter }) => {
+        const all = await store.list();
+        const letters = all.filter((letter) => isWaiting(letter) && isWanted(filter, letter)).slice(0, max);
+        return { kind: 'lines', lines: (signal) => details(store, letters, signal) };
+      }),
+  },
+  ...ordersOfMany(store),
   {
     method: 'GET',
     path: '/ops/dead-letters/:id',
@@ -66,20 +135,17 @@ export const deadLetterRoutes = (store: DeadLetterStore): readonly OpsRoute[] =>
     // Answers when the request is stored; whoever is assigned the letter works on it then.
     method: 'POST',
     path: '/ops/dead-letters/:id/redrive',
-    answer: async ({ params: { id = '' }, json }) => {
-      const body = await json().catch(() => undefined);
-      const why = whyOf(body);
-      if (why === undefined) return needsWhy;
-      const { edited } = body as { readonly edited?: unknown }; // it has a `why`
-      return answerTo(await store.redrive(id, edited === undefined ? { why } : { why, edited }));
-    },
+    answer: async ({ params: { id = '' }, json }) =>
+      asked(Redrive, await json().catch(() => undefined), async (options) =>
+        answerTo(await store.redrive(id, options)),
+      ),
   },
   {
     method: 'POST',
     path: '/ops/dead-letters/:id/discard',
-    answer: async ({ params: { id = '' }, json }) => {
-      const why = whyOf(await json().catch(() => undefined));
-      return why === undefined ? needsWhy : answerTo(await store.discard(id, { why }));
-    },
+    answer: async ({ params: { id = '' }, json }) =>
+      asked(Discard, await json().catch(() => undefined), async (options) =>
+        answerTo(await store.discard(id, options)),
+      ),
   },
 ];

@@ -38,9 +38,6 @@ const markHeaderNames = {
  */
 const CLAIM = 'x-letter-claim';
 
-/** Reason of a letter that has not failed: an earlier event of its stream has. */
-export const PARKED = 'parked-behind';
-
 export type MarkKind = 'redrive' | 'redriven' | 'failed' | 'discarded';
 
 /** Kind of a mark that is about no letter: a member was assigned the partition, and letters of earlier ones no longer count. */

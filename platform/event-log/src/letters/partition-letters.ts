@@ -1,7 +1,8 @@
 /** The dead letters of one partition, folded from the dead-letter topic: every reader comes to the same. */
+import { PARKED } from '@parley/delivery';
 import { commitOf } from '../log/recorded-event.ts';
 import type { RawRecord } from '../log/transport.ts';
-import { PARKED, readClaim, readLetter, readMark, type LetterContent, type Mark } from './letter.ts';
+import { readClaim, readLetter, readMark, type LetterContent, type Mark } from './letter.ts';
 
 /**
  * Records of a partition that may be handled before their offset is committed. As many letters of the last ones are known

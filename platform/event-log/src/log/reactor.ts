@@ -8,6 +8,7 @@ import {
   done,
   messagingMetrics,
   notYet,
+  PARKED,
   type AsyncHops,
   type DeadLetter,
   type Failure,
@@ -16,7 +17,6 @@ import {
 } from '@parley/delivery';
 import { attribute, messagingSystems } from '@parley/contracts/telemetry';
 import type { Logger } from 'pino';
-import { PARKED } from '../letters/letter.ts';
 import type { LetterBox } from '../letters/letter-box.ts';
 import { UNCOMMITTED_MAX, UNDECODABLE, type OpenLetter } from '../letters/partition-letters.ts';
 import { Redriver } from '../letters/redriver.ts';
