@@ -1,12 +1,13 @@
-import { writeFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
+import { createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { typedPath } from '@parley/cli';
-import type { Endpoints } from '@parley/contracts/endpoints';
+import type { ServiceName } from '@parley/contracts/endpoints';
+import type { DeadLetterDetail, DeadLetterResult, DeadLettersOrderLine } from '@parley/contracts/rest';
 import type { Command } from '../cli/command.ts';
 import { CommandError, exitCodes, type ExitCode } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
-import { help, isWanted, parseDlq, type DlqArguments } from '../dlq/arguments.ts';
-import { LetterClient, type FoundLetter } from '../dlq/client.ts';
+import { help, parseDlq, type DlqArguments } from '../dlq/arguments.ts';
+import { LetterClient, type FoundLetter, type OrderAction } from '../dlq/client.ts';
 import { editLetter } from '../dlq/edit.ts';
 import { lettersTable, letterText } from '../dlq/show.ts';
 import { contextFrom } from '../stack/context.ts';
@@ -19,101 +20,129 @@ const printJson = (value: unknown): void => {
   print(JSON.stringify(value));
 };
 
-const list = (args: DlqArguments, letters: readonly FoundLetter[]): ExitCode => {
+/** What was found of what was asked for: one letter where there is an id. */
+interface Asked {
+  readonly args: DlqArguments;
+  readonly client: LetterClient;
+  readonly letters: readonly FoundLetter[];
+}
+
+/** In the order of their oldest letters. */
+const servicesOf = (letters: readonly FoundLetter[]): readonly ServiceName[] => [
+  ...new Set(letters.map(({ service }) => service)),
+];
+
+const list = ({ args, letters }: Asked): ExitCode => {
   if (args.values.json === true) printJson({ letters });
   else if (letters.length === 0) print('no dead letters');
   else print(lettersTable(letters, Date.now()));
   return exitCodes.ok;
 };
 
-const show = async (
-  args: DlqArguments,
-  { client, endpoints, letter }: { client: LetterClient; endpoints: Endpoints; letter: FoundLetter },
-): Promise<ExitCode> => {
+const shown = async ({ client }: Asked, letter: FoundLetter): Promise<DeadLetterDetail> => {
   const detail = await client.show(letter);
   if (detail === undefined) throw new CommandError(exitCodes.failed, `${letter.id} is settled`);
-  if (args.values.json === true) printJson(detail);
-  else print(letterText(detail, endpoints.traces.ui));
-  return exitCodes.ok;
+  return detail;
 };
 
-const exportTo = async (
-  args: DlqArguments,
-  { client, letters }: { client: LetterClient; letters: readonly FoundLetter[] },
-): Promise<ExitCode> => {
-  const lines: string[] = [];
-  for (const letter of letters.slice(0, args.max)) {
-    const detail = await client.show(letter);
-    if (detail !== undefined) lines.push(`${JSON.stringify({ service: letter.service, ...detail })}\n`);
+async function* exported({ args, client, letters }: Asked): AsyncGenerator<object> {
+  if (args.id !== undefined) {
+    for (const letter of letters) {
+      const detail = await client.show(letter);
+      if (detail !== undefined) yield { service: letter.service, ...detail };
+    }
+    return;
   }
-  const { out = '-' } = args.values;
+  let { max } = args;
+  for (const service of servicesOf(letters)) {
+    if (max === 0) return;
+    for await (const detail of client.export(service, { ...args.filter, max })) {
+      max -= 1;
+      yield { service, ...detail };
+    }
+  }
+}
+
+const exportTo = async (asked: Asked): Promise<ExitCode> => {
+  const { max, values } = asked.args;
+  const { out = '-' } = values;
   const output = outputTo(process.stderr);
-  if (out === '-') process.stdout.write(lines.join(''));
+  let written = 0;
+  const lines = async function* () {
+    for await (const letter of exported(asked)) {
+      written += 1;
+      yield `${JSON.stringify(letter)}\n`;
+    }
+  };
+  const left = Math.max(0, asked.letters.length - max);
+  if (out === '-') await pipeline(lines, process.stdout, { end: false });
   else {
-    await writeFile(typedPath(out), lines.join(''), { mode: 0o600 });
-    if (args.values.json === true)
-      printJson({ exported: lines.length, left: Math.max(0, letters.length - args.max) });
-    else output.good(`${String(lines.length)} letters in ${out}`);
+    await pipeline(lines, createWriteStream(typedPath(out), { mode: 0o600 }));
+    if (values.json === true) printJson({ exported: written, left });
+    else output.good(`${String(written)} letters in ${out}`);
   }
-  if (letters.length > args.max) output.dim(`${String(letters.length - args.max)} more wait beyond --max`);
+  if (left > 0) output.dim(`${String(left)} more wait beyond --max`);
   return exitCodes.ok;
 };
 
-const mended = async (client: LetterClient, letter: FoundLetter): Promise<unknown> => {
-  const detail = await client.show(letter);
-  if (detail === undefined) throw new CommandError(exitCodes.failed, `${letter.id} is settled`);
-  return editLetter(detail, process.env);
-};
+/** What becomes of each as it does: of one letter, or of the services' one after the other. */
+async function* ordered(asked: Asked, action: OrderAction): AsyncGenerator<DeadLettersOrderLine> {
+  const { args, client, letters } = asked;
+  const { filter, ratePerSecond, values } = args;
+  const why = values.why ?? `npm run dlq -- ${action}`;
+  const dryRun = values['dry-run'] === true;
+  if (args.id !== undefined) {
+    for (const letter of letters) {
+      if (dryRun) yield { id: letter.id, result: `would ${action}` };
+      else if (values.edit !== true) yield await client.order(action, letter, { why });
+      else {
+        const edited = await editLetter(await shown(asked, letter), process.env);
+        yield await client.order(action, letter, { why, edited });
+      }
+    }
+    return;
+  }
+  let { max } = args;
+  for (const service of servicesOf(letters))
+    for await (const line of client.orderMany(action, service, { why, filter, max, ratePerSecond, dryRun })) {
+      if ('id' in line) max -= 1;
+      yield line;
+    }
+}
 
-/** Each on its own: ended in the middle, what was ordered stays so, and the rest waits as before. */
-const order = async (
-  args: DlqArguments,
-  { client, letters }: { client: LetterClient; letters: readonly FoundLetter[] },
-): Promise<ExitCode> => {
-  const { action, values, max, ratePerSecond } = args;
-  const what = action === 'discard' ? 'discard' : 'redrive';
-  // What is parked follows the one before it by itself.
-  const due = letters.filter(
-    ({ reason, redrives }) =>
-      args.id !== undefined || what === 'discard' || reason !== 'parked-behind' || redrives > 0,
-  );
-  const chosen = due.slice(0, max);
+/** Ended in the middle, what was ordered stays so, and the rest waits as before. */
+const order = async (asked: Asked, action: OrderAction): Promise<ExitCode> => {
+  const isJson = asked.args.values.json === true;
   const output = outputTo(process.stderr);
-  const why = values.why ?? `npm run dlq -- ${what}`;
-  const results: { id: string; result: string; why?: string }[] = [];
-  for (const [index, letter] of chosen.entries()) {
-    if (values['dry-run'] === true) {
-      results.push({ id: letter.id, result: `would ${what}` });
+  const results: DeadLetterResult[] = [];
+  let left = 0;
+  for await (const line of ordered(asked, action)) {
+    if ('left' in line) {
+      left += line.left;
       continue;
     }
-    if (index > 0) await delay(1000 / ratePerSecond);
-    const edited = values.edit === true ? await mended(client, letter) : undefined;
-    const answer = await client.order(what, letter, edited === undefined ? { why } : { why, edited });
-    results.push({
-      id: letter.id,
-      result: answer.kind,
-      ...(answer.kind === 'done' ? {} : { why: answer.why }),
-    });
+    const { id, result, why } = line;
+    results.push(line);
+    if (!isJson) output.line(`${id}  ${result}${why === undefined ? '' : `: ${why}`}`);
   }
-  if (values.json === true) printJson({ results, left: due.length - chosen.length });
-  else {
-    for (const { id, result, why: said } of results)
-      output.line(`${id}  ${result}${said === undefined ? '' : `: ${said}`}`);
-    if (due.length > chosen.length)
-      output.dim(`${String(due.length - chosen.length)} more wait: --max ${String(due.length)}`);
-  }
+  if (isJson) printJson({ results, left });
+  else if (left > 0) output.dim(`${String(left)} more wait: --max ${String(results.length + left)}`);
   return results.some(({ result }) => result === 'refused') ? exitCodes.failed : exitCodes.ok;
 };
 
-const isUnsettled = ({ state }: FoundLetter): boolean => state === 'open' || state === 'requested';
-
-/** One that is settled already: whatever is ordered of it again has no effect. */
-const alreadySettled = ({ action, values }: DlqArguments, { id, state, note }: FoundLetter): ExitCode => {
-  const why = `is ${state} already: ${note ?? ''}`;
-  const isOrder = action === 'redrive' || action === 'discard';
-  if (isOrder && values.json === true)
-    printJson({ results: [{ id, result: 'gone', why: `it ${why}` }], left: 0 });
-  else outputTo(process.stderr).line(`${id} ${why}`);
+/** Why no letter was found that has this id: when it is settled already, whatever is ordered of it again has no effect. */
+const notFound = async ({ args, client }: Asked, wanted: string): Promise<ExitCode> => {
+  const found = (await client.list()).find(({ id }) => id === wanted);
+  if (found === undefined)
+    throw new CommandError(exitCodes.failed, `no dead letter ${wanted}: npm run dlq -- list`);
+  const { state, note = '' } = found;
+  if (state === 'open' || state === 'requested')
+    throw new CommandError(exitCodes.failed, `the filters leave out ${wanted}, which is ${state}`);
+  const why = `is ${state} already: ${note}`;
+  const isOrder = args.action === 'redrive' || args.action === 'discard';
+  if (isOrder && args.values.json === true)
+    printJson({ results: [{ id: wanted, result: 'gone', why: `it ${why}` }], left: 0 });
+  else outputTo(process.stderr).line(`${wanted} ${why}`);
   return exitCodes.ok;
 };
 
@@ -132,32 +161,27 @@ export const dlqCommand: Command = {
     }
     const endpoints = await readEndpoints(contextFrom(process.env).runDir);
     const client = new LetterClient(endpoints);
-    const all = await client.list();
-    const letters = all.filter(
-      (letter) => isWanted(args, letter) && (args.values.settled === true || isUnsettled(letter)),
-    );
+    const { service, settled = false, json } = args.values;
+    const found = await client.list({ ...args.filter, service, settled: settled ? 'true' : 'false' });
+    const letters = args.id === undefined ? found : found.filter(({ id }) => id === args.id);
+    const asked: Asked = { args, client, letters };
     const [letter] = letters;
-    if (args.id !== undefined && letter === undefined) {
-      const leftOut = all.find(({ id }) => id === args.id);
-      if (leftOut === undefined)
-        throw new CommandError(exitCodes.failed, `no dead letter ${args.id}: npm run dlq -- list`);
-      if (isUnsettled(leftOut))
-        throw new CommandError(
-          exitCodes.failed,
-          `the filters leave out ${args.id}, which is ${leftOut.state}`,
-        );
-      return alreadySettled(args, leftOut);
-    }
+    if (args.id !== undefined && letter === undefined) return notFound(asked, args.id);
     switch (args.action) {
       case 'list':
-        return list(args, letters);
-      case 'show':
-        return letter === undefined ? exitCodes.failed : show(args, { client, endpoints, letter });
+        return list(asked);
+      case 'show': {
+        if (letter === undefined) return exitCodes.failed; // it needs an id
+        const detail = await shown(asked, letter);
+        if (json === true) printJson(detail);
+        else print(letterText(detail, endpoints.traces.ui));
+        return exitCodes.ok;
+      }
       case 'export':
-        return exportTo(args, { client, letters });
+        return exportTo(asked);
       case 'redrive':
       case 'discard':
-        return order(args, { client, letters });
+        return order(asked, args.action);
     }
   },
 };

@@ -9,12 +9,12 @@ import { writeEndpoints } from '../stack/endpoints-file.ts';
 import { acquireLock } from '../stack/lock.ts';
 import { dlqCommand } from './dlq.ts';
 
-const settled: DeadLetter = {
-  id: 'group:0-1',
+const open: DeadLetter = {
+  id: 'group:0-2',
   broker: 'kafka',
   source: 'topic',
   consumer: 'group',
-  position: '0@1',
+  position: '0@2',
   subject: 's',
   type: 'PaymentCompleted',
   correlationId: 'c',
@@ -22,30 +22,52 @@ const settled: DeadLetter = {
   message: 'no address',
   attempts: 5,
   redrives: 0,
-  state: 'redriven',
-  note: 'mended',
+  state: 'open',
 };
-const open: DeadLetter = { ...settled, id: 'group:0-2', state: 'open' };
+const settled: DeadLetter = { ...open, id: 'group:0-1', state: 'redriven', note: 'mended' };
+const queued: DeadLetter = { ...open, id: 'queue:1', broker: 'rabbitmq' };
+const detail = { ...open, errorClass: 'Error', headers: [], key: null, value: null };
+
+/** What was asked of a service: its name, path and query, and body. */
+type Asked = readonly [service: string, path: string, body: unknown];
 
 let runDir: string;
-let posted: number;
+let asked: Asked[];
+/** Of what is not the list. */
+let answerTo: (...asked: Asked) => Response;
+const lines = (...of: readonly object[]): Response =>
+  new Response(of.map((line) => `${JSON.stringify(line)}\n`).join(''));
+
 beforeEach(async () => {
   runDir = await mkdtemp(join(tmpdir(), 'parley-dlq-'));
   await acquireLock(runDir, 4000);
   const endpoints = endpointsOf({ portBase: 4000 });
   await writeEndpoints(runDir, endpoints);
   vi.stubEnv('PARLEY_RUN_DIR', runDir);
-  posted = 0;
-  // Notification has both letters, and nobody else has any.
-  vi.spyOn(globalThis, 'fetch').mockImplementation((input, { method = 'GET' } = {}) => {
-    if (method === 'POST') posted += 1;
-    const url = input instanceof Request ? input.url : String(input);
-    if (!url.startsWith(`${endpoints.notification.ops}/`))
-      return Promise.resolve(new Response(null, { status: 404 }));
-    const body = url.endsWith('/ops/dead-letters')
-      ? { letters: [settled, open] }
-      : { ...open, errorClass: 'Error', headers: [], key: null, value: null };
-    return Promise.resolve(Response.json(body));
+  asked = [];
+  answerTo = () => lines({ left: 0 });
+  // Notification has two letters, shipping has one, and nobody else has any.
+  const lists: Readonly<Record<string, readonly DeadLetter[]>> = {
+    [endpoints.notification.ops]: [settled, open],
+    [endpoints.shipping.ops]: [queued],
+  };
+  vi.spyOn(globalThis, 'fetch').mockImplementation((input, { method = 'GET', body } = {}) => {
+    const url = new URL(input instanceof Request ? input.url : input);
+    const letters = lists[url.origin];
+    if (letters === undefined) return Promise.resolve(new Response(null, { status: 404 }));
+    if (method === 'GET' && url.pathname === '/ops/dead-letters') {
+      const isAll = url.searchParams.get('settled') !== 'false';
+      return Promise.resolve(
+        Response.json({ letters: letters.filter(({ state }) => isAll || state === 'open') }),
+      );
+    }
+    const of: Asked = [
+      url.origin === endpoints.shipping.ops ? 'shipping' : 'notification',
+      `${url.pathname}${url.search}`.slice('/ops/dead-letters'.length),
+      typeof body === 'string' ? (JSON.parse(body) as unknown) : undefined,
+    ];
+    asked.push(of);
+    return Promise.resolve(answerTo(...of));
   });
 });
 afterEach(async () => {
@@ -61,9 +83,11 @@ const dlq = async (...argv: string[]): Promise<{ code: number; stdout: string }>
     stdout += String(text);
     return true;
   });
-  const code = await dlqCommand.run({}, argv);
-  print.mockRestore();
-  return { code, stdout };
+  try {
+    return { code: await dlqCommand.run({}, argv), stdout };
+  } finally {
+    print.mockRestore();
+  }
 };
 
 it.each([[['redrive']], [['discard', '--why', 'a test']]])(
@@ -75,14 +99,78 @@ it.each([[['redrive']], [['discard', '--why', 'a test']]])(
       results: [{ id: settled.id, result: 'gone', why: 'it is redriven already: mended' }],
       left: 0,
     });
-    expect(posted).toBe(0);
+    expect(asked).toEqual([]);
   },
 );
 
-it('an export into a file answers --json with how many letters it has', async () => {
+it('an order of many goes from service to service, with what is left of its maximum', async () => {
+  answerTo = (service) =>
+    service === 'shipping'
+      ? lines({ id: queued.id, result: 'refused', why: 'redriven 20 times' }, { left: 3 })
+      : lines({ id: open.id, result: 'done' }, { left: 1 });
+  const filters = ['--reason', 'exhausted', '--rate', '5', '--max', '2'];
+  const { code, stdout } = await dlq('redrive', '--all', ...filters, '--json');
+  expect(code).toBe(exitCodes.failed);
+  expect(JSON.parse(stdout)).toEqual({
+    results: [
+      { id: open.id, result: 'done' },
+      { id: queued.id, result: 'refused', why: 'redriven 20 times' },
+    ],
+    left: 4,
+  });
+  const body = {
+    why: 'npm run dlq -- redrive',
+    filter: { reason: 'exhausted' },
+    ratePerSecond: 5,
+    dryRun: false,
+  };
+  expect(asked).toEqual([
+    ['notification', '/redrive', { ...body, max: 2 }],
+    ['shipping', '/redrive', { ...body, max: 1 }],
+  ]);
+});
+
+it.each([
+  ['is cut', [{ id: open.id, result: 'done' }]],
+  [
+    'is stopped by its service',
+    [
+      { id: open.id, result: 'done' },
+      { left: 1, stopped: 'the service is stopping' },
+    ],
+  ],
+])('an order of many that %s is no success, and nothing more is ordered', async (_what, answered) => {
+  answerTo = () => lines(...answered);
+  await expect(dlq('discard', '--all', '--why', 'a test')).rejects.toMatchObject({
+    exitCode: exitCodes.environment,
+    message: expect.stringContaining('try again') as string,
+  });
+  expect(asked).toHaveLength(1);
+});
+
+it('an order of many that a service refuses fails with its reason', async () => {
+  answerTo = () => Response.json({ detail: 'another order of many letters' }, { status: 409 });
+  await expect(dlq('redrive', '--all')).rejects.toMatchObject({
+    exitCode: exitCodes.failed,
+    message: expect.stringContaining('another order of many letters') as string,
+  });
+});
+
+it.each([
+  [[], [open.id, queued.id], 0],
+  [['--max', '1'], [open.id], 1],
+  [[open.id], [open.id], 0],
+])('an export into a file (%j) answers --json with how many letters it has', async (argv, ids, left) => {
+  answerTo = (service, path) =>
+    path.startsWith('/export')
+      ? lines({ ...detail, id: service === 'shipping' ? queued.id : open.id })
+      : Response.json(detail);
   const out = join(runDir, 'letters.ndjson');
-  const { code, stdout } = await dlq('export', '--out', out, '--json');
+  const { code, stdout } = await dlq('export', ...argv, '--out', out, '--json');
   expect(code).toBe(exitCodes.ok);
-  expect(JSON.parse(stdout)).toEqual({ exported: 1, left: 0 });
-  expect(JSON.parse(await readFile(out, 'utf8'))).toMatchObject({ service: 'notification', id: open.id });
+  expect(JSON.parse(stdout)).toEqual({ exported: ids.length, left });
+  const written = (await readFile(out, 'utf8')).trim().split('\n');
+  expect(written.map((line) => JSON.parse(line) as unknown)).toMatchObject(
+    ids.map((id) => ({ service: id === queued.id ? 'shipping' : 'notification', id })),
+  );
 });

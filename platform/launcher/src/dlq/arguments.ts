@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
+import {
+  DEAD_LETTERS_ORDER_DEFAULT,
+  DEAD_LETTERS_ORDER_MAX,
+  DEAD_LETTERS_RATE_DEFAULT,
+  DEAD_LETTERS_RATE_MAX,
+  DeadLetterFilter,
+} from '@parley/contracts/rest';
+import type { z } from 'zod';
 import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
-import type { FoundLetter } from './client.ts';
-
-const RATE_DEFAULT = 10;
-const RATE_MAX = 1_000;
-/** Of orders; an export has all. */
-const MAX_DEFAULT = 100;
-const MAX_MAX = 100_000;
 
 export const help = [
   'usage: npm run dlq -- <list|show|redrive|discard|export> [<id>] [options]',
@@ -24,8 +25,8 @@ export const help = [
   '  --why <text>             kept beside the original; needed to discard',
   '  --edit                   of one: opens its payload in $EDITOR, and has it handled as it says then',
   '  --dry-run                says what would be done',
-  `  --rate <n>               letters a second (${String(RATE_DEFAULT)})`,
-  `  --max <n>                at most so many letters (${String(MAX_DEFAULT)}; an export has all)`,
+  `  --rate <n>               letters a second, one service after the other (${String(DEAD_LETTERS_RATE_DEFAULT)})`,
+  `  --max <n>                at most so many letters (${String(DEAD_LETTERS_ORDER_DEFAULT)}; an export has all)`,
   '  --json                   JSON instead of text',
   '  --help                   this text',
 ].join('\n');
@@ -55,6 +56,8 @@ export interface DlqArguments {
   readonly action: Action;
   readonly id: string | undefined;
   readonly values: ReturnType<typeof parse>['values'];
+  /** As every service applies it. */
+  readonly filter: z.infer<typeof DeadLetterFilter>;
   readonly ratePerSecond: number;
   readonly max: number;
 }
@@ -89,19 +92,16 @@ export const parseDlq = (argv: readonly string[]): DlqArguments | undefined => {
   if (action === 'discard' && (values.why ?? '').trim() === '') throw usage('discard needs --why');
   if (values.edit === true && (action !== 'redrive' || id === undefined))
     throw usage('--edit is for the redrive of one letter');
+  const { broker, reason, type, rate, max } = values;
+  const filter = DeadLetterFilter.safeParse({ broker, reason, type });
+  if (!filter.success) throw usage(`--broker must be kafka or rabbitmq`);
+  const maxDefault = action === 'export' ? DEAD_LETTERS_ORDER_MAX : DEAD_LETTERS_ORDER_DEFAULT;
   return {
     action,
     id,
     values,
-    ratePerSecond: wholeNumber('rate', values.rate ?? String(RATE_DEFAULT), RATE_MAX),
-    max: wholeNumber('max', values.max ?? String(action === 'export' ? MAX_MAX : MAX_DEFAULT), MAX_MAX),
+    filter: filter.data,
+    ratePerSecond: wholeNumber('rate', rate ?? String(DEAD_LETTERS_RATE_DEFAULT), DEAD_LETTERS_RATE_MAX),
+    max: wholeNumber('max', max ?? String(maxDefault), DEAD_LETTERS_ORDER_MAX),
   };
 };
-
-/** Whether the filters that were typed leave a letter. */
-export const isWanted = ({ id, values }: DlqArguments, letter: FoundLetter): boolean =>
-  (id === undefined || letter.id === id) &&
-  (values.service === undefined || letter.service === values.service) &&
-  (values.broker === undefined || letter.broker === values.broker) &&
-  (values.type === undefined || letter.type === values.type) &&
-  (values.reason === undefined || letter.reason.includes(values.reason));

@@ -48,8 +48,8 @@ export const sendUnreadableRequest = async (endpoints: Endpoints): Promise<() =>
     );
     let isOursGone = false;
     for (const letter of ofDrills) {
-      const { kind } = await client.order('discard', letter, { why: 'sent by a drill' });
-      if (letter.position === messageId) isOursGone = kind !== 'refused';
+      const { result } = await client.order('discard', letter, { why: 'sent by a drill' });
+      if (letter.position === messageId) isOursGone = result !== 'refused';
     }
     return isOursGone;
   };
