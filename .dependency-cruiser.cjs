@@ -83,6 +83,7 @@ module.exports = {
       '^platform/console/',
       '^contracts/',
       '^platform/cli/',
+      '^platform/engines/src/rabbitmq-account\\.ts$',
       '^gateway-config/',
       '^platform/engines/testing/',
     ]),

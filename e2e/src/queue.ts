@@ -1,10 +1,8 @@
+import { rabbitmqAuthorization } from '@parley/engines/testing';
 import { connect, type ChannelModel, type GetMessage } from 'amqplib';
 import { z } from 'zod';
 import type { StackUnderTest } from './stack.ts';
 import { waitFor } from './wait.ts';
-
-/** The development account of the broker, which listens on loopback only. */
-const credentials = `Basic ${Buffer.from('guest:guest').toString('base64')}`;
 
 const QueueFacts = z.looseObject({
   name: z.string(),
@@ -20,7 +18,7 @@ const Bindings = z.array(
 
 const management = async (stack: Pick<StackUnderTest, 'endpoints'>, path: string): Promise<unknown> => {
   const response = await fetch(`${stack.endpoints.rabbitmq.management}/api/${path}`, {
-    headers: { authorization: credentials },
+    headers: { authorization: rabbitmqAuthorization },
     signal: AbortSignal.timeout(60_000),
   });
   if (!response.ok) throw new Error(`the broker's management answered ${response.status} for ${path}`);

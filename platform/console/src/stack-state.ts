@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { Endpoints } from '@parley/contracts/endpoints';
+import { rabbitmqAuthorization } from '@parley/engines/rabbitmq-account';
 import { z } from 'zod';
 import type { EngineState, InstanceState, StackState } from './api.ts';
 
@@ -47,8 +48,7 @@ const answersHttp = async (url: string): Promise<Health> => {
   }
 };
 
-/** The development account of the broker, which listens on loopback only. */
-const rabbitmqHeaders = { authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}` };
+const rabbitmqHeaders = { authorization: rabbitmqAuthorization };
 const OfRabbitmq = z.object({ rabbitmq_version: z.string() }).transform((body) => body.rabbitmq_version);
 const OfPrometheus = z
   .object({ data: z.object({ version: z.string() }) })

@@ -7,12 +7,14 @@ import { obtainAll } from '../src/obtain.ts';
 import { claimEnginePorts, type PortClaim } from '../src/port-claim.ts';
 import { type EngineName, type Ports, portsFor } from '../src/ports.ts';
 import { killAllOf } from '../src/process.ts';
+import { rabbitmqAccount } from '../src/rabbitmq-account.ts';
 import { nodesOf, withNeeds } from '../src/selection.ts';
 import { type Engine, startEngine } from '../src/start.ts';
 
 export { cacheDir } from '../src/artifacts/cache.ts';
 export { endGroup } from '../src/process-group.ts';
 export { processesBelow } from '../src/procfs.ts';
+export { rabbitmqAuthorization } from '../src/rabbitmq-account.ts';
 export { countingProxy, type CountingProxy } from './counting-proxy.ts';
 
 /** What a test wants to run. */
@@ -110,7 +112,7 @@ export const startTestEngines = async (options: TestEnginesOptions): Promise<Tes
     runDir,
     bootstrap: kafkaBootstrap(ports, names),
     registryUrl: `http://127.0.0.1:${ports.registry}/apis/ccompat/v7`,
-    amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.rabbitmqAmqp}`,
+    amqpUrl: `amqp://${rabbitmqAccount}@127.0.0.1:${ports.rabbitmqAmqp}`,
     rabbitmqManagementUrl: `http://127.0.0.1:${ports.rabbitmqManagement}`,
     zipkinUrl: `http://127.0.0.1:${ports.zipkin}`,
     gatewayUrl: `http://127.0.0.1:${ports.gateway}`,

@@ -1,6 +1,6 @@
 import { deadLetter, done, notYet, type Verdict } from '@parley/delivery';
 import { deliverySuite } from '@parley/delivery/testing';
-import { startTestEngines, type TestEngines } from '@parley/engines/testing';
+import { rabbitmqAuthorization, startTestEngines, type TestEngines } from '@parley/engines/testing';
 import { connect } from 'amqplib';
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
@@ -230,10 +230,7 @@ describe('a message from elsewhere whose headers amqplib reads and does not writ
     const post = async (path: string, body: object): Promise<unknown> => {
       const response = await fetch(`${api}${path}`, {
         method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}`,
-        },
+        headers: { 'content-type': 'application/json', authorization: rabbitmqAuthorization },
         body: JSON.stringify(body),
       });
       expect(response.status).toBe(200);

@@ -4,6 +4,7 @@ import { debianPackage, ensure } from '../artifacts/debian.ts';
 import { run } from '../artifacts/run.ts';
 import { defineEngine, loopback, urlOf, type PortsNamed } from '../engine.ts';
 import { answersOk } from '../probe.ts';
+import { rabbitmqAuthorization } from '../rabbitmq-account.ts';
 
 const epmdDeadlineMs = 5000;
 
@@ -93,9 +94,7 @@ export const rabbitmq = defineEngine({
     return { command: server, args: [], env: rabbitmqEnv(context.ports, folder), cwd: folder };
   },
   isReady: ({ ports: { rabbitmqManagement } }) =>
-    answersOk(`${urlOf(rabbitmqManagement)}/api/overview`, {
-      authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}`,
-    }),
+    answersOk(`${urlOf(rabbitmqManagement)}/api/overview`, { authorization: rabbitmqAuthorization }),
   readyDeadlineMs: 180_000,
   mainPid: (context) => {
     try {

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Endpoints } from '@parley/contracts/endpoints';
 import { shippingRequests } from '@parley/contracts/queues';
+import { rabbitmqAuthorization } from '@parley/engines/rabbitmq-account';
 import { waitUntil } from '@parley/engines/wait';
 import { z } from 'zod';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { LetterClient, type FoundLetter } from '../dlq/client.ts';
 
-/** The development account of the broker, which listens on loopback only. */
-const credentials = `Basic ${Buffer.from('guest:guest').toString('base64')}`;
 const publishDeadlineMs = 5000;
 const settleDeadlineMs = 15_000;
 const Published = z.looseObject({ routed: z.boolean() });
@@ -18,7 +17,7 @@ const publish = async (management: string, messageId: string): Promise<void> => 
   const { exchange, routingKey, messageType } = shippingRequests;
   const response = await fetch(`${management}/api/exchanges/%2F/${encodeURIComponent(exchange)}/publish`, {
     method: 'POST',
-    headers: { authorization: credentials, 'content-type': 'application/json' },
+    headers: { authorization: rabbitmqAuthorization, 'content-type': 'application/json' },
     body: JSON.stringify({
       routing_key: routingKey,
       properties: { message_id: messageId, correlation_id: messageId, type: messageType, delivery_mode: 2 },
