@@ -1,8 +1,23 @@
 import type { ServiceName } from '@parley/contracts/endpoints';
-import { DeadLetterDetail, DeadLetters, type DeadLetter } from '@parley/contracts/rest';
-import { ask } from './client.ts';
+import {
+  DeadLetterDetail,
+  DeadLetters,
+  DeadLettersOrderLine,
+  type DeadLetter,
+  type DeadLettersOrder,
+} from '@parley/contracts/rest';
+import { ask, type Answer } from './client.ts';
 import type { StackUnderTest } from './stack.ts';
 import { waitFor } from './wait.ts';
+
+/** JSON lines; of one alone the client has made what it is. */
+const linesOf = ({ body }: Answer): readonly unknown[] =>
+  typeof body === 'string'
+    ? body
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as unknown)
+    : [body];
 
 /** The dead letters of one service, through its operations port. */
 export class ServiceLetters {
@@ -12,8 +27,8 @@ export class ServiceLetters {
     this.#url = `${endpoints[service].ops}/ops/dead-letters`;
   }
 
-  async list(): Promise<readonly DeadLetter[]> {
-    return DeadLetters.parse((await ask(this.#url)).body).letters;
+  async list(query = ''): Promise<readonly DeadLetter[]> {
+    return DeadLetters.parse((await ask(`${this.#url}${query}`)).body).letters;
   }
 
   /** The first one that `wanted` answers true for. */
@@ -23,6 +38,18 @@ export class ServiceLetters {
 
   async show(id: string): Promise<DeadLetterDetail> {
     return DeadLetterDetail.parse((await ask(`${this.#url}/${encodeURIComponent(id)}`)).body);
+  }
+
+  /** Those that wait, with their originals. */
+  async export(query: string): Promise<readonly DeadLetterDetail[]> {
+    return linesOf(await ask(`${this.#url}/export${query}`)).map((line) => DeadLetterDetail.parse(line));
+  }
+
+  /** Of many; undefined while the service works on another order. */
+  async redriveMany(body: DeadLettersOrder): Promise<readonly DeadLettersOrderLine[] | undefined> {
+    const answer = await ask(`${this.#url}/redrive`, { method: 'POST', body });
+    if (answer.status === 409) return undefined;
+    return linesOf(answer).map((line) => DeadLettersOrderLine.parse(line));
   }
 
   /** Answers the status. */

@@ -90,9 +90,9 @@ const deadRequests = (customer: Customer, reason: string): Promise<Requests> =>
     return requests;
   });
 
-describe('redrives of many dead letters by the command', () => {
+describe('redrives of many dead letters', () => {
   it(
-    'take as many as they are told, at the rate they are told, and ended by kill -9 or by a broker that dies they have lost nothing: the next one goes on, and every order is shipped once (US2.4)',
+    'take as many as they are told, at the rate they are told, also over HTTP, and ended by Ctrl-C, by kill -9 or by a broker that dies they have lost nothing: the next one goes on, and every order is shipped once (US2.4)',
     { timeout: 1_200_000 },
     async (context) => {
       const customer = await Customer.of(stack, 'redrive');
@@ -137,28 +137,55 @@ describe('redrives of many dead letters by the command', () => {
       expect(JSON.parse(two.stdout)).toMatchObject({ results: [{}, {}], left: orders - 2 });
       expect(await states()).toEqual({ open: orders - 2, redriven: 2 });
 
-      const child = spawn(
-        process.execPath,
-        [main, 'dlq', 'redrive', '--all', '--reason', reason, '--rate', '1'],
-        {
-          cwd: join(import.meta.dirname, '../../..'),
-          env: { ...process.env, PARLEY_RUN_DIR: stack.runDir },
-          stdio: 'ignore',
-        },
-      );
-      const gone = once(child, 'exit');
-      const some = async (): Promise<true | undefined> => ((await states()).redriven >= 4 ? true : undefined);
-      await waitFor('some to be redriven', some, { deadlineMs });
-      child.kill('SIGKILL');
-      await gone;
-      const afterKill = await states();
-      expect(afterKill.open + afterKill.redriven).toBe(orders);
-      expect(afterKill.open).toBeGreaterThan(0);
+      // Over HTTP, without the command: the same letters, and the same order of many.
+      const query = `?${new URLSearchParams({ reason, broker: 'rabbitmq', settled: 'false' }).toString()}`;
+      const listed = (await letters.list(query)).map(({ id }) => id);
+      const waiting = await letters.export(`?${new URLSearchParams({ reason }).toString()}`);
+      expect(waiting.map(({ id }) => id).toSorted()).toEqual(listed.toSorted());
+      expect(listed).toHaveLength(orders - 2);
+      const one = { why: 'over HTTP', filter: { reason, broker: 'rabbitmq' }, max: 1 } as const;
+      expect(await letters.redriveMany({ ...one, dryRun: true })).toEqual([
+        { id: expect.any(String) as string, result: 'would redrive' },
+        { left: orders - 3 },
+      ]);
+      expect(await letters.redriveMany(one)).toEqual([
+        { id: expect.any(String) as string, result: 'done' },
+        { left: orders - 3 },
+      ]);
+      expect(await states()).toEqual({ open: orders - 3, redriven: 3 });
+
+      const afterSignal = new Map<string, Awaited<ReturnType<typeof states>>>();
+      for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+        const { redriven: before } = await states();
+        const child = spawn(
+          process.execPath,
+          [main, 'dlq', 'redrive', '--all', '--reason', reason, '--rate', '1'],
+          {
+            cwd: join(import.meta.dirname, '../../..'),
+            env: { ...process.env, PARLEY_RUN_DIR: stack.runDir },
+            stdio: 'ignore',
+          },
+        );
+        const gone = once(child, 'exit');
+        const some = async (): Promise<true | undefined> =>
+          (await states()).redriven >= before + 2 ? true : undefined;
+        await waitFor('some to be redriven', some, { deadlineMs });
+        child.kill(signal);
+        expect(await gone).toEqual([null, signal]);
+        // The service goes on with none of it: else it would refuse another order.
+        const ended = () => letters.redriveMany({ ...one, max: 0 });
+        await waitFor('the order to have ended', ended, { deadlineMs: 10_000 });
+        const now = await states();
+        expect(now.open + now.redriven).toBe(orders);
+        expect(now.open).toBeGreaterThan(0);
+        afterSignal.set(signal, now);
+      }
 
       const broker = pidOf(stack, 'rabbitmq');
+      const { redriven: beforeBroker } = await states();
       const interrupted = dlq('redrive', '--all', '--reason', reason, '--rate', '1');
       const oneMore = async (): Promise<true | undefined> =>
-        (await states()).redriven > afterKill.redriven ? true : undefined;
+        (await states()).redriven > beforeBroker ? true : undefined;
       await waitFor('one more to be redriven', oneMore, { deadlineMs });
       process.kill(-broker, 'SIGKILL'); // with the node, which is not the start script itself
       const { exitCode, stderr } = await interrupted;
@@ -187,7 +214,8 @@ describe('redrives of many dead letters by the command', () => {
       evidence(context, ['US2.4'], {
         letters: orders,
         exportedWithEqualBytes: exported.length,
-        afterKill,
+        overHttp: { listed: listed.length, exported: waiting.length, redriven: 1 },
+        afterSignal: Object.fromEntries(afterSignal),
         afterBrokerDied: afterBroker,
         rest: { ratePerSecond: rate, letters: afterBroker.open, tookMs },
         shippedOnce: shipments.length,
