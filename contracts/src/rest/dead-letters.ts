@@ -27,7 +27,7 @@ export const DeadLetter = z.object({
 });
 export type DeadLetter = z.infer<typeof DeadLetter>;
 
-/** Which of the letters that wait, as a body or as the query of `GET /ops/dead-letters/export`. */
+/** Which of the letters that wait. */
 export const DeadLetterFilter = z.strictObject({
   state: z.enum(['open', 'requested']).optional(),
   broker: DeadLetter.shape.broker.optional(),
@@ -43,6 +43,20 @@ export const DeadLettersQuery = DeadLetterFilter.extend({
   settled: z.enum(['true', 'false']).optional(),
 });
 export type DeadLettersQuery = z.infer<typeof DeadLettersQuery>;
+
+/** Most letters of one order or export, and how many an order takes when it says nothing; an export then has all. */
+export const DEAD_LETTERS_ORDER_MAX = 100_000;
+export const DEAD_LETTERS_ORDER_DEFAULT = 100;
+/** Letters a second of an order. */
+export const DEAD_LETTERS_RATE_MAX = 1_000;
+export const DEAD_LETTERS_RATE_DEFAULT = 10;
+
+/** Query of `GET /ops/dead-letters/export`. */
+export const DeadLettersExportQuery = DeadLetterFilter.extend({
+  /** In decimal digits. */
+  max: z.int().min(1).max(DEAD_LETTERS_ORDER_MAX).optional(),
+});
+export type DeadLettersExportQuery = z.infer<typeof DeadLettersExportQuery>;
 
 /** Answer of `GET /ops/dead-letters`: those that wait, and the last ones that were settled, as far as the query leaves them. */
 export const DeadLetters = z.object({ letters: z.array(DeadLetter) });
@@ -65,22 +79,16 @@ export const DeadLetterDetail = DeadLetter.extend({
 export type DeadLetterDetail = z.infer<typeof DeadLetterDetail>;
 
 /** Body of `POST /ops/dead-letters/{id}/redrive` and `…/discard`. */
-export const DeadLetterOrder = z.object({
+export const DeadLetterOrder = z.strictObject({
   why: z.string().min(1).max(500),
   /** Of a redrive: what is handled instead of what the letter says. */
   edited: z.unknown().optional(),
 });
 
-/** Most letters of one order or export (`max` in its query), and how many an order takes when it says nothing. */
-export const DEAD_LETTERS_ORDER_MAX = 100_000;
-export const DEAD_LETTERS_ORDER_DEFAULT = 100;
-/** Letters a second of an order. */
-export const DEAD_LETTERS_RATE_MAX = 1_000;
-export const DEAD_LETTERS_RATE_DEFAULT = 10;
-
 /**
- * Body of `POST /ops/dead-letters/redrive` and `…/discard`: one after the other of those that wait. 409 CONFLICT while
- * the service works on another one. It ends with the letter at hand once nobody reads the answer.
+ * Body of `POST /ops/dead-letters/redrive` and `…/discard`: one after the other of those that wait; a redrive passes over
+ * those that were requested already. 409 CONFLICT while the process works on another one. It ends with the letter at hand
+ * once its connection is closed; a client that only reads nothing is worked for until the lines no longer fit between.
  */
 export const DeadLettersOrder = z.strictObject({
   why: DeadLetterOrder.shape.why,
@@ -97,7 +105,7 @@ export type DeadLettersOrder = z.infer<typeof DeadLettersOrder>;
 export const DeadLetterResult = z.object({
   id: z.string(),
   result: z.enum(['done', 'gone', 'refused', 'would redrive', 'would discard']),
-  /** Why it is gone or was refused. */
+  /** Why it was refused, or is gone: it is settled, requested meanwhile, or another process looks at it. */
   why: z.string().optional(),
 });
 export type DeadLetterResult = z.infer<typeof DeadLetterResult>;
@@ -106,7 +114,7 @@ export type DeadLetterResult = z.infer<typeof DeadLetterResult>;
 export const DeadLettersOrderLine = z.union([
   DeadLetterResult,
   z.object({
-    /** That wait still and were asked for, too. */
+    /** Of those chosen, how many were not reached: by a dry run, how many are beyond `max`. */
     left: z.int().nonnegative(),
     /** Why it ended before `max`. */
     stopped: z.string().optional(),

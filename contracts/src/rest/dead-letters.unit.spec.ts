@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { DeadLetterDetail } from './dead-letters.ts';
+import { DeadLetterDetail, DeadLetterOrder } from './dead-letters.ts';
 
 it('a letter that cannot be decoded is shown without what it says', () => {
   const detail = {
@@ -22,4 +22,9 @@ it('a letter that cannot be decoded is shown without what it says', () => {
     value: 'bm90IGpzb24=',
   };
   expect(DeadLetterDetail.parse(detail)).toEqual(detail);
+});
+
+it('an order of one letter takes nothing that it would pass over', () => {
+  expect(DeadLetterOrder.safeParse({ why: 'x', edited: {} }).success).toBe(true);
+  expect(DeadLetterOrder.safeParse({ why: 'x', dryRun: true }).success).toBe(false);
 });

@@ -35,7 +35,7 @@ export const ExportQuery = Filter.extend({
     .default(LETTERS_MAX),
 });
 
-export const Discard = z.object({ why });
+export const Discard = z.strictObject({ why });
 export const Redrive = Discard.extend({ edited: z.unknown().optional() });
 
 export const OrderOfMany = z.strictObject({

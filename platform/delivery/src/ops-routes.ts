@@ -81,11 +81,17 @@ const ordersOfMany = (store: DeadLetterStore): readonly OpsRoute[] => {
     path: `/ops/dead-letters/${action}`,
     answer: async ({ json }) =>
       asked(OrderOfMany, await json().catch(() => undefined), async (order) => {
-        const due = dueFor(action, order, await store.list());
-        const ordering = (signal: AbortSignal) => orderMany(store, action, { due, order, signal });
-        if (order.dryRun) return { kind: 'lines', lines: ordering };
+        const chosen = async () => {
+          const due = dueFor(action, order, await store.list());
+          return (signal: AbortSignal) => orderMany(store, action, { due, order, signal });
+        };
+        if (order.dryRun || order.max === 0) return { kind: 'lines', lines: await chosen() };
         if (isBusy) return { kind: 'conflict', detail: 'another order of many letters is being worked on' };
         isBusy = true;
+        const ordering = await chosen().catch((error: unknown) => {
+          isBusy = false;
+          throw error;
+        });
         const lines = async function* (signal: AbortSignal) {
           try {
             yield* ordering(signal);

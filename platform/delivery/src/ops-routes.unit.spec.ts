@@ -117,6 +117,8 @@ it.each([
   ['POST /ops/dead-letters/redrive', { body: { why: 'x', dryrun: true } }, 'dryrun'],
   ['POST /ops/dead-letters/discard', { body: { why: 'x', filter: { settled: true } } }, 'filter'],
   ['POST /ops/dead-letters/:id/discard', { body: { why: 'x'.repeat(501) } }, 'why'],
+  ['POST /ops/dead-letters/:id/discard', { body: { why: 'x', dryRun: true } }, 'dryRun'],
+  ['POST /ops/dead-letters/:id/redrive', { body: { why: 'x', dryRun: true } }, 'dryRun'],
   ['POST /ops/dead-letters/:id/redrive', { body: { edited: {} } }, 'why'],
 ])(
   '%s with %j is refused by the name of what is wrong, and nothing is ordered',
@@ -156,12 +158,11 @@ it('an order of many is of those that wait and fit, passes over what follows by 
   const body = { why: 'mended', ratePerSecond: 1_000 };
   expect(await linesOf(await ask('POST /ops/dead-letters/redrive', { body }))).toEqual([
     { id: 'group:open', result: 'done' },
-    { id: 'group:requested', result: 'done' },
-    { id: 'group:died-again', result: 'gone', why: 'it is settled already' },
+    { id: 'group:died-again', result: 'gone', why: 'it is settled, or another process looks at it' },
     { id: 'group:queued', result: 'refused', why: 'redriven 20 times' },
     { left: 0 },
   ]);
-  expect(idsOf(ordered)).toEqual(['open', 'requested', 'died-again', 'queued']);
+  expect(idsOf(ordered)).toEqual(['open', 'died-again', 'queued']);
   const parked = { ...body, filter: { reason: 'parked', broker: 'kafka' } };
   expect(await linesOf(await ask('POST /ops/dead-letters/discard', { body: parked }))).toMatchObject([
     { id: 'group:parked' },
@@ -175,10 +176,10 @@ it('an order of many takes no more than its maximum and says how many are left, 
   const body = { why: 'mended', ratePerSecond: 1_000 };
   expect(await linesOf(await ask('POST /ops/dead-letters/redrive', { body: { ...body, max: 1 } }))).toEqual([
     { id: 'group:open', result: 'done' },
-    { left: 3 },
+    { left: 2 },
   ]);
   expect(await linesOf(await ask('POST /ops/dead-letters/redrive', { body: { ...body, max: 0 } }))).toEqual([
-    { left: 4 },
+    { left: 3 },
   ]);
   const dry = { ...body, ratePerSecond: 1, max: 2, dryRun: true };
   expect(await linesOf(await ask('POST /ops/dead-letters/discard', { body: dry }))).toEqual([
@@ -206,19 +207,55 @@ it('letters are ordered no faster than the rate, and the signal ends an order be
   }
   expect(lines).toEqual([
     { id: 'group:open', result: 'done' },
-    { left: 3, stopped: 'the service is stopping' },
+    { left: 2, stopped: 'the service is stopping' },
   ]);
   expect(idsOf(ordered)).toEqual(['open']);
 });
 
-it('a second order of many is refused until the first has ended, also when that failed; a dry run is not', async () => {
-  const { ask } = storeOf({ redrive: () => Promise.reject(new Error('the broker is away')) });
+it('a redrive of many leaves a pending edit as it is, and is never of the same letters twice', async () => {
+  const states = new Map<string, LetterSummary['state']>(
+    ['a', 'b', 'c', 'd'].map((name) => [`group:${name}`, 'open']),
+  );
+  states.set('group:a', 'requested');
+  const ordered: string[] = [];
+  const { ask } = storeOf({
+    list: () => Promise.resolve([...states].map(([id, state]) => ({ ...letter(''), id, state }))),
+    show: (id) =>
+      Promise.resolve({ id, state: states.get(id) } as Awaited<ReturnType<DeadLetterStore['show']>>),
+    redrive: (id) => {
+      ordered.push(id);
+      states.set(id, 'requested');
+      return Promise.resolve({ kind: 'ok' });
+    },
+  });
+  const body = { why: 'mended', ratePerSecond: 1_000, max: 1 };
+  const redrive = (max: number) => ask('POST /ops/dead-letters/redrive', { body: { ...body, max } });
+  expect(await linesOf(await redrive(1))).toEqual([{ id: 'group:b', result: 'done' }, { left: 2 }]);
+  const rest = await redrive(2);
+  states.set('group:c', 'requested'); // by somebody, once the order had chosen it
+  expect(await linesOf(rest)).toEqual([
+    { id: 'group:c', result: 'gone', why: 'it was requested meanwhile' },
+    { id: 'group:d', result: 'done' },
+    { left: 0 },
+  ]);
+  expect(idsOf(ordered)).toEqual(['b', 'd']);
+});
+
+it('a second order of many is refused until the first has ended, also when that failed; what only counts is not', async () => {
+  let isAway = true;
+  const { ask } = storeOf({
+    list: () => (isAway ? Promise.reject(new Error('no list')) : Promise.resolve(letters)),
+    redrive: () => Promise.reject(new Error('the broker is away')),
+  });
   const body = { why: 'mended' };
+  await expect(ask('POST /ops/dead-letters/redrive', { body })).rejects.toThrow('no list');
+  isAway = false;
   const first = await ask('POST /ops/dead-letters/redrive', { body });
   expect(await ask('POST /ops/dead-letters/discard', { body })).toMatchObject({ kind: 'conflict' });
-  expect(await ask('POST /ops/dead-letters/discard', { body: { ...body, dryRun: true } })).toMatchObject({
-    kind: 'lines',
-  });
+  for (const counts of [{ dryRun: true }, { max: 0 }])
+    expect(await ask('POST /ops/dead-letters/discard', { body: { ...body, ...counts } })).toMatchObject({
+      kind: 'lines',
+    });
   await expect(linesOf(first)).rejects.toThrow('the broker is away');
   expect(await ask('POST /ops/dead-letters/discard', { body })).toMatchObject({ kind: 'lines' });
 });

@@ -12,7 +12,7 @@ export type OrderLine =
       readonly why?: string;
     }
   | {
-      /** That wait still and were asked for, too. */
+      /** Of those chosen, how many were not reached. */
       readonly left: number;
       /** Why it ended before `max`. */
       readonly stopped?: string;
@@ -25,7 +25,7 @@ const resultOf = (
     case 'ok':
       return { result: 'done' };
     case 'not-found':
-      return { result: 'gone', why: 'it is settled already' };
+      return { result: 'gone', why: 'it is settled, or another process looks at it' };
     case 'refused':
       return { result: 'refused', why: answer.why };
   }
@@ -34,7 +34,10 @@ const resultOf = (
 const reasonOf = ({ reason }: AbortSignal): string =>
   reason instanceof Error ? reason.message : String(reason);
 
-/** The letters that an order of many is of. What is parked follows the one before it by itself. */
+/**
+ * The letters that an order of many is of. What is parked follows the one before it by itself, and what was requested
+ * already is worked on: another request would replace what somebody has edited.
+ */
 export const dueFor = (
   action: 'redrive' | 'discard',
   { filter }: Pick<OrderOfMany, 'filter'>,
@@ -44,7 +47,8 @@ export const dueFor = (
     (letter) =>
       isWaiting(letter) &&
       isWanted(filter, letter) &&
-      (action === 'discard' || letter.reason !== PARKED || letter.redrives > 0),
+      (action === 'discard' ||
+        (letter.state === 'open' && (letter.reason !== PARKED || letter.redrives > 0))),
   );
 
 /**
@@ -65,7 +69,10 @@ export async function* orderMany(
       yield { left: due.length - done, stopped: reasonOf(signal) };
       return;
     }
-    yield { id, ...(dryRun ? { result: `would ${action}` } : resultOf(await store[action](id, { why }))) };
+    if (dryRun) yield { id, result: `would ${action}` };
+    else if (action === 'redrive' && (await store.show(id))?.state === 'requested')
+      yield { id, result: 'gone', why: 'it was requested meanwhile' };
+    else yield { id, ...resultOf(await store[action](id, { why })) };
     done += 1;
   }
   yield { left: due.length - done };
