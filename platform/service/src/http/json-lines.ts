@@ -8,6 +8,8 @@ export type JsonLines = (signal: AbortSignal) => AsyncIterable<object>;
 
 /** A client that takes no line for so long is cut. A pager may be left open for a while. */
 const STALL_MS_MAX = 600_000;
+/** The same once the process stops, whose deadline is not to be used up by it. */
+const STOPPING_STALL_MS_MAX = 500;
 
 /** Answers that take as long as they take, as JSON, one object a line, each sent before the next one is asked for. */
 export class LineAnswers {
@@ -27,7 +29,7 @@ export class LineAnswers {
     this.#stallMsMax = options.stallMsMax ?? STALL_MS_MAX;
   }
 
-  /** An answer whose lines fail is cut, so that nobody takes it for a whole one. */
+  /** An answer whose lines fail is cut, so that nobody takes it for a whole one; with the reason of a stop, that is no error. */
   answer(c: Context, lines: JsonLines): Response {
     const headers = { 'content-type': 'application/x-ndjson' };
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
@@ -55,16 +57,29 @@ export class LineAnswers {
     };
     try {
       for await (const line of lines(AbortSignal.any([gone.signal, this.#stopping]))) {
-        const stalled = setTimeout(cut, this.#stallMsMax);
-        await writer.write(Buffer.from(`${JSON.stringify(line)}\n`)).finally(() => {
-          clearTimeout(stalled);
-        });
+        await this.#orStalled(writer.write(Buffer.from(`${JSON.stringify(line)}\n`)), cut);
       }
       await writer.close();
     } catch (error) {
       if (gone.signal.aborted) return;
-      this.#logger.error({ err: error }, 'an answer of lines failed and was cut');
+      if (error !== this.#stopping.reason)
+        this.#logger.error({ err: error }, 'an answer of lines failed and was cut');
       cut();
+    }
+  }
+
+  async #orStalled(written: Promise<void>, cut: () => void): Promise<void> {
+    const timers = [setTimeout(cut, this.#stallMsMax)];
+    const hurry = (): void => {
+      timers.push(setTimeout(cut, STOPPING_STALL_MS_MAX));
+    };
+    if (this.#stopping.aborted) hurry();
+    this.#stopping.addEventListener('abort', hurry);
+    try {
+      await written;
+    } finally {
+      this.#stopping.removeEventListener('abort', hurry);
+      timers.forEach(clearTimeout);
     }
   }
 }

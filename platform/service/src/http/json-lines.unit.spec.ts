@@ -98,6 +98,47 @@ describe('an answer in lines', () => {
     expect(endedBefore).toBe(true);
   });
 
+  it('is cut without an error when the service stops and its lines end with that', async () => {
+    const {
+      url,
+      service,
+      lines: logged,
+    } = await serving(async function* (signal) {
+      yield { n: 0 };
+      await once(signal, 'abort');
+      signal.throwIfAborted();
+    });
+    const answer = await fetch(url);
+    const cut = expect(answer.text()).rejects.toThrow();
+    expect(await service.stop()).toBe(true);
+    await cut;
+    expect(logged.filter((line) => line.includes('"error"'))).toEqual([]);
+  });
+
+  it('does not hold up a stop when its client reads nothing', async () => {
+    let made = 0;
+    const { url, service } = await serving(async function* (signal) {
+      while (!signal.aborted) {
+        made += 1;
+        yield await Promise.resolve({ text: 'x'.repeat(1_000_000) });
+      }
+    });
+    const { hostname, port, pathname } = new URL(url);
+    const socket = connect(Number(port), hostname).pause();
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(`GET ${pathname} HTTP/1.1\r\nhost: kit\r\n\r\n`);
+    let before = -1;
+    const isStalled = (): boolean => {
+      const isSame = made > 0 && made === before;
+      before = made;
+      return isSame;
+    };
+    await expect.poll(isStalled, { interval: 200 }).toBe(true);
+    expect(await service.stop()).toBe(true);
+    socket.destroy();
+  });
+
   it('is cut when its client reads nothing for too long', async () => {
     const ended = Promise.withResolvers<null>();
     const answers = new LineAnswers({

@@ -17,6 +17,8 @@ const HEADERS_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 20_000;
 /** Headers of a request in bytes: more than the gateway lets in (60 KiB) and adds, so that it is the one to refuse, with a problem. */
 const HEADER_BYTES_MAX = 80 * 1024;
+/** Silence after which the system asks whether the client is still there. */
+const PROBE_AFTER_MS = 60_000;
 /** How often that is looked at. */
 const CHECK_MS = 1_000;
 /** Connections, idle ones included; further ones are closed at once. */
@@ -56,6 +58,8 @@ export const listenHttp = async (
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
+      keepAlive: true, // a client whose machine has gone is noticed while an answer waits for something else
+      keepAliveInitialDelay: PROBE_AFTER_MS,
       requireHostHeader: false, // Node would answer 400 without a problem
       headersTimeout: options.headersMsMax ?? HEADERS_MS_MAX,
       requestTimeout: options.requestMsMax ?? REQUEST_MS_MAX,
