@@ -4,7 +4,7 @@ import { typedPath } from '@parley/cli';
 import type { ServiceName } from '@parley/contracts/endpoints';
 import type { DeadLetterDetail, DeadLetterResult, DeadLettersOrderLine } from '@parley/contracts/rest';
 import type { Command } from '../cli/command.ts';
-import { CommandError, exitCodes, type ExitCode } from '../cli/exit.ts';
+import { CommandError, exitCodes, messageOf, type ExitCode } from '../cli/exit.ts';
 import { outputTo } from '../cli/output.ts';
 import { help, parseDlq, type DlqArguments } from '../dlq/arguments.ts';
 import { LetterClient, type FoundLetter, type OrderAction } from '../dlq/client.ts';
@@ -103,11 +103,23 @@ async function* ordered(asked: Asked, action: OrderAction): AsyncGenerator<DeadL
     return;
   }
   let { max } = args;
-  for (const service of servicesOf(letters))
-    for await (const line of client.orderMany(action, service, { why, filter, max, ratePerSecond, dryRun })) {
-      if ('id' in line) max -= 1;
-      yield line;
+  for (const service of servicesOf(letters)) {
+    const isComplete = max === 0; // the rest only says how many it has
+    try {
+      for await (const line of client.orderMany(action, service, {
+        why,
+        filter,
+        max,
+        ratePerSecond,
+        dryRun,
+      })) {
+        if ('id' in line) max -= 1;
+        yield line;
+      }
+    } catch (error) {
+      if (!isComplete) throw error;
     }
+  }
 }
 
 /** Ended in the middle, what was ordered stays so, and the rest waits as before. */
@@ -116,14 +128,19 @@ const order = async (asked: Asked, action: OrderAction): Promise<ExitCode> => {
   const output = outputTo(process.stderr);
   const results: DeadLetterResult[] = [];
   let left = 0;
-  for await (const line of ordered(asked, action)) {
-    if ('left' in line) {
-      left += line.left;
-      continue;
+  try {
+    for await (const line of ordered(asked, action)) {
+      if ('left' in line) {
+        left += line.left;
+        continue;
+      }
+      const { id, result, why } = line;
+      results.push(line);
+      if (!isJson) output.line(`${id}  ${result}${why === undefined ? '' : `: ${why}`}`);
     }
-    const { id, result, why } = line;
-    results.push(line);
-    if (!isJson) output.line(`${id}  ${result}${why === undefined ? '' : `: ${why}`}`);
+  } catch (error) {
+    if (isJson) printJson({ results, failed: messageOf(error) });
+    throw error;
   }
   if (isJson) printJson({ results, left });
   else if (left > 0) output.dim(`${String(left)} more wait: --max ${String(results.length + left)}`);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { DeadLetter } from '@parley/contracts/rest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { exitCodes } from '../cli/exit.ts';
+import { LetterClient } from '../dlq/client.ts';
 import { endpointsOf } from '../stack/addresses.ts';
 import { writeEndpoints } from '../stack/endpoints-file.ts';
 import { acquireLock } from '../stack/lock.ts';
@@ -76,9 +77,10 @@ afterEach(async () => {
   await rm(runDir, { recursive: true });
 });
 
+let stdout: string;
 /** What a command prints, and its exit code. */
 const dlq = async (...argv: string[]): Promise<{ code: number; stdout: string }> => {
-  let stdout = '';
+  stdout = '';
   const print = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
     stdout += String(text);
     return true;
@@ -141,19 +143,58 @@ it.each([
   ],
 ])('an order of many that %s is no success, and nothing more is ordered', async (_what, answered) => {
   answerTo = () => lines(...answered);
-  await expect(dlq('discard', '--all', '--why', 'a test')).rejects.toMatchObject({
+  await expect(dlq('discard', '--all', '--why', 'a test', '--json')).rejects.toMatchObject({
     exitCode: exitCodes.environment,
     message: expect.stringContaining('try again') as string,
   });
   expect(asked).toHaveLength(1);
+  expect(JSON.parse(stdout)).toEqual({
+    results: [{ id: open.id, result: 'done' }],
+    failed: expect.stringContaining('notification') as string,
+  });
 });
 
 it('an order of many that a service refuses fails with its reason', async () => {
-  answerTo = () => Response.json({ detail: 'another order of many letters' }, { status: 409 });
+  answerTo = () => Response.json({ detail: 'why: must say something' }, { status: 400 });
   await expect(dlq('redrive', '--all')).rejects.toMatchObject({
     exitCode: exitCodes.failed,
-    message: expect.stringContaining('another order of many letters') as string,
+    message: expect.stringContaining('must say something') as string,
   });
+});
+
+const busy = (): Response => Response.json({ detail: 'another order of many letters' }, { status: 409 });
+
+it('an order of many waits for the letter at hand of the one before it', async () => {
+  answerTo = (service) => (asked.length < 3 ? busy() : lines({ id: service, result: 'done' }, { left: 0 }));
+  const { code } = await dlq('redrive', '--all', '--json');
+  expect(code).toBe(exitCodes.ok);
+  expect(JSON.parse(stdout)).toEqual({
+    results: [
+      { id: 'notification', result: 'done' },
+      { id: 'shipping', result: 'done' },
+    ],
+    left: 0,
+  });
+});
+
+it('an order of many that meets another one for too long may be tried again', async () => {
+  answerTo = busy;
+  const client = new LetterClient(endpointsOf({ portBase: 4000 }), { busyMsMax: 0 });
+  await expect(client.orderMany('redrive', 'shipping', { why: 'x' }).next()).rejects.toMatchObject({
+    exitCode: exitCodes.environment,
+    message: expect.stringMatching(/another order of many letters.*try again/) as string,
+  });
+});
+
+it('an order of many that has its maximum is complete, whatever the services after that answer', async () => {
+  answerTo = (service) =>
+    service === 'shipping'
+      ? new Response(null, { status: 500 })
+      : lines({ id: open.id, result: 'done' }, { left: 1 });
+  const { code } = await dlq('redrive', '--all', '--max', '1', '--json');
+  expect(code).toBe(exitCodes.ok);
+  expect(JSON.parse(stdout)).toEqual({ results: [{ id: open.id, result: 'done' }], left: 1 });
+  expect(asked.map(([service]) => service)).toEqual(['notification', 'shipping']);
 });
 
 it.each([

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { serviceNames, type Endpoints, type ServiceName } from '@parley/contracts/endpoints';
 import {
   DeadLetterDetail,
@@ -5,6 +6,7 @@ import {
   DeadLettersOrderLine,
   type DeadLetter,
   type DeadLetterResult,
+  type DeadLettersExportQuery,
   type DeadLettersOrder,
   type DeadLettersQuery,
 } from '@parley/contracts/rest';
@@ -12,6 +14,10 @@ import { CommandError, exitCodes, messageOf } from '../cli/exit.ts';
 
 /** Without an answer, or without a further line of one. A queue may hold 10,000 letters, and a broker be busy. */
 const silenceMsMax = 60_000;
+
+/** How long an order of many waits for the one before it: when that was just ended, for its letter at hand. */
+const busyMsMax = 10_000;
+const busyPollMs = 250;
 
 /** A dead letter and the service that tells of it. */
 export interface FoundLetter extends DeadLetter {
@@ -26,9 +32,12 @@ export type OrderAction = 'redrive' | 'discard';
 /** The dead letters of every service of a stack, whichever broker they lie on, through the operations ports. */
 export class LetterClient {
   readonly #endpoints: Endpoints;
+  readonly #busyMsMax: number;
 
-  constructor(endpoints: Endpoints) {
+  /** @param options.busyMsMax default 10 s */
+  constructor(endpoints: Endpoints, options: { readonly busyMsMax?: number } = {}) {
     this.#endpoints = endpoints;
+    this.#busyMsMax = options.busyMsMax ?? busyMsMax;
   }
 
   /** Oldest first. A service without dead letters has none. @throws CommandError when one does not answer */
@@ -56,10 +65,7 @@ export class LetterClient {
   }
 
   /** Those of a service that wait. */
-  async *export(
-    service: ServiceName,
-    query: DeadLettersQuery & { readonly max: number },
-  ): AsyncGenerator<DeadLetterDetail> {
+  async *export(service: ServiceName, query: DeadLettersExportQuery): AsyncGenerator<DeadLetterDetail> {
     for await (const line of this.#lines(service, `/export${queryOf(query)}`))
       yield DeadLetterDetail.parse(line);
   }
@@ -72,7 +78,8 @@ export class LetterClient {
   ): Promise<DeadLetterResult> {
     const answer = await this.#ask(service, `/${encodeURIComponent(id)}/${action}`, { body });
     if (answer.ok) return { id, result: 'done' };
-    if (answer.status === 404) return { id, result: 'gone', why: 'it is settled already' };
+    if (answer.status === 404)
+      return { id, result: 'gone', why: 'it is settled, or another process looks at it' };
     if (!isRefusal(answer)) throw await unexpected(service, answer);
     return { id, result: 'refused', why: await refusalOf(answer) };
   }
@@ -101,7 +108,15 @@ export class LetterClient {
   async *#lines(service: ServiceName, path: string, body?: object): AsyncGenerator {
     const request = new AbortController();
     try {
-      const answer = await heard(request, this.#ask(service, path, { body, signal: request.signal }));
+      const ask = () => heard(request, this.#ask(service, path, { body, signal: request.signal }));
+      const endMs = performance.now() + this.#busyMsMax;
+      let answer = await ask();
+      while (answer.status === 409 && performance.now() < endMs) {
+        await answer.body?.cancel();
+        await delay(busyPollMs);
+        answer = await ask();
+      }
+      if (answer.status === 409) throw failed(`${service}: ${await refusalOf(answer)}`);
       if (isRefusal(answer))
         throw new CommandError(exitCodes.failed, `${service}: ${await refusalOf(answer)}`);
       if (!answer.ok) throw await unexpected(service, answer);
