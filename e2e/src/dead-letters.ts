@@ -45,11 +45,16 @@ export class ServiceLetters {
     return linesOf(await ask(`${this.#url}/export${query}`)).map((line) => DeadLetterDetail.parse(line));
   }
 
-  /** Of many; undefined while the service works on another order. */
-  async redriveMany(body: DeadLettersOrder): Promise<readonly DeadLettersOrderLine[] | undefined> {
+  /** Of many; no lines when it is refused. */
+  async redriveMany(
+    body: DeadLettersOrder,
+  ): Promise<{ readonly status: number; readonly lines: readonly DeadLettersOrderLine[] }> {
     const answer = await ask(`${this.#url}/redrive`, { method: 'POST', body });
-    if (answer.status === 409) return undefined;
-    return linesOf(answer).map((line) => DeadLettersOrderLine.parse(line));
+    const { status } = answer;
+    return {
+      status,
+      lines: status === 200 ? linesOf(answer).map((line) => DeadLettersOrderLine.parse(line)) : [],
+    };
   }
 
   /** Answers the status. */
