@@ -105,6 +105,7 @@ module.exports = {
       '^contracts/',
       '^projections/',
       '^platform/(cli|event-log|work-queue)/',
+      '^platform/engines/src/rabbitmq-account\\.ts$',
       '^platform/engines/testing/',
     ]),
     only('e2e', '^e2e/', ['^e2e/', '^contracts/', '^platform/[^/]+/testing/']),

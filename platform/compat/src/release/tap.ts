@@ -1,6 +1,7 @@
 /** Copies of what is published to an exchange, through RabbitMQ's management API: nothing is taken from any queue. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { rabbitmqAuthorization } from '@parley/engines/rabbitmq-account';
 import { z } from 'zod';
 import type { RecordedMessage } from '../capsule.ts';
 
@@ -27,14 +28,16 @@ export interface Tap {
   close(): Promise<void>;
 }
 
-/** @param management base URL with credentials as basic authentication, else guest:guest. */
+/** @param management base URL; without credentials as basic authentication, the development account's. */
 export async function openTap(
   management: string,
   { exchange, routingKey }: { readonly exchange: string; readonly routingKey: string },
 ): Promise<Tap> {
   const base = new URL(management);
-  const user = `${base.username || 'guest'}:${base.password || 'guest'}`;
-  const authorization = `Basic ${Buffer.from(user).toString('base64')}`;
+  const authorization =
+    base.username === ''
+      ? rabbitmqAuthorization
+      : `Basic ${Buffer.from(`${base.username}:${base.password}`).toString('base64')}`;
   const queue = `parley.tap.${randomUUID()}`;
   const call = async (method: string, path: string, body?: object): Promise<Response> => {
     const response = await fetch(`${base.origin}/api/${path}`, {
