@@ -122,6 +122,8 @@ async function* ordered(asked: Asked, action: OrderAction): AsyncGenerator<DeadL
   }
 }
 
+const participle = { redrive: 'redriven', discard: 'discarded' } as const;
+
 /** Ended in the middle, what was ordered stays so, and the rest waits as before. */
 const order = async (asked: Asked, action: OrderAction): Promise<ExitCode> => {
   const isJson = asked.args.values.json === true;
@@ -143,6 +145,7 @@ const order = async (asked: Asked, action: OrderAction): Promise<ExitCode> => {
     throw error;
   }
   if (isJson) printJson({ results, left });
+  else if (results.length + left === 0) output.dim(`no dead letter waits to be ${participle[action]}`);
   else if (left > 0) output.dim(`${String(left)} more wait: --max ${String(results.length + left)}`);
   return results.some(({ result }) => result === 'refused') ? exitCodes.failed : exitCodes.ok;
 };

@@ -105,6 +105,14 @@ it.each([[['redrive']], [['discard', '--why', 'a test']]])(
   },
 );
 
+it('an order of many says so when no letter waits for it', async () => {
+  answerTo = () => lines({ left: 0 });
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const { code } = await dlq('redrive', '--all');
+  expect(code).toBe(exitCodes.ok);
+  expect(said.mock.calls.join('')).toContain('no dead letter waits to be redriven');
+});
+
 it('an order of many goes from service to service, with what is left of its maximum', async () => {
   answerTo = (service) =>
     service === 'shipping'
