@@ -105,7 +105,7 @@ export type DeadLettersOrder = z.infer<typeof DeadLettersOrder>;
 export const DeadLetterResult = z.object({
   id: z.string(),
   result: z.enum(['done', 'gone', 'refused', 'would redrive', 'would discard']),
-  /** Why it was refused, or is gone: it is settled, requested meanwhile, or another process looks at it. */
+  /** Why it was refused, or is gone: it is settled, or another process looks at it. */
   why: z.string().optional(),
 });
 export type DeadLetterResult = z.infer<typeof DeadLetterResult>;

@@ -36,7 +36,7 @@ const reasonOf = ({ reason }: AbortSignal): string =>
 
 /**
  * The letters that an order of many is of. What is parked follows the one before it by itself, and what was requested
- * already is worked on: another request would replace what somebody has edited.
+ * already is worked on: the next order goes on behind it.
  */
 export const dueFor = (
   action: 'redrive' | 'discard',
@@ -69,10 +69,7 @@ export async function* orderMany(
       yield { left: due.length - done, stopped: reasonOf(signal) };
       return;
     }
-    if (dryRun) yield { id, result: `would ${action}` };
-    else if (action === 'redrive' && (await store.show(id))?.state === 'requested')
-      yield { id, result: 'gone', why: 'it was requested meanwhile' };
-    else yield { id, ...resultOf(await store[action](id, { why })) };
+    yield { id, ...(dryRun ? { result: `would ${action}` } : resultOf(await store[action](id, { why }))) };
     done += 1;
   }
   yield { left: due.length - done };

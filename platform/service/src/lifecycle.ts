@@ -113,7 +113,7 @@ export class Lifecycle {
     try {
       const outcome = await Promise.race([step.stop(deadlineMs), late.promise]);
       if (outcome === 'late') this.#logger.warn({ step: step.name }, 'did not stop within the deadline');
-      else if (!outcome) this.#logger.warn({ step: step.name }, 'requests were cut off at the deadline');
+      else if (!outcome) this.#logger.warn({ step: step.name }, 'was still under way at the deadline');
       return outcome === true;
     } catch (error) {
       this.#logger.error({ err: error, step: step.name }, 'failed while stopping');

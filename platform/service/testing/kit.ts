@@ -7,6 +7,7 @@ import { captureSpans, testService } from './index.ts';
 export const build = (
   options: Pick<ServiceOptions<never>, 'httpDeadlineMs' | 'inFlightMax' | 'env'> & {
     readonly faults?: boolean;
+    readonly shutdownDeadlineMs?: number;
   } = {},
 ): {
   readonly service: Service;

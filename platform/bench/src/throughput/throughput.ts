@@ -18,8 +18,11 @@ const CLIENTS = [1, 8, 32, 128] as const;
 const INSTANCES = [1, 2] as const;
 /** Of each part: both sides, the one that goes first changing. */
 const ROUNDS = 2;
-/** Before the rounds: runs of both sides until neither becomes faster by more than this share, or so many. */
-const WARM_UP = { clients: 32, gainMax: 0.05, runsMin: 4, runsMax: 8 };
+/**
+ * Before the rounds: runs of both sides with at least so many clients, until two in a row have not made either faster by
+ * more than this share, or so many.
+ */
+const WARM_UP = { clientsMin: 32, gainMax: 0.05, runsMin: 4, runsMax: 8 };
 /** Products with less could run out under the benchmark. */
 const STOCK_MIN = 10_000;
 const PRODUCTS_TIMEOUT_MS = 10_000;
@@ -113,8 +116,8 @@ const describePart = ({ clients, instances, parley, rival, ratio, judged }: Part
 export const isWarming = (rates: readonly number[]): boolean => {
   if (rates.length < WARM_UP.runsMin) return true;
   if (rates.length >= WARM_UP.runsMax) return false;
-  const before = Math.max(...rates.slice(0, -1));
-  return (rates.at(-1) ?? 0) > before * (1 + WARM_UP.gainMax);
+  const before = Math.max(...rates.slice(0, -2));
+  return Math.max(...rates.slice(-2)) > before * (1 + WARM_UP.gainMax);
 };
 
 const productsOf = async ({ product }: Endpoints): Promise<readonly string[]> => {
@@ -163,7 +166,7 @@ const measure = async (
     };
     const warmed: [number[], number[]] = [[], []];
     while (warmed.some(isWarming)) {
-      const clients = only ?? WARM_UP.clients;
+      const clients = Math.max(only ?? 0, WARM_UP.clientsMin);
       warmed[0].push((await run(parley, clients)).figure);
       warmed[1].push((await run(plain, clients)).figure);
       print(

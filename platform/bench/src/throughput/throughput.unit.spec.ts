@@ -34,8 +34,10 @@ describe('a part of the throughput benchmark', () => {
 it.each([
   { rates: [], is: true },
   { rates: [100, 90, 80], is: true },
-  { rates: [100, 90, 80, 106], is: true },
-  { rates: [100, 90, 80, 104], is: false },
+  { rates: [100, 110, 150, 140], is: true },
+  { rates: [100, 110, 106, 106], is: false },
+  { rates: [110, 150, 230, 200], is: true },
+  { rates: [110, 150, 230, 200, 235], is: false },
   { rates: [1, 2, 3, 4, 5, 6, 7], is: true },
   { rates: [1, 2, 3, 4, 5, 6, 7, 8], is: false },
 ])('a side that came to $rates may still be compiled: $is', ({ rates, is }) => {

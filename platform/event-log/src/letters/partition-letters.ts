@@ -145,7 +145,11 @@ export class PartitionLetters {
     if (letter === undefined) return {}; // it is settled: whatever is asked of it again has no effect
     switch (mark.kind) {
       case 'redrive':
-        this.#put({ ...letter, requested: mark });
+        // Asked for once more, it is still what somebody has edited that is handled.
+        this.#put({
+          ...letter,
+          requested: { ...mark, value: mark.value ?? letter.requested?.value ?? null },
+        });
         return {};
       case 'failed':
         if (answers(mark, letter))

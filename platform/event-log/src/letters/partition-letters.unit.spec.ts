@@ -38,12 +38,13 @@ const setUp = () => {
         { error, nowMs: 0, claim: under },
       ),
     );
-  const mark = (kind: MarkKind, letter: number, answers?: string): string => {
+  const mark = (kind: MarkKind, letter: number, answers?: string, value: Buffer | null = null): string => {
     const { id, record } = markRecord(null, {
       kind,
       letter,
       why: kind,
       nowMs: 0,
+      value,
       ...(answers === undefined ? {} : { answers }),
     });
     take(record);
@@ -63,6 +64,18 @@ it('that an earlier request has failed does not answer a later one, which stays 
   mark('failed', letter, later);
   mark('failed', letter, later); // a copy
   expect(letters.at(letter)).toMatchObject({ redrives: 1, requested: undefined });
+});
+
+it('what was edited is what is handled, also when it is asked for once more, until that has failed', () => {
+  const { letters, claim, add, mark } = setUp();
+  const letter = add(0, claim())?.opened?.offset ?? -1;
+  const edited = Buffer.from('edited');
+  mark('redrive', letter, undefined, edited);
+  const again = mark('redrive', letter);
+  expect(letters.at(letter)).toMatchObject({ requested: { id: again, value: edited } });
+  mark('failed', letter, again);
+  mark('redrive', letter);
+  expect(letters.at(letter)).toMatchObject({ requested: { value: null } });
 });
 
 it('a letter under an earlier claim is late, and a copy opens nothing, settled or not', () => {

@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { typedPath } from '@parley/cli';
 import type { ServiceName } from '@parley/contracts/endpoints';
@@ -77,7 +78,15 @@ const exportTo = async (asked: Asked): Promise<ExitCode> => {
   const left = Math.max(0, asked.letters.length - max);
   if (out === '-') await pipeline(lines, process.stdout, { end: false });
   else {
-    await pipeline(lines, createWriteStream(typedPath(out), { mode: 0o600 }));
+    const path = typedPath(out);
+    // An earlier export stays until this one is whole, as nothing in a cut one says that it is.
+    const partial = `${path}.partial`;
+    try {
+      await pipeline(lines, createWriteStream(partial, { mode: 0o600 }));
+      await rename(partial, path);
+    } finally {
+      await rm(partial, { force: true });
+    }
     if (values.json === true) printJson({ exported: written, left });
     else output.good(`${String(written)} letters in ${out}`);
   }
@@ -117,7 +126,8 @@ async function* ordered(asked: Asked, action: OrderAction): AsyncGenerator<DeadL
         yield line;
       }
     } catch (error) {
-      if (!isComplete) throw error;
+      if (!isComplete || !(error instanceof CommandError)) throw error;
+      outputTo(process.stderr).dim(`how many are left at ${service} is not known: ${error.message}`);
     }
   }
 }

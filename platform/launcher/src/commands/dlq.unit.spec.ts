@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeadLetter } from '@parley/contracts/rest';
@@ -199,9 +199,11 @@ it('an order of many that has its maximum is complete, whatever the services aft
     service === 'shipping'
       ? new Response(null, { status: 500 })
       : lines({ id: open.id, result: 'done' }, { left: 1 });
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   const { code } = await dlq('redrive', '--all', '--max', '1', '--json');
   expect(code).toBe(exitCodes.ok);
   expect(JSON.parse(stdout)).toEqual({ results: [{ id: open.id, result: 'done' }], left: 1 });
+  expect(said.mock.calls.join('')).toContain('how many are left at shipping is not known');
   expect(asked.map(([service]) => service)).toEqual(['notification', 'shipping']);
 });
 
@@ -222,4 +224,16 @@ it.each([
   expect(written.map((line) => JSON.parse(line) as unknown)).toMatchObject(
     ids.map((id) => ({ service: id === queued.id ? 'shipping' : 'notification', id })),
   );
+});
+
+it('an export that is cut leaves an earlier one as it is', async () => {
+  answerTo = (service, path) => {
+    if (path.startsWith('/export') && service === 'shipping') return new Response(null, { status: 500 });
+    return lines({ ...detail, id: open.id });
+  };
+  const out = join(runDir, 'letters.ndjson');
+  await writeFile(out, 'earlier');
+  await expect(dlq('export', '--out', out)).rejects.toMatchObject({ exitCode: exitCodes.environment });
+  expect(await readFile(out, 'utf8')).toBe('earlier');
+  expect(await readdir(runDir)).not.toContain('letters.ndjson.partial');
 });

@@ -8,7 +8,7 @@ import { readEndpoints } from './endpoints-file.ts';
 /** Above what a slow machine takes; a leader that is killed is noticed within 2 s (docs/cluster.md). */
 const recoveryMs = 120_000;
 /** With its leaders there, an order waits for nothing but its own way. */
-const shippedMs = 30_000;
+const shippedMs = 60_000;
 
 let stack: LaunchedStack | undefined;
 beforeAll(async () => {

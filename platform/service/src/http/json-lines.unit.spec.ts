@@ -10,7 +10,7 @@ import { listenHttp } from './server.ts';
 
 /** A service whose operations server answers with these lines, and what it logs. */
 const serving = async (lines: JsonLines) => {
-  const kit = build();
+  const kit = build({ shutdownDeadlineMs: 10_000 });
   kit.service.addOps([
     { method: 'GET', path: '/ops/lines', answer: () => Promise.resolve({ kind: 'lines', lines }) },
   ]);

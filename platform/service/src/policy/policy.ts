@@ -61,7 +61,8 @@ export interface Policy {
   readonly name: string;
   readonly timeoutMs: number;
   /**
-   * Runs `fn`; it must respect the signal. Rejects with PolicyError, or with what the last attempt threw. An attempt
+   * Runs `fn`; it must respect the signal, which aborts when its time is up or the caller has gone, not when the attempt has
+   * ended. Rejects with PolicyError, or with what the last attempt threw. An attempt
    * that ends as the caller's own time is up counts against the peer from half of the attempt's limit on.
    */
   execute<T>(fn: (signal: AbortSignal) => Promise<T> | T, call?: PolicyCall<T>): Promise<T>;
