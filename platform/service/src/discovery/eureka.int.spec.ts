@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { startTestEngines, type TestEngines } from '@parley/engines/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Discovery } from './discovery.ts';
-import { eurekaApi } from './eureka-api.ts';
+import { eurekaApi, RENEW_EVERY_S } from './eureka-api.ts';
 import { openEureka } from './eureka.ts';
 import type { Instance } from './instance.ts';
 
@@ -105,7 +105,10 @@ describe('Eureka', () => {
       const caller = await opened();
       await caller.join(instance('order', 1));
       const peers = await Promise.all([1, 2].map(() => opened({ follows: false })));
-      await Promise.all(peers.map((peer, at) => peer.join(instance('product', at + 1))));
+      for (const [at, peer] of peers.entries()) {
+        await peer.join(instance('product', at + 1));
+        await pause(RENEW_EVERY_S * 500); // so they return half that time apart, and between them one is on the list alone
+      }
       const both = ['product-1', 'product-2'];
       const stranger = await opened(); // is not listed itself, so that it cannot tell that it was forgotten
       for (const each of [caller, stranger]) await known(each, 'product', both);

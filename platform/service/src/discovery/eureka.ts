@@ -138,7 +138,11 @@ class EurekaDiscovery implements Discovery {
     if (isAway === this.#isAway) return;
     this.#isAway = isAway;
     if (isAway) log.warn({ reason: messageOf(failure) }, 'the registry is away; the last known list is kept');
-    else log.info({}, 'the registry answers');
+    else {
+      // It may have been restarted; who is not on its list itself is not told so by being forgotten.
+      this.#relearnsUntilMs = this.#now() + RELEARN_MS;
+      log.info({}, 'the registry answers');
+    }
   };
 
   #forgotten(): void {
