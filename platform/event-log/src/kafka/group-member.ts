@@ -92,9 +92,8 @@ class Membership {
     this.#options.listener.onLost(why);
   }
 
-  async onBatch(payload: EachBatchPayload): Promise<void> {
-    await this.#handle(payload);
-    await this.#pace.rest(payload.batch.messages.length, this.#options.signal);
+  onBatch(payload: EachBatchPayload): Promise<void> {
+    return this.#pace.take(payload.batch.messages.length, () => this.#handle(payload), this.#options.signal);
   }
 
   async #handle(payload: EachBatchPayload): Promise<void> {

@@ -100,9 +100,8 @@ class Reading {
     return true;
   }
 
-  async onBatch(payload: EachBatchPayload): Promise<void> {
-    await this.#take(payload);
-    await this.#pace.rest(payload.batch.messages.length, this.#options.signal);
+  onBatch(payload: EachBatchPayload): Promise<void> {
+    return this.#pace.take(payload.batch.messages.length, () => this.#take(payload), this.#options.signal);
   }
 
   async #take(payload: EachBatchPayload): Promise<void> {
