@@ -54,20 +54,23 @@ const keeperOf = async (writeFold: (writer: SnapshotFileWriter) => Promise<void>
     lines.push(said.msg);
     if (said.level >= ERROR_LEVEL) errors.push(said);
   };
-  const state = { accepted: 1, thawed: 0 };
+  const state = { accepted: 1, frozen: 0, thawed: 0 };
   const fold: SnapshottedFold = {
     topic: { name: 'kept', partitions: 1, schemas: {} },
     parts: [],
     unkept: undefined,
     module: import.meta.url,
-    freeze: () => ({
-      meta: { topic: 'kept', partitions: [], counts: { accepted: state.accepted } },
-      write: writeFold,
-      thaw: () => {
-        state.thawed++;
-        return Promise.resolve();
-      },
-    }),
+    freeze: () => {
+      state.frozen++;
+      return {
+        meta: { topic: 'kept', partitions: [], counts: { accepted: state.accepted } },
+        write: writeFold,
+        thaw: () => {
+          state.thawed++;
+          return Promise.resolve();
+        },
+      };
+    },
     adopt: () => undefined,
     progress: () => state,
   };
@@ -171,6 +174,29 @@ describe('a snapshot that is being written', () => {
     expect(await files()).toEqual([]);
     expect(state.thawed).toBe(1);
   });
+});
+
+it('a snapshot is due behind some events after a pause, and behind many at once', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
+  const { minEvents, minPauseMs, manyEvents } = defaultSnapshotLimits;
+  const { keeper, state } = await keeperOf(() => Promise.resolve());
+  const begunAfter = (accepted: number, ms = 1000): number => {
+    state.accepted += accepted;
+    vi.advanceTimersByTime(ms);
+    return state.frozen;
+  };
+  keeper.start();
+  state.accepted = 0;
+  expect(begunAfter(minEvents - 1)).toBe(0);
+  expect(begunAfter(1)).toBe(1);
+  await expect.poll(() => keeper.status().written).toBe(1);
+  expect(begunAfter(manyEvents - 1, minPauseMs - 2000)).toBe(1);
+  expect(begunAfter(1)).toBe(2);
+  await expect.poll(() => keeper.status().written).toBe(2);
+  expect(begunAfter(minEvents)).toBe(2);
+  expect(begunAfter(0, minPauseMs)).toBe(3);
+  await expect.poll(() => keeper.status().written).toBe(3);
+  await keeper.stop(10_000);
 });
 
 it('a wrong snapshot that cannot be removed is told as an error, with where it lies; the others are removed', async () => {

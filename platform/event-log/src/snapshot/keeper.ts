@@ -16,8 +16,10 @@ import { Shapes } from './shapes.ts';
 export interface SnapshotLimits {
   /** Accepted events since the last one. */
   readonly minEvents: number;
-  /** Milliseconds since the last one. */
+  /** Milliseconds since the last one, while fewer than `manyEvents` were accepted. */
   readonly minPauseMs: number;
+  /** So many accepted events since the last one would take seconds to replay. */
+  readonly manyEvents: number;
   /** Share of the time that may be spent on writing: the pause is at least the work that the last one was ÷ this. */
   readonly maxShare: number;
   /** Bytes of one file; a fold that needs more has no snapshots. Below 4 GiB. */
@@ -26,7 +28,8 @@ export interface SnapshotLimits {
 
 export const defaultSnapshotLimits: SnapshotLimits = {
   minEvents: 5000,
-  minPauseMs: 60_000,
+  minPauseMs: 300_000,
+  manyEvents: 100_000,
   maxShare: 0.05,
   maxBytes: 2_147_483_648,
 };
@@ -133,7 +136,8 @@ export class SnapshotKeeper {
   /** Of the file that the fold began with: what is copied from it keeps its numbers. */
   #shapes = new Shapes();
   #accepted = 0;
-  #notBeforeMs = 0;
+  /** When the next one may be written, behind few events and behind many. */
+  #notBeforeMs = { few: 0, many: 0 };
   #sequence = 0;
   /** The state was dropped this many times. */
   #resets = 0;
@@ -183,7 +187,7 @@ export class SnapshotKeeper {
       }
       this.#shapes = file.shapes;
       this.#accepted = this.#fold.progress().accepted;
-      this.#notBeforeMs = this.#options.now() + this.#options.limits.minPauseMs;
+      this.#pauseAfter(0);
       const { bytes, path } = file;
       const ageMs = Math.max(0, Date.now() - file.writtenAtMs);
       this.#newest = { bytes, writtenAtMs: this.#options.now() - ageMs };
@@ -217,7 +221,7 @@ export class SnapshotKeeper {
   async discard(): Promise<void> {
     this.#drop();
     await this.#writing?.over;
-    this.#notBeforeMs = 0;
+    this.#notBeforeMs = { few: 0, many: 0 };
     this.#newest = undefined;
     await this.#folder.empty((path, error) => {
       this.#options.logger.error({ ...this.#about, path, err: error }, 'a wrong snapshot stays');
@@ -266,13 +270,21 @@ export class SnapshotKeeper {
   }
 
   #writeIfDue(): void {
+    const { minEvents, manyEvents } = this.#options.limits;
     const since = this.#fold.progress().accepted - this.#accepted;
-    if (since >= this.#options.limits.minEvents && this.#options.now() >= this.#notBeforeMs)
-      void this.write();
+    const notBeforeMs = this.#notBeforeMs[since >= manyEvents ? 'many' : 'few'];
+    if (since >= minEvents && this.#options.now() >= notBeforeMs) void this.write();
+  }
+
+  #pauseAfter(workedMs: number): void {
+    const { minPauseMs, maxShare } = this.#options.limits;
+    const nowMs = this.#options.now();
+    const many = nowMs + workedMs / maxShare;
+    this.#notBeforeMs = { few: Math.max(many, nowMs + minPauseMs), many };
   }
 
   async #write(frozen: FrozenFold, attempt: Attempt): Promise<void> {
-    const { limits, logger, now } = this.#options;
+    const { logger, now } = this.#options;
     const { breather } = attempt;
     const startedAtMs = now();
     const written = await this.#writeFile(frozen, attempt);
@@ -281,7 +293,7 @@ export class SnapshotKeeper {
     await frozen.thaw(thawing);
     await thawing.pause(); // so that its last slice counts among the longest
     const workedMs = wroteMs + thawing.workedMs;
-    this.#notBeforeMs = now() + Math.max(limits.minPauseMs, workedMs / limits.maxShare);
+    this.#pauseAfter(workedMs);
     if (written === undefined) return;
     this.#counts.written++;
     this.#newest = { bytes: written.bytes, writtenAtMs: now() };
