@@ -1,60 +1,65 @@
 /**
  * How soon a consumer fetches again. A broker answers with the first record that comes, and an answer costs both sides
- * the same for one record as for fifty: where they come fast, the next fetch waits, so that there is more to fetch, and
- * behind several records as long again as they took: the slower a busy machine makes them, the more travels together.
- * Where the last records came longer ago than that, nothing waits.
+ * the same for one record as for fifty. So the next fetch waits until one pace after the last, that there is more to
+ * fetch; behind several records it waits as long again as they took, at most two paces: the slower a busy machine makes
+ * them, the more travels together. Where the last records came longer ago than a pace, nothing waits.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** With so many records in a request its price is that of the records. */
 export const FULL_BATCH_RECORDS = 50;
-/** The longest rest, in times of the pace. */
-const RESTS_MAX = 2;
+/** So many at a time come only where the machine is busy with them. */
+const SEVERAL_RECORDS = 4;
+/** The longest rest, in paces. */
+const REST_PACES_MAX = 2;
 
 export class FetchPace {
   readonly #everyMs: number;
   readonly #pause: typeof pause;
   #lastAtMs = Number.NEGATIVE_INFINITY;
   #resting: Promise<unknown> | undefined;
-  /** Batches that are being taken, and the records of all that were while there was one. */
-  #taking = { batches: 0, records: 0 };
+  /** Batches in hand, with the most records that were in hand beside each. */
+  readonly #batches = new Set<{ most: number }>();
+  /** Records in hand. */
+  #records = 0;
 
-  /** @param everyMs time between fetches that bring little, and half of the longest that a record waits; 0: none */
+  /** @param everyMs the pace, of which one rest lasts at most two; 0: no rests */
   constructor(everyMs: number, pauseWith = pause) {
     this.#everyMs = everyMs;
     this.#pause = pauseWith;
   }
 
   /**
-   * Takes a batch, and rests behind it unless it has failed: kafkajs does not fetch again before. Batches of one answer
-   * are taken side by side and rest together.
+   * Handles a batch, and rests behind it unless that failed: kafkajs does not fetch again before. Batches of one answer
+   * are handled side by side, and those that end while another one rests, rest with it.
    */
-  async take(records: number, batch: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+  async paced(records: number, handle: () => Promise<void>, signal?: AbortSignal): Promise<void> {
     const startedAtMs = performance.now();
-    const taking = this.#taking;
-    if (taking.batches === 0) taking.records = 0;
-    taking.batches += 1;
-    taking.records += records;
+    const batch = { most: 0 };
+    this.#batches.add(batch);
+    this.#records += records;
+    for (const other of this.#batches) other.most = Math.max(other.most, this.#records);
     try {
-      await batch();
+      await handle();
     } finally {
-      taking.batches -= 1;
+      this.#batches.delete(batch);
+      this.#records -= records;
     }
-    if (records >= FULL_BATCH_RECORDS || this.#everyMs === 0) return;
-    this.#resting ??= this.#rest(startedAtMs, signal).finally(() => {
+    if (batch.most >= FULL_BATCH_RECORDS || this.#everyMs === 0) return;
+    const tookMs = batch.most >= SEVERAL_RECORDS ? performance.now() - startedAtMs : 0;
+    this.#resting ??= this.#rest(tookMs, signal).finally(() => {
       this.#resting = undefined;
     });
     await this.#resting;
   }
 
-  async #rest(startedAtMs: number, signal?: AbortSignal): Promise<void> {
+  async #rest(tookMs: number, signal?: AbortSignal): Promise<void> {
     const nowMs = performance.now();
-    const tookMs = this.#taking.records > 1 ? nowMs - startedAtMs : 0;
     const waitMs = Math.max(
       this.#lastAtMs + this.#everyMs - nowMs,
-      Math.min(tookMs, RESTS_MAX * this.#everyMs),
+      Math.min(tookMs, REST_PACES_MAX * this.#everyMs),
     );
-    this.#lastAtMs = Math.max(nowMs, nowMs + waitMs);
+    this.#lastAtMs = nowMs + waitMs;
     if (waitMs > 0) await this.#pause(waitMs, undefined, { signal }).catch(() => undefined);
   }
 }

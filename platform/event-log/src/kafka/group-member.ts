@@ -93,7 +93,7 @@ class Membership {
   }
 
   onBatch(payload: EachBatchPayload): Promise<void> {
-    return this.#pace.take(payload.batch.messages.length, () => this.#handle(payload), this.#options.signal);
+    return this.#pace.paced(payload.batch.messages.length, () => this.#handle(payload), this.#options.signal);
   }
 
   async #handle(payload: EachBatchPayload): Promise<void> {

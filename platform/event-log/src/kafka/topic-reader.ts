@@ -101,7 +101,7 @@ class Reading {
   }
 
   onBatch(payload: EachBatchPayload): Promise<void> {
-    return this.#pace.take(payload.batch.messages.length, () => this.#take(payload), this.#options.signal);
+    return this.#pace.paced(payload.batch.messages.length, () => this.#take(payload), this.#options.signal);
   }
 
   async #take(payload: EachBatchPayload): Promise<void> {

@@ -176,27 +176,67 @@ describe('a snapshot that is being written', () => {
   });
 });
 
-it('a snapshot is due behind some events after a pause, and behind many at once', async () => {
-  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
-  const { minEvents, minPauseMs, manyEvents } = defaultSnapshotLimits;
-  const { keeper, state } = await keeperOf(() => Promise.resolve());
-  const begunAfter = (accepted: number, ms = 1000): number => {
-    state.accepted += accepted;
-    vi.advanceTimersByTime(ms);
-    return state.frozen;
+describe('a snapshot is due', () => {
+  const { minEvents, minPauseMs, fewPauseMs, manyEvents, maxShare } = defaultSnapshotLimits;
+  const CHECK_MS = 1000;
+  const started = async (write: (writer: SnapshotFileWriter) => Promise<void>) => {
+    vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
+    const kept = await keeperOf(write);
+    kept.state.accepted = 0;
+    kept.keeper.start();
+    /** Snapshots begun so far, after so many more events and so much time. */
+    const begunAfter = (accepted: number, ms = CHECK_MS): number => {
+      kept.state.accepted += accepted;
+      vi.advanceTimersByTime(ms);
+      return kept.state.frozen;
+    };
+    const written = (count: number) => expect.poll(() => kept.keeper.status().written).toBe(count);
+    return { ...kept, begunAfter, written };
   };
-  keeper.start();
-  state.accepted = 0;
-  expect(begunAfter(minEvents - 1)).toBe(0);
-  expect(begunAfter(1)).toBe(1);
-  await expect.poll(() => keeper.status().written).toBe(1);
-  expect(begunAfter(manyEvents - 1, minPauseMs - 2000)).toBe(1);
-  expect(begunAfter(1)).toBe(2);
-  await expect.poll(() => keeper.status().written).toBe(2);
-  expect(begunAfter(minEvents)).toBe(2);
-  expect(begunAfter(0, minPauseMs)).toBe(3);
-  await expect.poll(() => keeper.status().written).toBe(3);
-  await keeper.stop(10_000);
+
+  it('behind some events five minutes after the last one, behind many after one', async () => {
+    const { keeper, begunAfter, written } = await started(() => Promise.resolve());
+    expect(begunAfter(minEvents - 1)).toBe(0);
+    expect(begunAfter(1)).toBe(1);
+    await written(1);
+    expect(begunAfter(manyEvents - 1, fewPauseMs - 2 * CHECK_MS)).toBe(1);
+    expect(begunAfter(1)).toBe(2);
+    await written(2);
+    expect(begunAfter(manyEvents, minPauseMs - CHECK_MS)).toBe(2);
+    expect(begunAfter(0)).toBe(3);
+    await written(3);
+    expect(begunAfter(minEvents, fewPauseMs - CHECK_MS)).toBe(3);
+    expect(begunAfter(0)).toBe(4);
+    await written(4);
+    await keeper.stop(10_000);
+  });
+
+  it('behind many events not before twenty times the work that the last one was', async () => {
+    const workMs = 2 * maxShare * minPauseMs;
+    const { keeper, begunAfter, written } = await started(inSlices(1, workMs).write);
+    expect(begunAfter(minEvents)).toBe(1);
+    await written(1);
+    expect(begunAfter(manyEvents, workMs / maxShare - CHECK_MS)).toBe(1);
+    expect(begunAfter(0, 2 * CHECK_MS)).toBe(2);
+    await written(2);
+    await keeper.stop(10_000);
+  });
+
+  it('again a minute after one that failed, however many events there are', async () => {
+    const { keeper, begunAfter } = await started(() => Promise.reject(new Error('the disk is full')));
+    const failed = (count: number) => expect.poll(() => keeper.status().failed).toBe(count);
+    /** The failed one may still be at its end. */
+    const soon = (count: number) => expect.poll(() => begunAfter(0)).toBe(count);
+    expect(begunAfter(minEvents)).toBe(1);
+    await failed(1);
+    expect(begunAfter(0, minPauseMs - CHECK_MS)).toBe(1);
+    await soon(2);
+    await failed(2);
+    expect(begunAfter(manyEvents, minPauseMs - CHECK_MS)).toBe(2);
+    await soon(3);
+    await failed(3);
+    await keeper.stop(10_000);
+  });
 });
 
 it('a wrong snapshot that cannot be removed is told as an error, with where it lies; the others are removed', async () => {

@@ -16,8 +16,10 @@ import { Shapes } from './shapes.ts';
 export interface SnapshotLimits {
   /** Accepted events since the last one. */
   readonly minEvents: number;
-  /** Milliseconds since the last one, while fewer than `manyEvents` were accepted. */
+  /** Milliseconds since the last one, or since one that failed. */
   readonly minPauseMs: number;
+  /** Milliseconds since the last one while fewer than `manyEvents` were accepted. */
+  readonly fewPauseMs: number;
   /** So many accepted events since the last one would take seconds to replay. */
   readonly manyEvents: number;
   /** Share of the time that may be spent on writing: the pause is at least the work that the last one was ÷ this. */
@@ -28,8 +30,9 @@ export interface SnapshotLimits {
 
 export const defaultSnapshotLimits: SnapshotLimits = {
   minEvents: 5000,
-  minPauseMs: 300_000,
-  manyEvents: 100_000,
+  minPauseMs: 60_000,
+  fewPauseMs: 300_000,
+  manyEvents: 300_000,
   maxShare: 0.05,
   maxBytes: 2_147_483_648,
 };
@@ -187,7 +190,7 @@ export class SnapshotKeeper {
       }
       this.#shapes = file.shapes;
       this.#accepted = this.#fold.progress().accepted;
-      this.#pauseAfter(0);
+      this.#pause(0);
       const { bytes, path } = file;
       const ageMs = Math.max(0, Date.now() - file.writtenAtMs);
       this.#newest = { bytes, writtenAtMs: this.#options.now() - ageMs };
@@ -276,11 +279,11 @@ export class SnapshotKeeper {
     if (since >= minEvents && this.#options.now() >= notBeforeMs) void this.write();
   }
 
-  #pauseAfter(workedMs: number): void {
+  #pause(workedMs: number, fewPauseMs = this.#options.limits.fewPauseMs): void {
     const { minPauseMs, maxShare } = this.#options.limits;
     const nowMs = this.#options.now();
-    const many = nowMs + workedMs / maxShare;
-    this.#notBeforeMs = { few: Math.max(many, nowMs + minPauseMs), many };
+    const many = nowMs + Math.max(minPauseMs, workedMs / maxShare);
+    this.#notBeforeMs = { few: Math.max(many, nowMs + fewPauseMs), many };
   }
 
   async #write(frozen: FrozenFold, attempt: Attempt): Promise<void> {
@@ -293,8 +296,11 @@ export class SnapshotKeeper {
     await frozen.thaw(thawing);
     await thawing.pause(); // so that its last slice counts among the longest
     const workedMs = wroteMs + thawing.workedMs;
-    this.#pauseAfter(workedMs);
-    if (written === undefined) return;
+    if (written === undefined) {
+      this.#pause(workedMs, 0);
+      return;
+    }
+    this.#pause(workedMs);
     this.#counts.written++;
     this.#newest = { bytes: written.bytes, writtenAtMs: now() };
     const longestSliceMs = Math.max(breather.longestSliceMs, thawing.longestSliceMs);

@@ -241,7 +241,7 @@ describe('a snapshot', { timeout: 60_000 }, () => {
     const node = await start({
       broker,
       snapshotDir: folder,
-      snapshotLimits: { minEvents: 3, minPauseMs: 0, maxShare: 1 },
+      snapshotLimits: { minEvents: 3, minPauseMs: 0, fewPauseMs: 0, maxShare: 1 },
     });
     for (const sequence of [1, 2, 3]) {
       for (let n = 0; n < 5; n++) await addTo(node, n, 1, `${sequence}-${n}`);
