@@ -3,20 +3,31 @@ import { type Sampler, SamplingDecision, type SamplingResult } from '@openteleme
 
 const SECOND_MS = 1_000;
 
+/** How many traces a process begins. */
+export interface TraceBudget {
+  /** For as long as requests come, on average. */
+  readonly perSecond: number;
+  /** At once, behind a time in which fewer were begun. */
+  readonly burst: number;
+}
+
 /**
- * Begins at most so many traces in a second. Below that every trace is there; above it tracing costs no more, where it
- * would take more of the machine than what is traced. For the root of a `ParentBasedSampler`.
+ * Begins traces as a token bucket allows. At ordinary rates, and in a burst, every trace is there; under a load that lasts
+ * tracing costs no more, where it would take more of the machine than what is traced. For the root of a
+ * `ParentBasedSampler`.
  */
 export class BoundedSampler implements Sampler {
-  readonly #perSecondMax: number;
+  readonly #budget: TraceBudget;
   readonly #now: () => number;
-  #second = 0;
-  #begun = 0;
+  #tokens: number;
+  #filledAtMs: number;
 
   /** @param now milliseconds of a clock that never goes back */
-  constructor(perSecondMax: number, now: () => number = () => performance.now()) {
-    this.#perSecondMax = perSecondMax;
+  constructor(budget: TraceBudget, now: () => number = () => performance.now()) {
+    this.#budget = budget;
     this.#now = now;
+    this.#tokens = budget.burst;
+    this.#filledAtMs = now();
   }
 
   /** A root that links to a sampled span goes on with what was decided there, and does not count. */
@@ -30,15 +41,16 @@ export class BoundedSampler implements Sampler {
   ): SamplingResult {
     if (links.some(({ context }) => (context.traceFlags & TraceFlags.SAMPLED) !== 0))
       return { decision: SamplingDecision.RECORD_AND_SAMPLED };
-    const second = Math.floor(this.#now() / SECOND_MS);
-    if (second !== this.#second) this.#begun = 0;
-    this.#second = second;
-    if (this.#begun >= this.#perSecondMax) return { decision: SamplingDecision.NOT_RECORD };
-    this.#begun += 1;
+    const { perSecond, burst } = this.#budget;
+    const nowMs = this.#now();
+    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#filledAtMs) / SECOND_MS) * perSecond);
+    this.#filledAtMs = nowMs;
+    if (this.#tokens < 1) return { decision: SamplingDecision.NOT_RECORD };
+    this.#tokens -= 1;
     return { decision: SamplingDecision.RECORD_AND_SAMPLED };
   }
 
   toString(): string {
-    return `BoundedSampler{${String(this.#perSecondMax)}/s}`;
+    return `BoundedSampler{${this.#budget.perSecond}/s,${this.#budget.burst}}`;
   }
 }

@@ -10,7 +10,7 @@ const linkTo = (traceFlags: TraceFlags): Link => ({
 
 const setUp = () => {
   const clock = { nowMs: 5_000 };
-  const sampler = new BoundedSampler(3, () => clock.nowMs);
+  const sampler = new BoundedSampler({ perSecond: 2, burst: 3 }, () => clock.nowMs);
   const begun = (count: number, ...links: Link[]): number =>
     Array.from(
       { length: count },
@@ -19,12 +19,19 @@ const setUp = () => {
   return { clock, begun };
 };
 
-it('begins every trace up to the bound, none beyond it, and all again in the next second', () => {
+it('begins every trace of a burst, then as many as a load that lasts is given, and a burst again behind a quiet time', () => {
   const { clock, begun } = setUp();
   expect(begun(2)).toBe(2);
-  clock.nowMs += 999;
   expect(begun(5)).toBe(1);
+  clock.nowMs += 499;
+  expect(begun(5)).toBe(0);
   clock.nowMs += 1;
+  expect(begun(5)).toBe(1);
+  for (let second = 0; second < 10; second++) {
+    clock.nowMs += 1_000;
+    expect(begun(5)).toBe(2);
+  }
+  clock.nowMs += 60_000;
   expect(begun(5)).toBe(3);
 });
 

@@ -18,7 +18,7 @@ import {
 import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import { BoundedSampler } from './bounded-sampler.ts';
+import { BoundedSampler, type TraceBudget } from './bounded-sampler.ts';
 import { meter } from './instruments.ts';
 import { otelTargets } from './otel-environment.ts';
 import { observeRuntime } from './runtime.ts';
@@ -28,8 +28,8 @@ import { ZipkinExporter } from './zipkin-exporter.ts';
 const MAX_QUEUED_SPANS = 4_096;
 const EXPORT_EVERY_MS = 500;
 const REPORT_FAILURES_EVERY_MS = 60_000;
-/** Begun by this process itself, as many as the gateway begins of a route; a caller's decision is followed. */
-const TRACES_PER_SECOND_MAX = 100;
+/** Of the traces that this process begins itself; a caller's decision is followed. Zipkin keeps a burst of orders whole. */
+const TRACES: TraceBudget = { perSecond: 25, burst: 1_000 };
 
 /** The spans and metrics of one process. */
 export interface Telemetry {
@@ -77,7 +77,7 @@ const toZipkin = (url: string, onFailure: (error: Error, spans: number) => void)
 /** Undefined when the standard environment names a sampler. */
 const boundedSampler = (): Sampler | undefined =>
   (process.env.OTEL_TRACES_SAMPLER ?? '') === ''
-    ? new ParentBasedSampler({ root: new BoundedSampler(TRACES_PER_SECOND_MAX) })
+    ? new ParentBasedSampler({ root: new BoundedSampler(TRACES) })
     : undefined;
 
 /** Metrics and spans of an earlier service of this process, in tests, are no longer made. */
