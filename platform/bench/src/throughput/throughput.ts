@@ -22,7 +22,7 @@ const ROUNDS = 2;
  * Before the rounds: runs of both sides with at least so many clients, until two in a row have not made either faster by
  * more than this share, or so many.
  */
-const WARM_UP = { clientsMin: 32, gainMax: 0.05, runsMin: 4, runsMax: 8 };
+const WARM_UP = { clientsMin: 32, gainMax: 0.05, runsMin: 8, runsMax: 12 };
 /** Products with less could run out under the benchmark. */
 const STOCK_MIN = 10_000;
 const PRODUCTS_TIMEOUT_MS = 10_000;

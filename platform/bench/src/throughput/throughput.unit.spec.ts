@@ -33,13 +33,13 @@ describe('a part of the throughput benchmark', () => {
 
 it.each([
   { rates: [], is: true },
-  { rates: [100, 90, 80], is: true },
-  { rates: [100, 110, 150, 140], is: true },
-  { rates: [100, 110, 106, 106], is: false },
-  { rates: [110, 150, 230, 200], is: true },
-  { rates: [110, 150, 230, 200, 235], is: false },
-  { rates: [1, 2, 3, 4, 5, 6, 7], is: true },
-  { rates: [1, 2, 3, 4, 5, 6, 7, 8], is: false },
+  { rates: [100, 90, 80, 100, 100, 100, 100], is: true },
+  { rates: [100, 90, 80, 100, 110, 130, 150, 140], is: true },
+  { rates: [100, 90, 80, 100, 110, 105, 106, 106], is: false },
+  { rates: [110, 150, 160, 170, 180, 190, 230, 200], is: true },
+  { rates: [110, 150, 160, 170, 180, 190, 230, 200, 235], is: false },
+  { rates: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], is: true },
+  { rates: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], is: false },
 ])('a side that came to $rates may still be compiled: $is', ({ rates, is }) => {
   expect(isWarming(rates)).toBe(is);
 });
