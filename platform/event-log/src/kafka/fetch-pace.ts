@@ -1,14 +1,14 @@
 /**
  * How soon a consumer fetches again. A broker answers with the first record that comes, and an answer costs both sides
  * the same for one record as for fifty. So the next fetch waits until one pace after the last, that there is more to
- * fetch; behind several records it waits as long again as they took, at most two paces: the slower a busy machine makes
- * them, the more travels together. Where the last records came longer ago than a pace, nothing waits.
+ * fetch. Behind several records it waits as long again as they took, at most two paces: the slower a busy machine makes
+ * them, the more travels together. Few records that come longer than a pace after the last ones wait for nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** With so many records in a request its price is that of the records. */
 export const FULL_BATCH_RECORDS = 50;
-/** So many at a time come only where the machine is busy with them. */
+/** In flight at a time; behind fewer, a rest as long as they took would save little. */
 const SEVERAL_RECORDS = 4;
 /** The longest rest, in paces. */
 const REST_PACES_MAX = 2;
@@ -18,9 +18,9 @@ export class FetchPace {
   readonly #pause: typeof pause;
   #lastAtMs = Number.NEGATIVE_INFINITY;
   #resting: Promise<unknown> | undefined;
-  /** Batches in hand, with the most records that were in hand beside each. */
+  /** Batches in flight, of whatever broker, with the most records that were in flight during each. */
   readonly #batches = new Set<{ most: number }>();
-  /** Records in hand. */
+  /** Records in flight. */
   #records = 0;
 
   /** @param everyMs the pace, of which one rest lasts at most two; 0: no rests */

@@ -86,7 +86,7 @@ it('an answer of many never rests, nor does a consumer that ends', async () => {
   expect(await restOf([4], { tookMs: 40, signal: AbortSignal.abort() })).toBe(0);
 });
 
-it('a batch that failed does not rest, and its records are no longer in hand', async () => {
+it('a batch that failed does not rest, and its records are no longer in flight', async () => {
   const { pace, restIn, restOf, quiet } = setUp();
   const failed = new Error('not handled');
   const failing = async (): Promise<void> => {

@@ -269,6 +269,7 @@ export class SnapshotKeeper {
   #drop(): void {
     this.#resets++;
     this.#accepted = 0;
+    this.#notBeforeMs.few = this.#notBeforeMs.many; // what is on the disk is of no use any more
     this.#writing?.abort.abort(new Error(DROPPED));
   }
 
