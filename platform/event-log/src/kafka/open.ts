@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { TransportLog } from '../log/event-log.ts';
 import { defaultLimits, type LogLimits } from '../log/limits.ts';
 import type { EventLog } from '../ports.ts';
-import { snapshotsIn, type SnapshotLimits } from '../snapshot/keeper.ts';
+import { snapshotsIn, type SnapshotLimits } from '../snapshot/settings.ts';
 import type { TopicDurability } from './topic-settings.ts';
 import { KafkaTransport } from './transport.ts';
 

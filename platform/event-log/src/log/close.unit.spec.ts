@@ -6,7 +6,7 @@ import { countedTopic } from '../../testing/counter.ts';
 import { addTo, startNode, temporaryFolders } from '../../testing/snapshot-nodes.ts';
 import { MemoryLink } from '../memory/link.ts';
 import { createMemoryBroker, memoryTransport } from '../memory/open.ts';
-import { defaultSnapshotLimits } from '../snapshot/keeper.ts';
+import { defaultSnapshotLimits } from '../snapshot/settings.ts';
 import { TransportLog } from './event-log.ts';
 import { defaultLimits } from './limits.ts';
 import type { Transport } from './transport.ts';

@@ -18,7 +18,8 @@ import type {
   View,
   WaitOutcome,
 } from '../ports.ts';
-import { SnapshotKeeper, type SnapshotSettings } from '../snapshot/keeper.ts';
+import { SnapshotKeeper } from '../snapshot/keeper.ts';
+import type { SnapshotSettings } from '../snapshot/settings.ts';
 import { atMost, unlessAborted } from './bounded-work.ts';
 import { assertGatherMs } from './gather.ts';
 import type { LogLimits } from './limits.ts';

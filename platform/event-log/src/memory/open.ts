@@ -4,7 +4,7 @@ import { TransportLog } from '../log/event-log.ts';
 import { defaultLimits, type LogLimits } from '../log/limits.ts';
 import type { TopicListener, Transport } from '../log/transport.ts';
 import type { EventLog } from '../ports.ts';
-import { snapshotsIn, type SnapshotLimits } from '../snapshot/keeper.ts';
+import { snapshotsIn, type SnapshotLimits } from '../snapshot/settings.ts';
 import { MemoryBroker } from './broker.ts';
 import { MemoryLink } from './link.ts';
 

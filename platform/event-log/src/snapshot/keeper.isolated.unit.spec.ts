@@ -4,7 +4,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { temporaryFolders } from '../../testing/snapshot-nodes.ts';
 import type { SnapshotFileWriter } from './file-writer.ts';
-import { defaultSnapshotLimits, SnapshotKeeper, type SnapshottedFold } from './keeper.ts';
+import { SnapshotKeeper, type SnapshottedFold } from './keeper.ts';
+import { defaultSnapshotLimits } from './settings.ts';
 
 /** What the disk waits for, and what happens between a file's getting its name and the name's getting durable. */
 const hooks = vi.hoisted(() => ({

@@ -26,7 +26,8 @@ import { MemoryView } from '../log/view.ts';
 import { createMemoryBroker, openMemoryLog, type MemoryLogOptions } from '../memory/open.ts';
 import type { EventLog, RecordedEvent } from '../ports.ts';
 import { SnapshotUnusable } from './errors.ts';
-import { defaultSnapshotLimits, SnapshotKeeper } from './keeper.ts';
+import { SnapshotKeeper } from './keeper.ts';
+import { defaultSnapshotLimits } from './settings.ts';
 
 const seed = 20_261_124;
 const topic = countedTopic('snapshots');
