@@ -219,5 +219,6 @@ export function describe(result: ClaimResult): string {
   ].join('\n');
 }
 
-const spreadText = ({ min, median, max }: Spread): string =>
+/** The median, with both ends. */
+export const spreadText = ({ min, median, max }: Spread): string =>
   `${format(median)} (${format(min)} to ${format(max)})`;

@@ -8,7 +8,16 @@ import { Endpoints } from '@parley/contracts/endpoints';
 import { ProductPage } from '@parley/contracts/rest';
 import { engineHostWith, rendererOf, withOwnStack, type OwnStackOptions } from '@parley/launcher';
 import type { BenchContext } from '../context.ts';
-import { CountMismatch, format, meets, spread, type Claim, type Measured, type Spread } from '../pairs.ts';
+import {
+  CountMismatch,
+  format,
+  meets,
+  spread,
+  spreadText,
+  type Claim,
+  type Measured,
+  type Spread,
+} from '../pairs.ts';
 import { pidsOf } from '../processor-time.ts';
 import { runLoad, type Target } from './load.ts';
 import { startRival } from './rival.ts';
@@ -16,8 +25,6 @@ import { Shipped } from './shipped.ts';
 
 const CLIENTS = [1, 8, 32, 128] as const;
 const INSTANCES = [1, 2] as const;
-/** Of each part: both sides, the one that goes first changing. */
-const ROUNDS = 2;
 /**
  * Before the rounds: runs of both sides with at least so many clients, until two in a row have not made either faster by
  * more than this share, or so many.
@@ -35,10 +42,9 @@ const RATE_AT_LEAST = { clients: 128, atLeast: 400 };
 
 export interface SideOfPart {
   readonly name: string;
-  /** Orders SHIPPED a second; the mean of the rounds. */
-  readonly perSecond: number;
-  readonly rounds: Spread;
-  readonly also: Readonly<Record<string, number>>;
+  /** Orders SHIPPED a second, over all pairs. */
+  readonly perSecond: Spread;
+  readonly also: Readonly<Record<string, Spread>>;
 }
 
 interface Judged {
@@ -54,22 +60,22 @@ export interface PartResult {
   readonly instances: number;
   readonly parley: SideOfPart;
   readonly rival: SideOfPart;
-  readonly ratio: number;
+  /** Pair by pair. */
+  readonly ratio: Spread;
+  readonly pairs: number;
   readonly judged: readonly Judged[];
   /** Absent where nothing is asked of the part. */
   readonly holds?: boolean;
 }
 
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
-
 const sideOf = (name: string, runs: readonly Measured[]): SideOfPart => {
   const names = Object.keys(runs[0]?.also ?? {});
   return {
     name,
-    perSecond: mean(runs.map(({ figure }) => figure)),
-    rounds: spread(runs.map(({ figure }) => figure)),
-    also: Object.fromEntries(names.map((key) => [key, mean(runs.flatMap(({ also }) => also?.[key] ?? []))])),
+    perSecond: spread(runs.map(({ figure }) => figure)),
+    also: Object.fromEntries(
+      names.map((key) => [key, spread(runs.flatMap(({ also }) => also?.[key] ?? []))]),
+    ),
   };
 };
 
@@ -78,33 +84,40 @@ const judge = (what: string, figure: number, atLeast: number): Judged => {
   return { what, figure, bound, holds: meets(figure, bound) };
 };
 
-/** Both sides of a part, and what is asked of it. */
+/** Both sides of a part, pair by pair, and what is asked of it: of the medians. */
 export const partOf = (
   { clients, instances }: Pick<PartResult, 'clients' | 'instances'>,
-  parley: SideOfPart,
-  rival: SideOfPart,
+  runs: readonly (readonly [parley: Measured, rival: Measured])[],
 ): PartResult => {
-  const ratio = parley.perSecond / rival.perSecond;
+  const parley = sideOf(
+    'parley',
+    runs.map(([of]) => of),
+  );
+  const rival = sideOf(
+    'plain',
+    runs.map(([, of]) => of),
+  );
+  const ratio = spread(runs.map(([ofParley, ofRival]) => ofParley.figure / ofRival.figure));
   const judged: Judged[] = [];
   if (instances === 1 && clients === RATIO_AT_LEAST.clients)
-    judged.push(judge('ratio', ratio, RATIO_AT_LEAST.atLeast));
+    judged.push(judge('ratio', ratio.median, RATIO_AT_LEAST.atLeast));
   if (instances === 1 && clients === RATE_AT_LEAST.clients)
-    judged.push(judge('orders a second', parley.perSecond, RATE_AT_LEAST.atLeast));
+    judged.push(judge('orders a second', parley.perSecond.median, RATE_AT_LEAST.atLeast));
   const verdict = judged.length === 0 ? {} : { holds: judged.every(({ holds }) => holds) };
-  return { clients, instances, parley, rival, ratio, judged, ...verdict };
+  return { clients, instances, parley, rival, ratio, pairs: runs.length, judged, ...verdict };
 };
 
-const describeSide = ({ name, perSecond, rounds, also }: SideOfPart): string =>
-  `  ${name}: ${format(perSecond)}/s (${format(rounds.min)} to ${format(rounds.max)}); ${Object.entries(also)
-    .map(([key, value]) => `${key} ${format(value)}`)
+const describeSide = ({ name, perSecond, also }: SideOfPart): string =>
+  `  ${name}: ${spreadText(perSecond)}/s; ${Object.entries(also)
+    .map(([key, { median }]) => `${key} ${format(median)}`)
     .join(', ')}`;
 
-const describePart = ({ clients, instances, parley, rival, ratio, judged }: PartResult): string =>
+const describePart = ({ clients, instances, parley, rival, ratio, pairs, judged }: PartResult): string =>
   [
     `${clients} clients, ${instances} instance${instances === 1 ? '' : 's'} of each service: orders a second until SHIPPED`,
     describeSide(parley),
     describeSide(rival),
-    `  ratio: ${format(ratio)}`,
+    `  ratio: ${spreadText(ratio)} over ${pairs} pairs`,
     ...(judged.length === 0 ? ['  no bound for this part'] : []),
     ...judged.map(
       ({ what, figure, bound, holds }) =>
@@ -134,7 +147,7 @@ const productsOf = async ({ product }: Endpoints): Promise<readonly string[]> =>
 const measure = async (
   endpointsPath: string,
   instances: number,
-  { print, signal, clients: only }: BenchContext,
+  { pairs, print, signal, clients: only }: BenchContext,
 ): Promise<PartResult[]> => {
   const endpoints = Endpoints.parse(JSON.parse(await readFile(endpointsPath, 'utf8')));
   const runDir = dirname(endpointsPath);
@@ -175,15 +188,14 @@ const measure = async (
     }
     const results: PartResult[] = [];
     for (const clients of only === undefined ? CLIENTS : [only]) {
-      const runs = new Map<Target, Measured[]>([
-        [parley, []],
-        [plain, []],
-      ]);
-      for (let round = 0; round < ROUNDS; round += 1)
-        for (const target of round % 2 === 0 ? [parley, plain] : [plain, parley])
-          runs.get(target)?.push(await run(target, clients));
-      const side = (target: Target): SideOfPart => sideOf(target.name, runs.get(target) ?? []);
-      const result = partOf({ clients, instances }, side(parley), side(plain));
+      const runs: [parley: Measured, rival: Measured][] = [];
+      for (let pair = 0; pair < pairs; pair += 1)
+        if (pair % 2 === 0) runs.push([await run(parley, clients), await run(plain, clients)]);
+        else {
+          const ofRival = await run(plain, clients);
+          runs.push([await run(parley, clients), ofRival]);
+        }
+      const result = partOf({ clients, instances }, runs);
       print(describePart(result));
       results.push(result);
     }

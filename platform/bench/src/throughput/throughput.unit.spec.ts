@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { isWarming, partOf } from './throughput.ts';
 
-const side = (name: string, perSecond: number) => ({
-  name,
-  perSecond,
-  rounds: { min: perSecond, median: perSecond, max: perSecond },
-  also: {},
+const measured = (perSecond: number) => ({
+  figure: perSecond,
+  count: 1,
+  expected: 1,
+  also: { p50Ms: perSecond },
 });
-const part = (clients: number, instances: number, parley: number) =>
-  partOf({ clients, instances }, side('parley', parley), side('plain', 100));
+const part = (clients: number, instances: number, ...rates: readonly number[]) =>
+  partOf(
+    { clients, instances },
+    rates.map((rate) => [measured(rate), measured(100)]),
+  );
 
 describe('a part of the throughput benchmark', () => {
   it('holds or misses where something is asked of it', () => {
@@ -18,6 +21,15 @@ describe('a part of the throughput benchmark', () => {
       { holds: true },
       { holds: false },
     ]);
+  });
+
+  it('is judged by the median of what its pairs came to', () => {
+    expect(part(32, 1, 500, 140, 151, 130, 160)).toMatchObject({
+      parley: { perSecond: { min: 130, median: 151, max: 500 }, also: { p50Ms: { median: 151 } } },
+      ratio: { min: 1.3, median: 1.51, max: 5 },
+      pairs: 5,
+      holds: true,
+    });
   });
 
   it.each([
