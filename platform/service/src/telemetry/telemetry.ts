@@ -18,7 +18,7 @@ import {
 import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import { BoundedSampler, type TraceBudget } from './bounded-sampler.ts';
+import { RateLimitingSampler, type TraceBudget } from './rate-limiting-sampler.ts';
 import { meter } from './instruments.ts';
 import { otelTargets } from './otel-environment.ts';
 import { observeRuntime } from './runtime.ts';
@@ -75,9 +75,9 @@ const toZipkin = (url: string, onFailure: (error: Error, spans: number) => void)
 ];
 
 /** Undefined when the standard environment names a sampler. */
-const boundedSampler = (): Sampler | undefined =>
+const rateLimitingSampler = (): Sampler | undefined =>
   (process.env.OTEL_TRACES_SAMPLER ?? '') === ''
-    ? new ParentBasedSampler({ root: new BoundedSampler(TRACES) })
+    ? new ParentBasedSampler({ root: new RateLimitingSampler(TRACES) })
     : undefined;
 
 /** Metrics and spans of an earlier service of this process, in tests, are no longer made. */
@@ -113,7 +113,7 @@ export const startTelemetry = (options: TelemetryOptions): Telemetry => {
   setGlobalErrorHandler((error) => {
     report(error instanceof Error ? error : new Error(messageOf(error)), lost);
   });
-  const sampler = boundedSampler();
+  const sampler = rateLimitingSampler();
   const sdk = new NodeSDK({
     ...(sampler === undefined ? {} : { sampler }),
     // Merged over `resource`, the last one over those before it.

@@ -16,7 +16,7 @@ export interface TraceBudget {
  * tracing costs no more, where it would take more of the machine than what is traced. For the root of a
  * `ParentBasedSampler`.
  */
-export class BoundedSampler implements Sampler {
+export class RateLimitingSampler implements Sampler {
   readonly #budget: TraceBudget;
   readonly #now: () => number;
   #tokens: number;
@@ -51,6 +51,6 @@ export class BoundedSampler implements Sampler {
   }
 
   toString(): string {
-    return `BoundedSampler{${this.#budget.perSecond}/s,${this.#budget.burst}}`;
+    return `RateLimitingSampler{${this.#budget.perSecond}/s,${this.#budget.burst}}`;
   }
 }

@@ -1,7 +1,7 @@
 import { type Link, ROOT_CONTEXT, SpanKind, TraceFlags } from '@opentelemetry/api';
 import { SamplingDecision } from '@opentelemetry/sdk-trace';
 import { expect, it } from 'vitest';
-import { BoundedSampler } from './bounded-sampler.ts';
+import { RateLimitingSampler } from './rate-limiting-sampler.ts';
 
 const traceId = '1'.repeat(32);
 const linkTo = (traceFlags: TraceFlags): Link => ({
@@ -10,7 +10,7 @@ const linkTo = (traceFlags: TraceFlags): Link => ({
 
 const setUp = () => {
   const clock = { nowMs: 5_000 };
-  const sampler = new BoundedSampler({ perSecond: 2, burst: 3 }, () => clock.nowMs);
+  const sampler = new RateLimitingSampler({ perSecond: 2, burst: 3 }, () => clock.nowMs);
   const begun = (count: number, ...links: Link[]): number =>
     Array.from(
       { length: count },
