@@ -26,7 +26,7 @@ import { Shipped } from './shipped.ts';
 const CLIENTS = [1, 8, 32, 128] as const;
 const INSTANCES = [1, 2] as const;
 /**
- * Before the rounds: runs of both sides with at least so many clients, until two in a row have not made either faster by
+ * Before the pairs: runs of both sides with at least so many clients, until two in a row have not made either faster by
  * more than this share, or so many.
  */
 const WARM_UP = { clientsMin: 32, gainMax: 0.05, runsMin: 8, runsMax: 12 };
