@@ -70,7 +70,7 @@ export class CountMismatch extends Error {
 
 /** Thrown when the two sides of a pair did not come to the same result: one of them did other work. */
 export class ResultMismatch extends Error {
-  constructor(claim: Claim, a: Measured, b: Measured) {
+  constructor(claim: Pick<Claim, 'a' | 'b'>, a: Measured, b: Measured) {
     super(`${claim.a.name} came to ${a.digest ?? 'nothing'}, ${claim.b.name} to ${b.digest ?? 'nothing'}`);
     this.name = 'ResultMismatch';
   }
@@ -101,7 +101,8 @@ async function measure(side: Side): Promise<Measured> {
   return measured;
 }
 
-function summarize(name: string, runs: readonly Measured[]): SideResult {
+/** A side over all its runs. */
+export function summarize(name: string, runs: readonly Measured[]): SideResult {
   const names = new Set(runs.flatMap(({ also = {} }) => Object.keys(also)));
   const also = [...names].map((key): [string, Spread] => [
     key,
@@ -149,19 +150,28 @@ export function claimOf(
   };
 }
 
-/**
- * One warm-up of each side, then `pairs` (at least 5) alternating pairs. Which side goes first changes from pair to
- * pair. Between two sides it looks at `signal`. @throws CountMismatch, ResultMismatch
- */
-export async function runClaim(
-  claim: Claim,
-  { pairs, print, signal }: { readonly pairs: number } & Pick<BenchContext, 'print' | 'signal'>,
-): Promise<ClaimResult> {
+function checkPairs({ pairs }: Pick<BenchContext, 'pairs'>): void {
   if (!Number.isInteger(pairs) || pairs < PAIRS_MIN)
     throw new RangeError(`pairs must be a whole number from ${PAIRS_MIN}, got ${pairs}`);
-  await measure(claim.a);
-  signal.throwIfAborted();
-  await measure(claim.b);
+}
+
+/** What the pairs of two sides came to, in the order in which they ran. */
+export interface Pairs {
+  readonly a: readonly Measured[];
+  readonly b: readonly Measured[];
+  /** a ÷ b. */
+  readonly ratios: readonly number[];
+}
+
+/**
+ * `pairs` (at least 5) alternating pairs. Which side goes first changes from pair to pair. Between two sides it looks at
+ * `signal`. @throws CountMismatch, ResultMismatch
+ */
+export async function runPairs(
+  claim: Pick<Claim, 'a' | 'b' | 'unit'>,
+  { pairs, print, signal }: Pick<BenchContext, 'pairs' | 'print' | 'signal'>,
+): Promise<Pairs> {
+  checkPairs({ pairs });
   const a: Measured[] = [];
   const b: Measured[] = [];
   const ratios: number[] = [];
@@ -180,6 +190,19 @@ export async function runClaim(
       `  pair ${pair + 1}/${pairs}: ${format(ofA.figure)} / ${format(ofB.figure)} ${claim.unit} = ${format(ofA.figure / ofB.figure)}`,
     );
   }
+  return { a, b, ratios };
+}
+
+/** One warm-up of each side, then `runPairs`. @throws CountMismatch, ResultMismatch */
+export async function runClaim(
+  claim: Claim,
+  context: Pick<BenchContext, 'pairs' | 'print' | 'signal'>,
+): Promise<ClaimResult> {
+  checkPairs(context);
+  await measure(claim.a);
+  context.signal.throwIfAborted();
+  await measure(claim.b);
+  const { a, b, ratios } = await runPairs(claim, context);
   const ratio = spread(ratios);
   return {
     title: claim.title,
@@ -188,7 +211,7 @@ export async function runClaim(
     b: summarize(claim.b.name, b),
     ratio,
     alsoRatios: alsoRatiosOf(a, b),
-    pairs,
+    pairs: ratios.length,
     bound: claim.bound,
     holds: meets(ratio.median, claim.bound),
   };
@@ -219,6 +242,6 @@ export function describe(result: ClaimResult): string {
   ].join('\n');
 }
 
-/** The median, with both ends. */
+/** `median (min to max)`. */
 export const spreadText = ({ min, median, max }: Spread): string =>
   `${format(median)} (${format(min)} to ${format(max)})`;

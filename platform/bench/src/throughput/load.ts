@@ -156,10 +156,10 @@ class Clients {
   }
 }
 
-const allShipped = async (clients: Clients, shipped: Shipped): Promise<number> => {
+const allShipped = async (clients: Clients, shipped: Shipped, signal: AbortSignal): Promise<number> => {
   const deadlineAtMs = performance.now() + SHIPPED_DEADLINE_MS;
   const left = (): number => clients.placed.filter((orderId) => !shipped.has(orderId)).length;
-  while (left() > 0 && performance.now() < deadlineAtMs) await pause(50);
+  while (left() > 0 && performance.now() < deadlineAtMs) await pause(50, undefined, { signal });
   return clients.placed.length - left();
 };
 
@@ -192,7 +192,7 @@ export const runLoad = async (
     const after = state();
     load.stop();
     await running;
-    const count = await allShipped(load, shipped);
+    const count = await allShipped(load, shipped, signal);
     const orders = after.shipped - before.shipped;
     if (orders === 0) throw new Error(`${target.name}: no order was SHIPPED`);
     const latencies = load.latenciesMs.slice(before.latencies, after.latencies);

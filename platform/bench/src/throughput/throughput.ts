@@ -12,10 +12,15 @@ import {
   CountMismatch,
   format,
   meets,
+  runPairs,
   spread,
   spreadText,
+  summarize,
   type Claim,
   type Measured,
+  type Pairs,
+  type Side,
+  type SideResult,
   type Spread,
 } from '../pairs.ts';
 import { pidsOf } from '../processor-time.ts';
@@ -23,6 +28,8 @@ import { runLoad, type Target } from './load.ts';
 import { startRival } from './rival.ts';
 import { Shipped } from './shipped.ts';
 
+const PARLEY = 'parley';
+const PLAIN = 'plain';
 const CLIENTS = [1, 8, 32, 128] as const;
 const INSTANCES = [1, 2] as const;
 /**
@@ -40,13 +47,6 @@ const ENGINES = [{ id: 'kafka' }, { id: 'rabbitmq' }, { id: 'zipkin' }];
 const RATIO_AT_LEAST = { clients: 32, atLeast: 1.5 };
 const RATE_AT_LEAST = { clients: 128, atLeast: 400 };
 
-export interface SideOfPart {
-  readonly name: string;
-  /** Orders SHIPPED a second, over all pairs. */
-  readonly perSecond: Spread;
-  readonly also: Readonly<Record<string, Spread>>;
-}
-
 interface Judged {
   readonly what: string;
   readonly figure: number;
@@ -58,8 +58,9 @@ interface Judged {
 export interface PartResult {
   readonly clients: number;
   readonly instances: number;
-  readonly parley: SideOfPart;
-  readonly rival: SideOfPart;
+  /** Orders SHIPPED a second. */
+  readonly parley: SideResult;
+  readonly rival: SideResult;
   /** Pair by pair. */
   readonly ratio: Spread;
   readonly pairs: number;
@@ -68,46 +69,29 @@ export interface PartResult {
   readonly holds?: boolean;
 }
 
-const sideOf = (name: string, runs: readonly Measured[]): SideOfPart => {
-  const names = Object.keys(runs[0]?.also ?? {});
-  return {
-    name,
-    perSecond: spread(runs.map(({ figure }) => figure)),
-    also: Object.fromEntries(
-      names.map((key) => [key, spread(runs.flatMap(({ also }) => also?.[key] ?? []))]),
-    ),
-  };
-};
-
 const judge = (what: string, figure: number, atLeast: number): Judged => {
   const bound = { atLeast };
   return { what, figure, bound, holds: meets(figure, bound) };
 };
 
-/** Both sides of a part, pair by pair, and what is asked of it: of the medians. */
+/** What the pairs of a part, Parley's side being `a`, came to, and what is asked of it: of the medians. */
 export const partOf = (
   { clients, instances }: Pick<PartResult, 'clients' | 'instances'>,
-  runs: readonly (readonly [parley: Measured, rival: Measured])[],
+  { a, b, ratios }: Pairs,
 ): PartResult => {
-  const parley = sideOf(
-    'parley',
-    runs.map(([of]) => of),
-  );
-  const rival = sideOf(
-    'plain',
-    runs.map(([, of]) => of),
-  );
-  const ratio = spread(runs.map(([ofParley, ofRival]) => ofParley.figure / ofRival.figure));
+  const parley = summarize(PARLEY, a);
+  const rival = summarize(PLAIN, b);
+  const ratio = spread(ratios);
   const judged: Judged[] = [];
   if (instances === 1 && clients === RATIO_AT_LEAST.clients)
     judged.push(judge('ratio', ratio.median, RATIO_AT_LEAST.atLeast));
   if (instances === 1 && clients === RATE_AT_LEAST.clients)
-    judged.push(judge('orders a second', parley.perSecond.median, RATE_AT_LEAST.atLeast));
+    judged.push(judge('orders a second', parley.median, RATE_AT_LEAST.atLeast));
   const verdict = judged.length === 0 ? {} : { holds: judged.every(({ holds }) => holds) };
-  return { clients, instances, parley, rival, ratio, pairs: runs.length, judged, ...verdict };
+  return { clients, instances, parley, rival, ratio, pairs: ratios.length, judged, ...verdict };
 };
 
-const describeSide = ({ name, perSecond, also }: SideOfPart): string =>
+const describeSide = ({ name, also, ...perSecond }: SideResult): string =>
   `  ${name}: ${spreadText(perSecond)}/s; ${Object.entries(also)
     .map(([key, { median }]) => `${key} ${format(median)}`)
     .join(', ')}`;
@@ -147,8 +131,9 @@ const productsOf = async ({ product }: Endpoints): Promise<readonly string[]> =>
 const measure = async (
   endpointsPath: string,
   instances: number,
-  { pairs, print, signal, clients: only }: BenchContext,
+  context: BenchContext,
 ): Promise<PartResult[]> => {
+  const { print, signal, clients: only } = context;
   const endpoints = Endpoints.parse(JSON.parse(await readFile(endpointsPath, 'utf8')));
   const runDir = dirname(endpointsPath);
   const shipped = new Shipped(endpoints.kafka.bootstrap);
@@ -158,7 +143,7 @@ const measure = async (
     const common = { products: await productsOf(endpoints), enginePids: pidsOf(runDir, ENGINES) };
     const parley: Target = {
       ...common,
-      name: 'parley',
+      name: PARLEY,
       orderUrls: endpoints.instances
         .filter(({ service }) => service === 'order')
         .map(({ host, ports }) => `http://${host}:${ports.http}`),
@@ -167,7 +152,7 @@ const measure = async (
     };
     const plain: Target = {
       ...common,
-      name: 'plain',
+      name: PLAIN,
       orderUrls: rival.orderUrls,
       servicePids: rival.pids,
       otherPids: parley.servicePids,
@@ -188,14 +173,9 @@ const measure = async (
     }
     const results: PartResult[] = [];
     for (const clients of only === undefined ? CLIENTS : [only]) {
-      const runs: [parley: Measured, rival: Measured][] = [];
-      for (let pair = 0; pair < pairs; pair += 1)
-        if (pair % 2 === 0) runs.push([await run(parley, clients), await run(plain, clients)]);
-        else {
-          const ofRival = await run(plain, clients);
-          runs.push([await run(parley, clients), ofRival]);
-        }
-      const result = partOf({ clients, instances }, runs);
+      const side = (target: Target): Side => ({ name: target.name, run: () => run(target, clients) });
+      const claim = { a: side(parley), b: side(plain), unit: 'orders/s' };
+      const result = partOf({ clients, instances }, await runPairs(claim, context));
       print(describePart(result));
       results.push(result);
     }

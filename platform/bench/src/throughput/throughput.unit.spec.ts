@@ -7,28 +7,34 @@ const measured = (perSecond: number) => ({
   expected: 1,
   also: { p50Ms: perSecond },
 });
-const part = (clients: number, instances: number, ...rates: readonly number[]) =>
+const part = (clients: number, instances: number, ...pairs: readonly (readonly [number, number])[]) =>
   partOf(
     { clients, instances },
-    rates.map((rate) => [measured(rate), measured(100)]),
+    {
+      a: pairs.map(([ofParley]) => measured(ofParley)),
+      b: pairs.map(([, ofRival]) => measured(ofRival)),
+      ratios: pairs.map(([ofParley, ofRival]) => ofParley / ofRival),
+    },
   );
 
 describe('a part of the throughput benchmark', () => {
   it('holds or misses where something is asked of it', () => {
-    expect([part(32, 1, 150), part(32, 1, 149), part(128, 1, 400), part(128, 1, 399)]).toMatchObject([
-      { holds: true },
-      { holds: false },
-      { holds: true },
-      { holds: false },
-    ]);
+    const rival = 100;
+    expect([
+      part(32, 1, [150, rival]),
+      part(32, 1, [149, rival]),
+      part(128, 1, [400, rival]),
+      part(128, 1, [399, rival]),
+    ]).toMatchObject([{ holds: true }, { holds: false }, { holds: true }, { holds: false }]);
   });
 
-  it('is judged by the median of what its pairs came to', () => {
-    expect(part(32, 1, 500, 140, 151, 130, 160)).toMatchObject({
-      parley: { perSecond: { min: 130, median: 151, max: 500 }, also: { p50Ms: { median: 151 } } },
-      ratio: { min: 1.3, median: 1.51, max: 5 },
-      pairs: 5,
-      holds: true,
+  it('is judged by the median of the ratios, not by the ratio of the medians', () => {
+    expect(part(32, 1, [100, 100], [200, 50], [300, 400])).toMatchObject({
+      parley: { min: 100, median: 200, max: 300, also: { p50Ms: { median: 200 } } },
+      rival: { median: 100 },
+      ratio: { min: 0.75, median: 1, max: 4 },
+      pairs: 3,
+      holds: false,
     });
   });
 
@@ -38,7 +44,7 @@ describe('a part of the throughput benchmark', () => {
   ])(
     'says of $clients clients at $instances instances, of which nothing is asked, neither',
     ({ clients, instances }) => {
-      expect(part(clients, instances, 1)).not.toHaveProperty('holds');
+      expect(part(clients, instances, [1, 1])).not.toHaveProperty('holds');
     },
   );
 });

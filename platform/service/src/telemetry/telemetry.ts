@@ -18,9 +18,9 @@ import {
 import { attribute, metricDefinitions } from '@parley/contracts/telemetry';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import { RateLimitingSampler, type TraceBudget } from './rate-limiting-sampler.ts';
 import { meter } from './instruments.ts';
 import { otelTargets } from './otel-environment.ts';
+import { RateLimitingSampler, type TraceBudget } from './rate-limiting-sampler.ts';
 import { observeRuntime } from './runtime.ts';
 import { ScrapeReader } from './scrape-reader.ts';
 import { ZipkinExporter } from './zipkin-exporter.ts';
