@@ -214,7 +214,8 @@ const handlers: Readonly<Record<string, Handler>> = {
 };
 
 const listen = async (): Promise<string> => {
-  const server = createServer((incoming, outgoing) => {
+  // Kept open while the other side runs: a caller that is late would write to one that is being closed.
+  const server = createServer({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
     const handle = handlers[incoming.url ?? ''];
     if (handle === undefined) throw new Error(`there is no ${incoming.url ?? ''}`);
     json(incoming)
