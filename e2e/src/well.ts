@@ -18,8 +18,8 @@ export const untilWell = async (stack: StackUnderTest): Promise<void> => {
   const customer = await Customer.of(stack, 'well');
   const look = async (): Promise<true> => {
     for (const { id, host, ports } of instances) {
-      const { status } = await ask(`http://${host}:${ports.ops}/readyz`);
-      if (status !== 200) throw new Error(`${id} is not ready`);
+      const { status, body } = await ask(`http://${host}:${ports.ops}/readyz`);
+      if (status !== 200) throw new Error(`${id} is not ready: ${JSON.stringify(body)}`);
     }
     const answer = await customer.order({ productId, quantity: 1 });
     if (answer.status !== 201) throw new Error(`an order was answered with ${answer.status}`);
