@@ -1,6 +1,7 @@
 /** What a process does while the broker, or one of its own kind, is away. Measured times are printed. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { done } from '@parley/delivery';
@@ -8,6 +9,7 @@ import { startTestEngines, type TestEngines } from '@parley/engines/testing';
 import kafkajs from 'kafkajs';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CoordinatorProxy } from '../../testing/coordinator-proxy.ts';
 import { counterOf, sumsOf, type Counted } from '../../testing/counter.ts';
 import { echoLimits, freshTopic, run, WAIT_MS_MAX } from '../../testing/harness.ts';
 import { kafkaHarness } from '../../testing/kafka-harness.ts';
@@ -69,13 +71,16 @@ const declare = (topic: EventTopic<Counted>, handled: number[] = []) => {
   return { log, counters, sums, waits, handled };
 };
 
-/** A transport alone, which knows the topic. */
-const connected = async (topic: EventTopic<Counted>): Promise<KafkaTransport> => {
+/** A transport alone, which knows the topic, and reaches the broker at another port if one is given. */
+const connected = async (topic: EventTopic<Counted>, port?: number): Promise<KafkaTransport> => {
   const transport = new KafkaTransport({
     clientId: 'alone',
     bootstrap: engines.bootstrap,
     registryUrl: engines.registryUrl,
     logger: pino({ level: 'silent' }),
+    ...(port === undefined
+      ? {}
+      : { socketFactory: ({ onConnect }) => connect(port, '127.0.0.1', onConnect) }),
   });
   await transport.connect([topic], AbortSignal.timeout(WAIT_MS_MAX));
   return transport;
@@ -196,6 +201,27 @@ describe('a reaction', () => {
     );
     expect(medianMs).toBeLessThan(GATHER_MS_MAX / 2);
     await transport.close();
+  });
+
+  it('that cannot join its group again at first is told to be a member once it is one', async () => {
+    const topic = freshTopic();
+    const { log } = declare(topic);
+    await log.start();
+    const proxy = await CoordinatorProxy.to(engines.ports.kafka);
+    const transport = await connected(topic, proxy.port);
+    const told: string[] = [];
+    await transport.join(`${topic.name}.again`, topic.name, {
+      onAssigned: () => told.push('assigned'),
+      onLost: () => told.push('lost'),
+      onBatch: () => Promise.resolve(),
+    });
+    await expect.poll(() => told, PATIENCE).toEqual(['assigned']);
+    proxy.failOnce();
+    await expect.poll(() => proxy.hasFailed, PATIENCE).toBe(true);
+    await expect.poll(() => told.slice(1).includes('lost'), PATIENCE).toBe(true);
+    await expect.poll(() => told.at(-1), PATIENCE).toBe('assigned'); // nobody else comes, nothing is appended
+    await transport.close();
+    proxy.close();
   });
 
   it('whose consumer kafkajs ends for good gets a new one', async () => {

@@ -8,6 +8,9 @@
  *   the others, and looks for new leaders before it does. A request of several is answered with all that the broker says.
  * - It asks for the end of what is committed, where no option says otherwise, and the log has no transactions: one that
  *   a stranger has open would make the log look shorter than what was folded.
+ * - A consumer that fails to join its group again goes on with the membership that it had, which it has already told the
+ *   loss of: the broker may still hold it for a member, and then no event ever says so; or it may not, and then the
+ *   consumer sends no heartbeat. It ends, and is made anew like any other (supervised-consumer.ts).
  */
 import { createRequire } from 'node:module';
 import { crc32c } from './crc32c.ts';
@@ -25,6 +28,10 @@ interface RequestQueue {
 
 interface Broker {
   listOffsets: (request: object) => Promise<unknown>;
+}
+
+interface ConsumerGroup {
+  joinAndSync: () => Promise<void>;
 }
 
 interface ProduceAnswer {
@@ -73,6 +80,19 @@ export function errorOfCode(code: number): Error {
   return createErrorFromCode(code);
 }
 
+/** The runner tries an error again, without joining, unless it is told not to. */
+function endWhoeverCannotJoin(): void {
+  const group = require('kafkajs/src/consumer/consumerGroup') as { readonly prototype: ConsumerGroup };
+  const { joinAndSync } = group.prototype;
+  group.prototype.joinAndSync = async function joinOrEnd(this: ConsumerGroup): Promise<void> {
+    try {
+      await joinAndSync.call(this);
+    } catch (error) {
+      throw error instanceof Error ? Object.assign(error, { retriable: false }) : error;
+    }
+  };
+}
+
 export function patchKafkajs(): void {
   if (patched) return;
   patched = true;
@@ -98,6 +118,7 @@ export function patchKafkajs(): void {
     );
   };
   answerForEachPartition();
+  endWhoeverCannotJoin();
   const broker = require('kafkajs/src/broker') as { readonly prototype: Broker };
   const { listOffsets } = broker.prototype;
   broker.prototype.listOffsets = function listOffsetsUncommitted(this: Broker, request): Promise<unknown> {
