@@ -37,9 +37,36 @@ export const writeUpstreams = async (runDir: string, instances: readonly Instanc
     await writeEndpoints(upstreamsFolder(runDir), name, addressesOf(instances, name));
 };
 
-/** As `writeUpstreams`, unless the gateway, which may have been restarted, knows of some already. */
-export const writeFirstUpstreams = async (runDir: string, instances: readonly Instance[]): Promise<void> => {
-  if (!existsSync(upstreamsFolder(runDir))) await writeUpstreams(runDir, instances);
+/**
+ * What a gateway knows before it is told anything, unless it was restarted and knows already: all instances, or none where
+ * the registry will list them. Else it would forget those again that the registry does not list yet.
+ */
+export const writeFirstUpstreams = async (
+  runDir: string,
+  { instances, discovery }: Pick<Endpoints, 'instances' | 'discovery'>,
+): Promise<void> => {
+  if (!existsSync(upstreamsFolder(runDir)))
+    await writeUpstreams(runDir, discovery === undefined ? instances : []);
+};
+
+const adminDeadlineMs = 2000;
+
+/** True when the gateway that runs forwards to these instances, by what its admin port says. */
+export const gatewayKnows = async (
+  { admin }: Endpoints['gateway'],
+  instances: readonly Instance[],
+): Promise<boolean> => {
+  try {
+    const response = await fetch(`${admin}/clusters`, { signal: AbortSignal.timeout(adminDeadlineMs) });
+    const lines = (await response.text()).split('\n');
+    return upstreamNames.every((name) =>
+      addressesOf(instances, name).every(({ host: at, port }) =>
+        lines.some((line) => line.startsWith(`${name}::${at}:${port}::`)),
+      ),
+    );
+  } catch {
+    return false;
+  }
 };
 
 /** What the gateway's upstreams and Prometheus' targets follow. */

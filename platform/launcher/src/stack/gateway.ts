@@ -34,7 +34,7 @@ export const writeEnvoyConfig = async (context: StackContext): Promise<string> =
   const { jwksPath } = await ensureDevKeys(runDir);
   const { logs } = runFiles(runDir);
   await mkdir(logs, { recursive: true });
-  await writeFirstUpstreams(runDir, endpoints.instances);
+  await writeFirstUpstreams(runDir, endpoints);
   const policy = await policyOf(process.env);
   const policyFolder = join(runDir, 'gateway', 'policy');
   await writePolicy(policyFolder, { policy, jwks: await readFile(jwksPath, 'utf8') });

@@ -7,6 +7,7 @@ import { LaunchedStack } from '../../testing/launched-stack.ts';
 import { endpointsOf } from './addresses.ts';
 import { runFiles } from './context.ts';
 import { readEndpoints } from './endpoints-file.ts';
+import { gatewayKnows } from './gateway-upstreams.ts';
 import { instanceId } from './instances.ts';
 import { holderOf } from './lock.ts';
 import { startTicksOf } from '@parley/engines/procfs';
@@ -38,7 +39,9 @@ describe('the life of a stack', () => {
   const start = async (): Promise<void> => {
     const { code, printed } = await stack.parley('up');
     expect(code, printed).toBe(0);
-    expect(await readEndpoints(stack.runDir)).toEqual(endpointsOf({ portBase: stack.portBase }));
+    const endpoints = endpointsOf({ portBase: stack.portBase });
+    expect(await readEndpoints(stack.runDir)).toEqual(endpoints);
+    expect(await gatewayKnows(endpoints.gateway, endpoints.instances)).toBe(true);
     pidsSeen = [await launcherPid(), ...supervisedPids(stack.runDir)];
   };
 

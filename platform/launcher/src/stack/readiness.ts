@@ -3,6 +3,7 @@ import { ProductPage } from '@parley/contracts/rest';
 import { CommandError, exitCodes } from '../cli/exit.ts';
 import { answersOk } from '@parley/engines/probe';
 import { waitUntil } from '@parley/engines/wait';
+import { gatewayKnows } from './gateway-upstreams.ts';
 import { opsUrl } from './instances.ts';
 
 /** Something that a stack must have before it is called ready. */
@@ -32,8 +33,8 @@ export interface ReadinessOptions {
 const sayEveryMs = 10_000;
 
 /**
- * Waits until every instance's /readyz is 200 and the products come through the gateway. Every ten seconds it says what
- * is still awaited; past the deadline it rejects with that.
+ * Waits until every instance's /readyz is 200, the gateway forwards to each that the registry is to list, and the products
+ * come through it. Every ten seconds it says what is still awaited; past the deadline it rejects with that.
  */
 export const untilReady = async (
   endpoints: Endpoints,
@@ -49,6 +50,12 @@ export const untilReady = async (
     name: 'products',
     isReady: async () => (await firstProductId(endpoints.gateway.url)) !== undefined,
   });
+  // Without a registry it is told of further instances once they are ready.
+  if (endpoints.discovery !== undefined)
+    awaited.set('the gateway', {
+      name: 'the gateway',
+      isReady: () => gatewayKnows(endpoints.gateway, endpoints.instances),
+    });
   const pending = (): string => [...awaited.keys()].join(', ');
   const startedAt = performance.now();
   let sayAt = sayEveryMs;
