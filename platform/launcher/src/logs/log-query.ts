@@ -18,16 +18,19 @@ const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, String.ra
 const is = (field: string, value: string): string => `${quoted(field)}:=${quoted(value)}`;
 const atLeast = (level: Level): readonly Level[] => levels.slice(levels.indexOf(level));
 
+/** Lines of this time and later, in LogsQL. */
+export const sinceQl = (sinceMs: number): string => `_time:>=${quoted(new Date(sinceMs).toISOString())}`;
+
 /** The filter in LogsQL; a value cannot leave its quotes. */
 export const logsQlOf = (filter: LogFilter): string => {
   const { correlation, order, service, level, sinceMs } = filter;
-  const since = `_time:>=${quoted(new Date(sinceMs).toISOString())}`;
+  const since = sinceQl(sinceMs);
   const parts = [since];
   if (correlation !== undefined) parts.push(is(logFields.correlationId, correlation));
   if (order !== undefined) {
     const named = is(logFields.orderId, order);
-    // The engine narrows the time of a query, as to each moment that it follows, and of queries in it too: else only lines
-    // of that moment would tell which requests name the order.
+    // The engine narrows the time of queries in a query too, as to the minute that is followed: else only its lines would
+    // tell which requests name the order.
     const wholeTime = 'options(ignore_global_time_filter=true)';
     const requests = `${wholeTime} ${since} ${named} | fields ${logFields.correlationId}`;
     parts.push(`(${named} or ${quoted(logFields.correlationId)}:in(${requests}))`);

@@ -1,6 +1,7 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { filterRecords, type LogFilter, logsQlOf } from './log-query.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { filterRecords, type LogFilter, logsQlOf, sinceQl } from './log-query.ts';
 import { type LogRecord, recordOf } from './log-record.ts';
 
 const ANSWER_DEADLINE_MS = 10_000;
@@ -13,37 +14,89 @@ const ask = async (url: URL, body: URLSearchParams, signal: AbortSignal): Promis
   return response;
 };
 
-/** The newest `limit` records of the engine that fit, in the order of their time. Rejects when it does not answer. */
-export const queryEngine = async (
+interface EngineQuery {
+  /** In LogsQL. */
+  readonly query: string;
+  /** The newest so many. */
+  readonly limit: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Records in the order of their time. Rejects when the engine does not answer. */
+const recordsOf = async (
   baseUrl: string,
-  filter: LogFilter,
-  limit: number,
+  { query, limit, signal }: EngineQuery,
 ): Promise<readonly LogRecord[]> => {
   // `limit` as a parameter takes the newest; the answer has no order.
-  const body = new URLSearchParams({ query: logsQlOf(filter), limit: String(limit) });
+  const body = new URLSearchParams({ query, limit: String(limit) });
   const url = new URL('/select/logsql/query', baseUrl);
-  const response = await ask(url, body, AbortSignal.timeout(ANSWER_DEADLINE_MS));
+  const deadline = AbortSignal.timeout(ANSWER_DEADLINE_MS);
+  const response = await ask(
+    url,
+    body,
+    signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+  );
   const records = (await response.text()).split('\n').filter(Boolean).map(parseRecord);
   return records.toSorted((a, b) => Date.parse(a._time) - Date.parse(b._time));
 };
 
-/** Records as they come in, until `signal` aborts or the engine ends the answer. */
+/** The newest `limit` records of the engine that fit, in the order of their time. Rejects when it does not answer. */
+export const queryEngine = (
+  baseUrl: string,
+  filter: LogFilter,
+  limit: number,
+): Promise<readonly LogRecord[]> => recordsOf(baseUrl, { query: logsQlOf(filter), limit });
+
+const FOLLOW_EVERY_MS = 1_000;
+/** What somebody who begins to follow sees of the time before. */
+const FOLLOW_FROM_MS = 5_000;
+/** A line that can be found later than this behind its time is not shown; it takes a second or two, or five under load. */
+const LATE_MS_MAX = 60_000;
+/** Of lines within that time. */
+const FOLLOWED_MAX = 10_000;
+/** Questions in a row without an answer. */
+const UNANSWERED_MAX = 3;
+
+/** Fields come in any order, and the engine prints the last digits of a number (0.7, 0.7000000000000001) now and then. */
+const keyOf = (record: LogRecord): string =>
+  JSON.stringify(
+    Object.entries(record)
+      .filter(([, value]) => Number.isNaN(Number(value)))
+      .toSorted(),
+  );
+
+/**
+ * Records as they can be found, until `signal` aborts; those of one answer in the order of their time. Rejects when the
+ * engine has not answered three times. Its own live tail passes over what it finds more than a few seconds late.
+ */
 export async function* followEngine(
   baseUrl: string,
   filter: LogFilter,
   signal: AbortSignal,
 ): AsyncGenerator<LogRecord> {
-  const body = new URLSearchParams({ query: logsQlOf(filter), refresh_interval: '500ms' });
-  const response = await ask(new URL('/select/logsql/tail', baseUrl), body, signal);
-  let rest = '';
-  try {
-    for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-      const lines = `${rest}${text}`.split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) if (line !== '') yield parseRecord(line);
+  const fromMs = Date.now() - FOLLOW_FROM_MS;
+  /** Until they are too old to be found again: the time of each. */
+  const shown = new Map<string, number>();
+  let unanswered = 0;
+  const isEnded = (): boolean => signal.aborted;
+  while (!isEnded()) {
+    const sinceMs = Math.max(filter.sinceMs, fromMs, Date.now() - LATE_MS_MAX);
+    const query = `${sinceQl(sinceMs)} ${logsQlOf(filter)}`;
+    try {
+      const records = await recordsOf(baseUrl, { query, limit: FOLLOWED_MAX, signal });
+      unanswered = 0;
+      for (const [key, atMs] of shown) if (atMs < sinceMs) shown.delete(key);
+      for (const record of records) {
+        const key = keyOf(record);
+        if (!shown.has(key)) yield record;
+        shown.set(key, Date.parse(record._time));
+      }
+    } catch (error) {
+      if (isEnded()) return;
+      unanswered += 1;
+      if (unanswered === UNANSWERED_MAX) throw error;
     }
-  } catch (error) {
-    if (!signal.aborted) throw error;
+    await pause(FOLLOW_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -1,8 +1,10 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { queryFiles } from './log-source.ts';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { followEngine, queryFiles } from './log-source.ts';
 
 describe('log lines from the files', () => {
   let logs: string;
@@ -38,4 +40,40 @@ describe('log lines from the files', () => {
     expect(await messages(10_000)).toEqual([]);
     await writeFile(logs, ''); // for the end of the test
   });
+});
+
+describe('followed lines', () => {
+  const secondsAgo = (seconds: number): string => new Date(Date.now() - seconds * 1_000).toISOString();
+
+  /** An engine that answers each question with the next of these, and then with 500. */
+  const engineOf = async (...answers: readonly (readonly object[])[]): Promise<string> => {
+    const left = [...answers];
+    const server = createServer((_request, response) => {
+      const records = left.shift();
+      if (records === undefined) response.writeHead(500);
+      response.end((records ?? []).map((record) => `${JSON.stringify(record)}\n`).join(''));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.close();
+    });
+    return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`; // listening on TCP
+  };
+
+  it('are shown once, also those that are found late, until the engine has not answered three times', async () => {
+    const early = { _time: secondsAgo(4), _msg: 'early', service: 'order', ms: '0.7' };
+    const late = { _time: secondsAgo(5), _msg: 'late', service: 'order' };
+    const url = await engineOf(
+      [early],
+      [],
+      [late, { service: 'order', ms: '0.70001', _msg: 'early', _time: early._time }],
+    );
+    const shown: string[] = [];
+    const following = async (): Promise<void> => {
+      const { signal } = new AbortController();
+      for await (const { _msg } of followEngine(url, { sinceMs: 0 }, signal)) shown.push(_msg);
+    };
+    await expect(following()).rejects.toThrow('it answered 500');
+    expect(shown).toEqual(['early', 'late']);
+  }, 30_000);
 });
