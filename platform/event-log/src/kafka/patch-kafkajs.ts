@@ -80,7 +80,7 @@ export function errorOfCode(code: number): Error {
   return createErrorFromCode(code);
 }
 
-/** The runner tries an error again, without joining, unless it is told not to. */
+/** The runner tries an error again, without joining, unless it is told not to. `restartOnFailure` has to be false too. */
 function endWhoeverCannotJoin(): void {
   const group = require('kafkajs/src/consumer/consumerGroup') as { readonly prototype: ConsumerGroup };
   const { joinAndSync } = group.prototype;

@@ -102,7 +102,14 @@ const follow = async (asked: Asked, asJson: boolean): Promise<ExitCode> => {
       exitCodes.environment,
       `--follow needs a running stack with its log engine: npm run up. The files are in ${asked.logs}`,
     );
-  for await (const record of followEngine(url, filter, abortOnSignals())) print(record, asJson);
+  try {
+    for await (const record of followEngine(url, filter, abortOnSignals())) print(record, asJson);
+  } catch (error) {
+    throw new CommandError(
+      exitCodes.environment,
+      `the log engine does not answer: ${messageOf(error)}. The files are in ${asked.logs}`,
+    );
+  }
   return exitCodes.ok;
 };
 

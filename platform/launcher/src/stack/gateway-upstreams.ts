@@ -38,8 +38,8 @@ export const writeUpstreams = async (runDir: string, instances: readonly Instanc
 };
 
 /**
- * What a gateway knows before it is told anything, unless it was restarted and knows already: all instances, or none where
- * the registry will list them. Else it would forget those again that the registry does not list yet.
+ * Writes the first upstreams of a gateway, unless it was restarted and has some: every instance, or none in a stack with a
+ * registry, whose first list would remove those that have not registered yet.
  */
 export const writeFirstUpstreams = async (
   runDir: string,
